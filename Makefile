@@ -1,0 +1,37 @@
+# `make demo` runs the main job on bundled data; `make test` runs the tests. Both set up all they need.
+
+PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null)) python3)
+VENV := .venv
+RUN := $(VENV)/bin/python
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: demo test check verify small-model clean
+
+demo: $(VENV)/ready
+	$(RUN) -m convert.demo build/demo
+
+test: $(VENV)/ready
+	$(RUN) -m pytest -q
+
+check: $(VENV)/ready
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+
+# Parity with PyTorch at the published sizes, and the published snippets on a model of real size:
+# about 20 minutes and 16 GB.
+verify: $(VENV)/ready
+	$(RUN) -m pytest -q -m full_size --durations=0 -rP tests/full_size
+
+# Trains the bundled model and speaks its corpus again. Needs flite and bible-kjv (Debian packages).
+small-model: $(VENV)/ready
+	$(RUN) -m convert.small_model build/small-model wav2vec2_tf/bundled/model tests/data/corpus
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11 …"'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet -r requirements.txt
+	$(RUN) -m pip install --quiet --no-deps -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,29 @@
+"""`python -m convert torch|verify|saved-model|package …`"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from wav2vec2_tf.programs import add_programs, run_program
+
+PROGRAMS = {
+    "torch": ("from_torch", "PyTorch checkpoint → a folder this library loads; needs no torch"),
+    "verify": ("verify", "run PyTorch and this library side by side and compare"),
+    "saved-model": ("saved_model", "a model → SavedModel for TensorFlow Hub and Serving"),
+    "package": ("package", "a SavedModel → .tar.gz with its module card"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_programs(parser, __package__, PROGRAMS)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m convert", description=__doc__)
+    add_arguments(parser)
+    return run_program(parser, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""The command line of the measuring programs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from wav2vec2_tf.programs import add_programs, run_program
+
+PROGRAMS = {"wer": ("wer", "word error rate by padding mode")}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add a sub-command for each program."""
+    add_programs(parser, __package__, PROGRAMS)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one program and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m eval", description="Measures models.")
+    add_arguments(parser)
+    return run_program(parser, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

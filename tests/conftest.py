@@ -1,0 +1,85 @@
+"""Settings of every test, and models that many tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a model hub
+
+import numpy as np
+import pytest
+
+AUDIO = Path(__file__).parent / "data" / "audio"
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def audio_folder() -> Path:
+    """Real speech: `librispeech_sample.flac` and `jfk.flac`."""
+    return AUDIO
+
+
+@pytest.fixture(scope="session")
+def real_speech() -> np.ndarray:
+    """One LibriSpeech utterance, (samples,) float32 at 16 kHz, normalised."""
+    import soundfile
+
+    speech, rate = soundfile.read(AUDIO / "librispeech_sample.flac", dtype="float32")
+    assert rate == 16_000
+    return (speech - speech.mean()) / np.sqrt(speech.var() + 1e-7)
+
+
+@pytest.fixture(scope="session")
+def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A small CTC checkpoint of each norm style, written by transformers, with processor files."""
+    import reference
+
+    folders = {}
+    for style in reference.STYLES:
+        folder = tmp_path_factory.mktemp(f"tiny-{style}")
+        model = reference.perturbed_model(reference.tiny_config(style))
+        reference.save_checkpoint(model, folder)
+        folders[style] = folder
+    return folders
+
+
+@pytest.fixture(scope="session", params=["group", "layer"])
+def style(request: pytest.FixtureRequest) -> str:
+    """Group norm with post-norm blocks, as in base; layer norm with pre-norm, as in large-lv60."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def folder(tiny_folders: dict[str, Path], style: str) -> Path:
+    return tiny_folders[style]
+
+
+@pytest.fixture(scope="session")
+def torch_models(tiny_folders: dict[str, Path]) -> dict[str, object]:
+    """transformers' models of `tiny_folders`."""
+    import reference
+
+    return {style: reference.torch_model(folder) for style, folder in tiny_folders.items()}
+
+
+@pytest.fixture(scope="session")
+def tf_models(tiny_folders: dict[str, Path]) -> dict[str, object]:
+    """Ours of `tiny_folders`. Shared: tests leave the weights as they are."""
+    from wav2vec2_tf import AutoModelForCTC
+
+    return {
+        style: AutoModelForCTC.from_pretrained(folder) for style, folder in tiny_folders.items()
+    }
+
+
+@pytest.fixture
+def theirs(torch_models: dict[str, object], style: str) -> object:
+    return torch_models[style]
+
+
+@pytest.fixture
+def ours(tf_models: dict[str, object], style: str) -> object:
+    return tf_models[style]

@@ -1,0 +1,497 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import struct
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from transformers import Wav2Vec2FeatureExtractor
+
+from wav2vec2_tf import audio
+from wav2vec2_tf.errors import UserError
+
+AUDIO = Path(__file__).parent / "data" / "audio"
+
+
+def tone(seconds: float, rate: int, hertz: float = 1000.0) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+
+
+def encoded(samples: np.ndarray, rate: int, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, rate, **{"format": "WAV", **options})
+    return stream.getvalue()
+
+
+# Reading
+
+
+def test_a_16_khz_mono_file_is_read_bit_by_bit() -> None:
+    speech = audio.load(AUDIO / "librispeech_sample.flac")
+    samples, rate = soundfile.read(AUDIO / "librispeech_sample.flac", dtype="int16")
+    assert rate == 16000
+    assert speech.dtype == np.float32
+    assert speech.shape == (106640,)
+    np.testing.assert_array_equal(speech, samples / np.float32(32768))
+
+
+def test_stereo_at_44100_hz_is_mixed_down_and_resampled() -> None:
+    speech = audio.load(AUDIO / "jfk.flac")
+    samples, rate = soundfile.read(AUDIO / "jfk.flac", dtype="float32")
+    assert (rate, samples.shape[1]) == (44100, 2)
+    at_once = soxr.resample(samples.mean(axis=1), rate, 16000)
+    assert speech.shape == at_once.shape == (176000,)
+    np.testing.assert_allclose(speech, at_once, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [4000, 8000, 11025, 22050, 44100, 48000, 96000, 192000])
+def test_a_resampled_tone_is_the_tone(rate: int) -> None:
+    speech = audio.load(encoded(tone(1.0, rate), rate, subtype="FLOAT"))
+    assert speech.shape == (16000,)
+    np.testing.assert_allclose(speech[800:-800], tone(1.0, 16000)[800:-800], atol=1e-5)
+
+
+def test_what_a_rate_of_16_khz_cannot_hold_is_filtered_out() -> None:
+    speech = audio.load(encoded(tone(0.5, 48000, hertz=11000), 48000, subtype="FLOAT"))
+    assert np.abs(speech[800:-800]).max() < 1e-4
+
+
+def test_channels_are_averaged() -> None:
+    channels = np.stack([tone(0.1, 16000), np.zeros(1600), tone(0.1, 16000)], axis=1)
+    speech = audio.load(encoded(channels, 16000, subtype="FLOAT"))
+    np.testing.assert_allclose(speech, tone(0.1, 16000) * 2 / 3, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [
+        ({"format": "WAV", "subtype": "PCM_U8"}, 2**-7),
+        ({"format": "WAV", "subtype": "PCM_24"}, 2**-23),
+        ({"format": "WAV", "subtype": "DOUBLE"}, 1e-7),
+        ({"format": "WAV", "subtype": "ULAW"}, 0.02),
+        ({"format": "FLAC"}, 2**-15),
+        ({"format": "OGG"}, 0.05),
+        ({"format": "MP3"}, 0.05),
+        ({"format": "AIFF"}, 2**-15),
+        ({"format": "W64"}, 2**-15),
+        ({"format": "AU"}, 2**-15),
+        ({"format": "CAF"}, 2**-15),
+    ],
+    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
+)
+def test_every_format_gives_the_same_sound(options: dict[str, str], tolerance: float) -> None:
+    wanted = tone(1.0, 16000, hertz=440)
+    speech = audio.load(encoded(wanted, 16000, **options))
+    assert speech.shape == (16000,)
+    np.testing.assert_allclose(speech[2000:-2000], wanted[2000:-2000], atol=tolerance)
+
+
+def test_path_string_bytes_and_file_object_are_read_alike(tmp_path: Path) -> None:
+    contents = encoded(tone(0.2, 22050), 22050)
+    path = tmp_path / "ton ä.wav"
+    path.write_bytes(contents)
+    wanted = audio.load(path)
+    with path.open("rb") as file:
+        sources = [str(path), contents, bytearray(contents), io.BytesIO(contents), file]
+        for source in sources:
+            np.testing.assert_array_equal(audio.load(source), wanted)  # type: ignore[arg-type]
+
+
+def test_a_pipe_is_read_from_where_it_stands() -> None:
+    contents = encoded(tone(0.01, 16000), 16000)
+    reader, writer = os.pipe()
+    with open(writer, "wb") as file:
+        file.write(b"junk" + contents)
+    with open(reader, "rb") as pipe:
+        assert pipe.read(4) == b"junk"
+        assert audio.load(pipe).shape == (160,)
+
+
+def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, (30011, 2))
+    contents = encoded(noise, 44100, format="FLAC")
+    whole = audio.load(contents)
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 998)
+    np.testing.assert_array_equal(audio.load(contents), whole)
+
+
+def test_one_sample_is_audio() -> None:
+    np.testing.assert_array_equal(audio.load(encoded(np.array([0.5]), 16000)), [np.float32(0.5)])
+
+
+# Bad input
+
+
+def refused(source: Any) -> str:
+    with pytest.raises(UserError) as raised:
+        audio.load(source)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_path_that_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
+    assert re.search(r"none\.wav: no such file; give", refused(tmp_path / "none.wav"))
+    assert re.search(r"a folder or device; give", refused(tmp_path))
+    os.mkfifo(tmp_path / "pipe.wav")  # opening it would wait forever
+    assert re.search(r"pipe\.wav: a folder or device", refused(tmp_path / "pipe.wav"))
+    (tmp_path / "dangling.wav").symlink_to(tmp_path / "gone")
+    assert "no such file" in refused(tmp_path / "dangling.wav")
+    assert "no such file" in refused("a\0b.wav")
+    (tmp_path / "file").write_bytes(b"")
+    assert "no such file" in refused(tmp_path / "file" / "below.wav")
+
+
+def test_a_file_without_rights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "locked.wav"
+    path.write_bytes(encoded(tone(0.1, 16000), 16000))
+
+    def locked(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", locked)
+    assert "locked.wav: Permission denied; give" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["x.wav", "x.mp3", "x.raw", "x"])
+@pytest.mark.parametrize("contents", [b"", b"RIFF", b"not audio\n" * 99, bytes(1000)])
+def test_what_is_not_audio_is_refused_by_name(tmp_path: Path, name: str, contents: bytes) -> None:
+    (tmp_path / name).write_bytes(contents)
+    assert refused(tmp_path / name).startswith(f"{tmp_path / name}: ")
+
+
+def test_a_file_object_of_text_is_refused() -> None:
+    assert "binary file object" in refused(io.StringIO("text"))
+    assert "binary file object" in refused(3)
+
+
+def test_a_file_that_is_a_stream_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "MAXIMUM_BYTES", 2**21)
+    with open("/dev/zero", "rb") as endless:
+        assert re.search(r"/dev/zero: more than \d+ bytes; cut it", refused(endless))
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "AIFF", "W64", "AU", "CAF", "RF64"])
+def test_a_file_cut_short_is_refused(tmp_path: Path, format: str) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 48000)
+    contents = encoded(noise, 16000, format=format)
+    path = tmp_path / "half"
+    path.write_bytes(contents[: len(contents) // 2])
+    assert "half: " in refused(path)
+    assert audio.load(contents).shape == (48000,)
+
+
+@pytest.mark.parametrize("format", ["MP3", "OGG"])
+def test_a_stream_cut_short_is_a_shorter_stream(format: str) -> None:
+    contents = encoded(np.random.default_rng(0).uniform(-0.5, 0.5, 48000), 16000, format=format)
+    assert 8000 < len(audio.load(contents[: len(contents) // 2])) < 32000
+    assert audio.load(contents).shape == (48000,)
+
+
+def test_a_wav_streamed_to_a_pipe_has_no_length_and_is_whole() -> None:
+    contents = bytearray(encoded(tone(0.1, 16000), 16000))
+    contents[4:8] = contents[40:44] = b"\xff\xff\xff\xff"
+    assert audio.load(bytes(contents)).shape == (1600,)
+
+
+def test_empty_audio_is_refused() -> None:
+    assert "has no samples" in refused(encoded(np.zeros(0), 16000))
+    assert "has no samples" in refused(encoded(np.zeros(2), 192000))  # none left at 16 kHz
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("rate", [16000, 8000])
+def test_samples_that_are_not_finite_are_refused(tmp_path: Path, value: float, rate: int) -> None:
+    samples = np.zeros((1000, 2))
+    samples[999, 1] = value
+    (tmp_path / "bad.wav").write_bytes(encoded(samples, rate, subtype="DOUBLE"))
+    assert "bad.wav: has samples that are NaN or infinite" in refused(tmp_path / "bad.wav")
+
+
+def test_a_header_that_claims_much_takes_little_memory() -> None:
+    contents = bytearray(encoded(tone(0.1, 16000), 16000, format="FLAC"))
+    contents[21] |= 0x0F  # the 36 bits of the number of samples: 69 thousand million
+    contents[22:26] = b"\xff" * 4
+    tracemalloc.start()
+    refused(bytes(contents))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+def test_a_recording_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "MAXIMUM_HOURS", 1 / 3600)
+    assert audio.load(encoded(np.zeros(8000), 8000, format="FLAC")).shape == (16000,)
+    assert "longer than" in refused(encoded(np.zeros(8001), 8000, format="FLAC"))
+
+
+@pytest.mark.parametrize("rate", [1, 2**31 - 1])
+def test_a_strange_rate_is_harmless(rate: int) -> None:
+    contents = bytearray(encoded(np.ones(100), 16000, subtype="FLOAT"))
+    contents[24:28] = struct.pack("<I", rate)
+    if rate == 1:
+        assert audio.load(bytes(contents)).shape == (1_600_000,)
+    else:
+        assert "sampling rate of 2147483647 Hz" in refused(bytes(contents))
+
+
+# What is in a damaged header is anyone's guess, but never anything else than sound or UserError.
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["WAV", "FLAC", "OGG", "AIFF", "CAF"]),
+    st.lists(st.tuples(st.integers(0, 120), st.integers(0, 255)), min_size=1, max_size=6),
+)
+def test_damaged_files_give_sound_or_an_error(format: str, damage: list[tuple[int, int]]) -> None:
+    contents = bytearray(encoded(tone(0.05, 16000), 16000, format=format))
+    for place, value in damage:
+        contents[place] = value
+    try:
+        speech = audio.load(bytes(contents))
+    except UserError:
+        return
+    assert speech.dtype == np.float32
+    assert speech.ndim == 1
+    assert np.isfinite(speech).all()
+
+
+# Normalising
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-5, 1.0, 1e4])
+def test_normalize_equals_transformers(scale: float) -> None:
+    speech = (scale * np.random.default_rng(0).standard_normal(5000)).astype(np.float32)
+    wanted = Wav2Vec2FeatureExtractor()(speech, sampling_rate=16000).input_values[0]
+    np.testing.assert_array_equal(audio.normalize(speech), wanted)
+
+
+def test_normalize_by_hand() -> None:
+    normalized = audio.normalize(np.array([1, 3], np.int16))
+    assert normalized.dtype == np.float32
+    np.testing.assert_allclose(normalized, [-1, 1], atol=1e-6)
+    np.testing.assert_array_equal(audio.normalize(np.full(7, 0.25)), np.zeros(7))
+
+
+# The feature extractor
+
+
+def utterances(*lengths: int, seed: int = 0) -> list[np.ndarray]:
+    random = np.random.default_rng(seed)
+    return [(random.standard_normal(n) * 0.1 + 0.05).astype(np.float32) for n in lengths]
+
+
+def assert_equal_to_transformers(
+    fields: dict[str, Any], speech: Any, tolerance: float = 1e-6, **options: Any
+) -> None:
+    wanted = Wav2Vec2FeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
+    given = audio.FeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
+    assert given.keys() == wanted.keys()
+    for key in wanted:
+        assert len(given[key]) == len(wanted[key])
+        for ours, theirs in zip(given[key], wanted[key], strict=True):
+            assert ours.dtype == (np.int32 if key == "attention_mask" else np.float32)
+            assert ours.shape == theirs.shape
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
+
+
+OPTIONS = [
+    {},
+    {"padding": True},
+    {"padding": "longest", "pad_to_multiple_of": 128},
+    {"padding": "max_length", "max_length": 700},
+    {"padding": "max_length", "max_length": 400, "truncation": True},
+    {"padding": True, "max_length": 333, "truncation": True, "pad_to_multiple_of": 64},
+    {"padding": True, "max_length": 900},
+    {"padding": False, "max_length": 333, "truncation": True},
+    {"padding": "do_not_pad", "pad_to_multiple_of": 64},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("asked", [None, True, False])
+@pytest.mark.parametrize("masked", [True, False])
+def test_equals_transformers(masked: bool, asked: bool | None, options: dict[str, Any]) -> None:
+    fields = {"return_attention_mask": masked}
+    options = {**options, "return_attention_mask": asked}
+    assert_equal_to_transformers(fields, utterances(500, 123, 377), **options)
+
+
+def test_what_is_longer_than_max_length_stays_unless_truncated() -> None:
+    # asked for a mask as well, transformers raises an error of numpy's
+    options: dict[str, Any] = {"padding": "max_length", "max_length": 400}
+    assert_equal_to_transformers({}, utterances(500, 123, 377), **options)
+    features = audio.FeatureExtractor(return_attention_mask=True)(utterances(500, 123), **options)
+    assert [row.sum() for row in features["attention_mask"]] == [500, 123]
+    assert [len(row) for row in features["input_values"]] == [500, 400]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"do_normalize": False, "return_attention_mask": True},
+        {"padding_value": -1.5, "return_attention_mask": True},
+        {"padding_value": -1.5, "return_attention_mask": False},
+        {"padding_side": "left", "return_attention_mask": True},
+        {"padding_side": "left", "return_attention_mask": False},
+    ],
+    ids=str,
+)
+def test_equals_transformers_with_other_fields(fields: dict[str, Any]) -> None:
+    assert_equal_to_transformers(fields, utterances(500, 123, 377), padding=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 300), min_size=1, max_size=4),
+    masked=st.booleans(),
+    truncation=st.booleans(),
+    padding=st.sampled_from([True, False, "max_length"]),
+    max_length=st.integers(1, 400),
+    multiple=st.none() | st.integers(1, 50),
+    seed=st.integers(0, 2**31),
+)
+def test_equals_transformers_on_any_batch(
+    lengths: list[int],
+    masked: bool,
+    truncation: bool,
+    padding: bool | str,
+    max_length: int,
+    multiple: int | None,
+    seed: int,
+) -> None:
+    # transformers cannot return masks of several lengths
+    assume(truncation or padding != "max_length" or not masked)
+    assert_equal_to_transformers(
+        {"return_attention_mask": masked},
+        utterances(*lengths, seed=seed),
+        padding=padding,
+        max_length=max_length,
+        truncation=truncation,
+        pad_to_multiple_of=multiple,
+    )
+
+
+@pytest.mark.parametrize(
+    "speech",
+    [
+        utterances(100)[0],
+        utterances(100)[0].astype(np.float64),
+        utterances(100)[0].tolist(),
+        [row.tolist() for row in utterances(100, 50)],
+        np.stack(utterances(100, 100)),
+        (np.stack(utterances(100, 100)) * 32768).astype(np.int16),
+        tuple(utterances(100, 50)),
+    ],
+    ids=["float32", "float64", "list", "lists", "array", "int16", "tuple"],
+)
+def test_equals_transformers_on_every_form_of_speech(speech: Any) -> None:
+    assert_equal_to_transformers({"return_attention_mask": True}, speech, padding=True)
+
+
+def test_statistics_include_padding_unless_there_is_a_mask() -> None:
+    speech = [np.array([1.0, 3.0]), np.array([1.0, 3.0, 1.0, 3.0])]
+    extractor = audio.FeatureExtractor()
+    with_mask = extractor(speech, padding=True, return_attention_mask=True)
+    without = extractor(speech, padding=True)
+    np.testing.assert_allclose(with_mask["input_values"][0], [-1, 1, 0, 0], atol=1e-6)
+    np.testing.assert_array_equal(with_mask["attention_mask"], [[1, 1, 0, 0], [1, 1, 1, 1]])
+    # mean 1, variance 1.5
+    np.testing.assert_allclose(
+        without["input_values"][0], np.array([0, 2, -1, -1]) / np.sqrt(1.5), atol=1e-6
+    )
+    assert "attention_mask" not in without
+
+
+def test_rows_of_several_lengths_are_a_list_and_of_one_an_array() -> None:
+    extractor = audio.FeatureExtractor()
+    assert isinstance(extractor(utterances(5, 6))["input_values"], list)
+    assert extractor(utterances(6, 6))["input_values"].shape == (2, 6)
+    assert extractor(utterances(6)[0])["input_values"].shape == (1, 6)
+
+
+@pytest.mark.parametrize(
+    ("speech", "options", "message"),
+    [
+        (np.ones(9), {"sampling_rate": 8000}, "8000 Hz, but the model takes 16000 Hz"),
+        (np.ones((2, 3, 4)), {}, r"shape \(3, 4\)"),
+        ([np.ones((2, 3))], {}, r"shape \(2, 3\)"),
+        ([], {}, "without samples"),
+        ([np.ones(3), np.ones(0)], {}, "without samples"),
+        (["a.wav"], {}, "must be numbers"),
+        (np.ones(9), {"padding": "max_length"}, "need max_length"),
+        (np.ones(9), {"truncation": True}, "need max_length"),
+        (np.ones(9), {"truncation": True, "max_length": 0}, "leaves no samples"),
+        (np.ones(9), {"padding": "shortest"}, "'shortest' is none of"),
+    ],
+)
+def test_bad_speech_is_refused(speech: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        audio.FeatureExtractor()(speech, **options)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"return_attention_mask": True, "do_normalize": False},
+        {"sampling_rate": 8000, "padding_value": 0.5, "padding_side": "left"},
+    ],
+)
+def test_files_go_to_transformers_and_back(tmp_path: Path, fields: dict[str, Any]) -> None:
+    ours = audio.FeatureExtractor(**fields)
+    ours.save_pretrained(tmp_path / "ours")
+    theirs = Wav2Vec2FeatureExtractor.from_pretrained(tmp_path / "ours")
+    theirs.save_pretrained(tmp_path / "theirs")
+    saved = {name: getattr(theirs, name) for name in theirs.to_dict() if hasattr(ours, name)}
+    assert audio.FeatureExtractor(**saved) == ours
+    assert audio.FeatureExtractor.from_pretrained(tmp_path / "ours") == ours
+    assert audio.FeatureExtractor.from_pretrained(tmp_path / "theirs") == ours
+
+
+def test_a_nested_processor_config_counts_first_and_any_other_not(tmp_path: Path) -> None:
+    plain = {"do_normalize": True, "processor_class": "Wav2Vec2Processor", "unknown": 1}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(plain))
+    (tmp_path / "processor_config.json").write_text(json.dumps({"processor_class": "X"}))
+    assert audio.FeatureExtractor.from_pretrained(tmp_path).do_normalize
+    nested = {"feature_extractor": {"do_normalize": False}}
+    (tmp_path / "processor_config.json").write_text(json.dumps(nested))
+    assert not audio.FeatureExtractor.from_pretrained(tmp_path).do_normalize
+    assert not Wav2Vec2FeatureExtractor.from_pretrained(tmp_path).do_normalize
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ("{", "not readable as JSON"),
+        ("[]", "a JSON object is wanted"),
+        ('{"feature_extractor_type": "WhisperFeatureExtractor"}', "WhisperFeatureExtractor"),
+        ('{"feature_size": 80}', "feature_size"),
+        ('{"sampling_rate": "16000"}', "sampling_rate"),
+        ('{"sampling_rate": 0}', "sampling_rate"),
+        ('{"padding_value": NaN}', "padding_value"),
+        ('{"padding_side": []}', "padding_side"),
+        ('{"do_normalize": 1}', "do_normalize"),
+        ('{"return_attention_mask": null, "padding_side": "up"}', "padding_side, return_attention"),
+    ],
+)
+def test_a_bad_config_is_refused_by_name(tmp_path: Path, contents: str, message: str) -> None:
+    (tmp_path / "preprocessor_config.json").write_text(contents)
+    with pytest.raises(UserError, match=f"preprocessor_config.json: .*{message}"):
+        audio.FeatureExtractor.from_pretrained(tmp_path)
+
+
+def test_a_missing_config_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"preprocessor_config\.json: no such file"):
+        audio.FeatureExtractor.from_pretrained(tmp_path)
+    (tmp_path / "processor_config.json").write_text('{"feature_extractor": []}')
+    with pytest.raises(UserError, match=r"processor_config\.json: feature_extractor must be"):
+        audio.FeatureExtractor.from_pretrained(tmp_path)

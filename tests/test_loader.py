@@ -1,0 +1,401 @@
+"""Checkpoints in and out: strict, in every published spelling, and back to PyTorch bit for bit."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+import reference
+import torch
+import transformers
+from safetensors.numpy import load_file, save_file
+
+from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, Wav2Vec2Config
+from wav2vec2_tf.checkpoint import loader, weight_names
+from wav2vec2_tf.checkpoint.readers import open_checkpoint
+from wav2vec2_tf.models import Wav2Vec2ForCTC, Wav2Vec2Model
+
+MASK = "wav2vec2.masked_spec_embed"
+POSITIONS = "wav2vec2.encoder.pos_conv_embed.conv."
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """The tiny checkpoint of each style, to damage."""
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def tensors_of(folder: Path) -> dict[str, np.ndarray]:
+    return load_file(folder / "model.safetensors")
+
+
+def rewrite(folder: Path, tensors: dict[str, np.ndarray]) -> None:
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def set_config(folder: Path, **values: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def assert_loads_alike(got: Path, wanted: Path) -> None:
+    theirs, ours = (
+        loader.tensors(AutoModelForCTC.from_pretrained(place)) for place in (wanted, got)
+    )
+    assert set(ours) == set(theirs)
+    for name, values in ours.items():
+        np.testing.assert_array_equal(values, theirs[name], err_msg=name)
+
+
+# Strictness
+
+
+def test_everything_wrong_is_listed_in_one_error(copy: Path) -> None:
+    tensors = tensors_of(copy)
+    del tensors["wav2vec2.encoder.layers.1.attention.k_proj.weight"]
+    del tensors["wav2vec2.feature_projection.layer_norm.bias"]
+    tensors["wav2vec2.encoder.layers.3.attention.k_proj.weight"] = np.zeros((24, 24), np.float32)
+    tensors["wav2vec2.encoder.layers.0.feed_forward.output_dense.weight"] = np.zeros(
+        (40, 24), np.float32
+    )
+    tensors["wav2vec2.encoder.layer_norm.weight"] = np.zeros(24, np.int64)
+    tensors["position_ids"] = np.zeros(3, np.int64)
+    rewrite(copy, tensors)
+    with pytest.raises(UserError) as caught:
+        AutoModelForCTC.from_pretrained(copy)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{copy}: 6 tensors do not fit the config")
+    for part in (
+        "missing wav2vec2.encoder.layers.1.attention.k_proj.weight [24, 24]",
+        "missing wav2vec2.feature_projection.layer_norm.bias [24]",
+        "unexpected wav2vec2.encoder.layers.3.attention.k_proj.weight",
+        "wav2vec2.encoder.layers.0.feed_forward.output_dense.weight is [40, 24], not [24, 40]",
+        "wav2vec2.encoder.layer_norm.weight holds int64, not floating-point numbers",
+        "unexpected position_ids",
+    ):
+        assert part in message
+
+
+def test_nothing_is_assigned_from_a_checkpoint_that_does_not_fit(copy: Path) -> None:
+    model = AutoModelForCTC.from_pretrained(copy)
+    before = [np.array(variable) for variable in model.weights]
+    tensors = {name: values + 1 for name, values in tensors_of(copy).items()}
+    del tensors["lm_head.bias"]
+    rewrite(copy, tensors)
+    with pytest.raises(UserError, match=r"missing lm_head\.bias"):
+        loader.load(model, open_checkpoint(copy))
+    for variable, values in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(variable, values)
+
+
+@pytest.mark.parametrize("dropped", range(0, 40, 7))
+def test_no_tensor_may_be_missing(
+    tiny_folders: dict[str, Path], tmp_path: Path, dropped: int
+) -> None:
+    copy = Path(shutil.copytree(tiny_folders["layer"], tmp_path / "copy"))
+    tensors = tensors_of(copy)
+    name = sorted(tensors)[dropped]
+    assert name != MASK
+    del tensors[name]
+    rewrite(copy, tensors)
+    with pytest.raises(
+        UserError, match="1 tensors do not fit.*missing " + name.replace(".", r"\.")
+    ):
+        AutoModelForCTC.from_pretrained(copy)
+
+
+def test_config_with_other_sizes_is_refused(copy: Path) -> None:
+    set_config(copy, hidden_size=48, num_conv_pos_embeddings=8)
+    with pytest.raises(UserError, match="is .*24.*, not .*48"):
+        AutoModelForCTC.from_pretrained(copy)
+
+
+def test_missing_mask_embedding_is_seeded_and_reported(
+    copy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Published base-960h lacks it."""
+    tensors = tensors_of(copy)
+    del tensors[MASK]
+    rewrite(copy, tensors)
+    with caplog.at_level(logging.WARNING):
+        one, other = (AutoModelForCTC.from_pretrained(copy) for _ in range(2))
+    assert one.load_report == loader.LoadReport(seeded=(MASK,), ignored=())
+    assert caplog.messages == [f"{copy} lacks {MASK}: seeded"] * 2
+    values = np.array(one.wav2vec2.masked_spec_embed)
+    np.testing.assert_array_equal(values, other.wav2vec2.masked_spec_embed)
+    assert values.std() > 0.1
+    assert ((values >= 0) & (values <= 1)).all()
+
+
+def test_a_full_checkpoint_reports_nothing(folder: Path) -> None:
+    assert AutoModelForCTC.from_pretrained(folder).load_report == loader.LoadReport((), ())
+
+
+def test_mask_embedding_of_the_wrong_shape_is_refused(copy: Path) -> None:
+    rewrite(copy, {**tensors_of(copy), MASK: np.zeros(25, np.float32)})
+    with pytest.raises(UserError, match=r"masked_spec_embed is \[25\], not \[24\]"):
+        AutoModelForCTC.from_pretrained(copy)
+
+
+# Heads
+
+
+def test_a_new_head_is_made_only_when_asked_for(folder: Path) -> None:
+    model = AutoModelForCTC.from_pretrained(folder, vocab_size=11)
+    assert model.load_report.seeded == ("lm_head.weight", "lm_head.bias")
+    assert model(reference.noise(1, 800)).shape == (1, 2, 11)
+    assert model.config.vocab_size == 11
+    again = AutoModelForCTC.from_pretrained(folder, vocab_size=11)
+    np.testing.assert_array_equal(model.lm_head.kernel, again.lm_head.kernel)
+    assert np.array(model.lm_head.kernel).std() > 0.01
+
+
+def test_num_labels_asks_for_a_new_head_too(folder: Path) -> None:
+    model = AutoModelForCTC.from_pretrained(folder, num_labels=11)
+    assert model(reference.noise(1, 800)).shape == (1, 2, 11)
+
+
+def test_asking_for_the_size_there_is_keeps_the_head(folder: Path) -> None:
+    model = AutoModelForCTC.from_pretrained(folder, vocab_size=32)
+    assert model.load_report.seeded == ()
+    np.testing.assert_array_equal(np.array(model.lm_head.bias), tensors_of(folder)["lm_head.bias"])
+
+
+def test_a_head_that_does_not_fit_the_config_is_refused(copy: Path) -> None:
+    set_config(copy, vocab_size=11)
+    with pytest.raises(
+        UserError, match=r"lm_head\.weight is \[32, 24\], not \[11, 24\].*vocab_size="
+    ):
+        AutoModelForCTC.from_pretrained(copy)
+
+
+def test_base_from_a_ctc_checkpoint(folder: Path, torch_models: Any, style: str) -> None:
+    model = AutoModel.from_pretrained(folder)
+    assert model.load_report.seeded == ()
+    assert set(model.load_report.ignored) == {"lm_head.weight", "lm_head.bias"}
+    speech = reference.noise(1, 2000)
+    with torch.inference_mode():
+        wanted = torch_models[style].wav2vec2(torch.from_numpy(speech)).last_hidden_state
+    np.testing.assert_allclose(model(speech), wanted, atol=1e-5)
+
+
+def test_ctc_from_a_base_checkpoint_is_refused(style: str, tmp_path: Path) -> None:
+    """And with `vocab_size=` it gets a new head: how fine-tuning starts."""
+    base = reference.perturbed_model(reference.tiny_config(style), head=False)
+    reference.save_checkpoint(base, tmp_path, tokenizer=False)
+    assert "encoder.layer_norm.weight" in tensors_of(tmp_path)  # no prefix in such a file
+    with pytest.raises(UserError, match=r"missing lm_head\.weight \[32, 24\].*vocab_size="):
+        AutoModelForCTC.from_pretrained(tmp_path)
+    model = AutoModelForCTC.from_pretrained(tmp_path, vocab_size=32)
+    assert model.load_report.seeded == ("lm_head.weight", "lm_head.bias")
+    speech = reference.noise(1, 2000)
+    np.testing.assert_allclose(model.wav2vec2(speech), reference.run(base, speech), atol=1e-5)
+
+
+def test_pretraining_checkpoint_gives_the_base(style: str, tmp_path: Path) -> None:
+    """Published wav2vec2-base holds the quantizer and projections of pre-training."""
+    torch.manual_seed(0)
+    model = transformers.Wav2Vec2ForPreTraining(reference.tiny_config(style)).eval()
+    reference.save_checkpoint(model, tmp_path, tokenizer=False)
+    ours = AutoModel.from_pretrained(tmp_path)
+    assert ours.load_report.seeded == ()
+    assert {name.split(".")[0] for name in ours.load_report.ignored} == {
+        "quantizer",
+        "project_q",
+        "project_hid",
+    }
+    speech = reference.noise(1, 2000)
+    np.testing.assert_allclose(ours(speech), reference.run(model.wav2vec2, speech), atol=1e-5)
+
+
+# Spellings, formats and precisions
+
+
+def test_both_spellings_of_weight_norm(copy: Path, folder: Path) -> None:
+    older = {
+        name.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): values
+        for name, values in tensors_of(copy).items()
+    }
+    assert {POSITIONS + "weight_g", POSITIONS + "weight_v"} <= set(older)
+    rewrite(copy, older)
+    assert_loads_alike(copy, folder)
+
+
+def test_torch_and_safetensors_files_are_equal(copy: Path, folder: Path) -> None:
+    values = {name: torch.from_numpy(value) for name, value in tensors_of(copy).items()}
+    (copy / "model.safetensors").unlink()
+    torch.save(values, copy / "pytorch_model.bin")
+    assert_loads_alike(copy, folder)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
+def test_other_precisions_are_widened_exactly(copy: Path, dtype: Any) -> None:
+    rewrite(copy, {name: values.astype(dtype) for name, values in tensors_of(copy).items()})
+    model = AutoModelForCTC.from_pretrained(copy)
+    for name, values in tensors_of(copy).items():
+        got = loader.tensors(model)[name]
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, values.astype(np.float32), err_msg=name)
+
+
+# Round trip
+
+
+def test_round_trip_is_bit_identical_and_loads_in_transformers(
+    folder: Path, tmp_path: Path, style: str, theirs: Any
+) -> None:
+    AutoModelForCTC.from_pretrained(folder).save_pretrained(tmp_path)
+    before, after = tensors_of(folder), tensors_of(tmp_path)
+    assert set(before) == set(after)
+    for name, values in before.items():
+        assert after[name].dtype == values.dtype
+        assert after[name].tobytes() == values.tobytes(), name
+    model, report = transformers.AutoModelForCTC.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values()), report
+    speech = reference.noise(1, 2000)
+    np.testing.assert_array_equal(
+        reference.run(model.eval(), speech), reference.run(theirs, speech)
+    )
+    assert_loads_alike(tmp_path, folder)
+
+
+def test_base_round_trip(folder: Path, tmp_path: Path) -> None:
+    AutoModel.from_pretrained(folder).save_pretrained(tmp_path)
+    assert not any(name.startswith("wav2vec2.") for name in tensors_of(tmp_path))
+    _, report = transformers.AutoModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values()), report
+    speech = reference.noise(1, 2000)
+    np.testing.assert_array_equal(
+        AutoModel.from_pretrained(tmp_path)(speech), AutoModel.from_pretrained(folder)(speech)
+    )
+
+
+def test_config_is_written_back_whole(folder: Path, tmp_path: Path) -> None:
+    AutoModelForCTC.from_pretrained(folder).save_pretrained(tmp_path)
+    before, after = (
+        json.loads((place / "config.json").read_text()) for place in (folder, tmp_path)
+    )
+    assert after == before
+    assert after["architectures"] == ["Wav2Vec2ForCTC"]
+
+
+# The weight table
+
+
+@pytest.mark.parametrize("kind", [Wav2Vec2Model, Wav2Vec2ForCTC])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("mask", [0.0, 0.05])
+def test_every_variable_has_exactly_one_row(style: str, kind: Any, bias: bool, mask: float) -> None:
+    theirs = reference.tiny_config(style, conv_bias=bias, mask_time_prob=mask)
+    model = kind(Wav2Vec2Config.from_dict(theirs.to_dict()))
+    model.build()
+    head = kind is Wav2Vec2ForCTC
+    wanted = reference.perturbed_model(theirs, head=head).state_dict()
+    ours = loader.tensors(model)
+    assert len(ours) == len(model.weights)  # no two variables under one name
+    assert {name: values.shape for name, values in ours.items()} == {
+        name: tuple(values.shape) for name, values in wanted.items()
+    }
+
+
+def test_rows_do_not_overlap() -> None:
+    """A variable's path matches one row alone, so their order says nothing."""
+    import re
+
+    rows = (*weight_names.WAV2VEC2, *weight_names.HEADS)
+    assert len({row.variable for row in rows}) == len(rows)
+    for row in rows:
+        for filled in ("0", "11", "q", "output"):
+            path = row.variable.replace("{}", filled)
+            fits = [
+                other.variable
+                for other in rows
+                if re.fullmatch(other.variable.replace("{}", "[a-z0-9]+"), path)
+            ]
+            assert fits == [row.variable]
+
+
+@pytest.mark.parametrize(
+    "row", (*weight_names.WAV2VEC2, *weight_names.HEADS), ids=lambda r: r.variable
+)
+def test_rows_are_invertible(row: weight_names.Row) -> None:
+    filled = row.variable.replace("{}", "3", 1).replace("{}", "k")
+    name = weight_names.name_of(filled)
+    assert name.keys[0] == row.key.replace("{}", "3", 1).replace("{}", "k")
+    tensor = np.arange(24.0).reshape(
+        (2, 3, 4)[: len(row.permutation) or 1] + (-1,) * (not row.permutation)
+    )
+    np.testing.assert_array_equal(name.to_checkpoint(name.to_variable(tensor)), tensor)
+
+
+def test_a_variable_without_a_row_is_an_error() -> None:
+    with pytest.raises(KeyError, match="no row for the variable encoder/unheard_of"):
+        weight_names.name_of("encoder/unheard_of")
+
+
+# Sources and overrides
+
+
+def test_overrides_change_the_config(folder: Path) -> None:
+    model = AutoModelForCTC.from_pretrained(folder, hidden_dropout=0.0, layerdrop=0.25)
+    assert (model.config.hidden_dropout, model.config.layerdrop) == (0.0, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"), [("hiden_dropout", "hidden_dropout"), ("layer_drop", "layerdrop")]
+)
+def test_a_misspelt_override_is_refused_with_the_nearest(
+    folder: Path, name: str, suggestion: str
+) -> None:
+    with pytest.raises(UserError, match=f"{name} is no field.*did you mean {suggestion}"):
+        AutoModelForCTC.from_pretrained(folder, **{name: 0.1})
+
+
+@pytest.mark.parametrize("override", ["model_type", "extra", "zzz"])
+def test_what_cannot_be_overridden(folder: Path, override: str) -> None:
+    with pytest.raises(UserError, match=f"{override} is no field"):
+        AutoModelForCTC.from_pretrained(folder, **{override: "x"})
+
+
+@pytest.mark.parametrize(
+    ("model_type", "message"),
+    [
+        ("wav2vec", "'wav2vec' is unknown; known: wav2vec2; did you mean wav2vec2"),
+        ("bert", "'bert' is unknown; known: wav2vec2"),
+        (None, "None is unknown"),
+        (["wav2vec2"], "is unknown"),
+    ],
+)
+def test_unknown_model_type(copy: Path, model_type: Any, message: str) -> None:
+    set_config(copy, model_type=model_type)
+    with pytest.raises(UserError, match=message.replace("(", r"\(")) as caught:
+        AutoModelForCTC.from_pretrained(copy)
+    assert str(copy / "config.json") in str(caught.value)
+
+
+def test_folder_without_config(copy: Path) -> None:
+    (copy / "config.json").unlink()
+    with pytest.raises(UserError, match="config.json: no such file"):
+        AutoModelForCTC.from_pretrained(copy)
+
+
+def test_folder_without_weights(copy: Path) -> None:
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="has no weights"):
+        AutoModelForCTC.from_pretrained(copy)
+
+
+def test_truncated_weights(copy: Path) -> None:
+    path = copy / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(UserError, match=r"model\.safetensors"):
+        AutoModelForCTC.from_pretrained(copy)

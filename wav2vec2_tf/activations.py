@@ -1,0 +1,33 @@
+"""Activations by the names that checkpoints give them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+def gelu(values: tf.Tensor) -> tf.Tensor:
+    """The exact GELU, by `erf`: converters to other formats know it, `erfc` not all of them."""
+    half, scale = tf.constant(0.5, values.dtype), tf.constant(math.sqrt(0.5), values.dtype)
+    return half * values * (1 + tf.math.erf(scale * values))
+
+
+def gelu_new(values: tf.Tensor) -> tf.Tensor:
+    """The tanh approximation of GELU."""
+    return tf.nn.gelu(values, approximate=True)
+
+
+_FUNCTIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "gelu": gelu,
+    "gelu_new": gelu_new,
+    "relu": tf.nn.relu,
+    "silu": tf.nn.silu,
+    "swish": tf.nn.silu,
+}
+
+
+def activation(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function of a name in `config.ACTIVATIONS`."""
+    return _FUNCTIONS[name]

@@ -1,0 +1,210 @@
+"""Checkpoint files → names and lazily read tensors, whatever the format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from wav2vec2_tf.checkpoint import torch_pickle
+from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor, quoted
+from wav2vec2_tf.errors import UserError
+
+# Where a folder in Hugging Face format keeps its weights, best first.
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+SAFETENSORS_DTYPES = {
+    "F64": np.dtype(np.float64),
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "I64": np.dtype(np.int64),
+    "I32": np.dtype(np.int32),
+    "I16": np.dtype(np.int16),
+    "I8": np.dtype(np.int8),
+    "U64": np.dtype(np.uint64),
+    "U32": np.dtype(np.uint32),
+    "U16": np.dtype(np.uint16),
+    "U8": np.dtype(np.uint8),
+    "BOOL": np.dtype(np.bool_),
+}
+
+GIT_LFS_POINTER = b"version https://git-lfs"
+# The number that begins the five pickles of torch's first format.
+OLD_TORCH_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+
+
+class Checkpoint(Mapping[str, LazyTensor]):
+    """The tensors of a checkpoint by name, in the order of its files.
+
+    Attributes:
+        path: what was opened, a folder or a file.
+        files: the files of weights, one or one a shard.
+    """
+
+    def __init__(
+        self, path: Path, files: tuple[Path, ...], tensors: Mapping[str, LazyTensor]
+    ) -> None:
+        self.path = path
+        self.files = files
+        self._tensors = dict(tensors)
+
+    def __getitem__(self, name: str) -> LazyTensor:
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __repr__(self) -> str:
+        return f"Checkpoint({str(self.path)!r}, {len(self)} tensors)"
+
+
+def open_checkpoint(path: str | Path) -> Checkpoint:
+    """Open the weights in a folder in Hugging Face format, or in one file.
+
+    Read are safetensors, torch's zip format (`pytorch_model.bin`; see `torch_pickle`) and indexes
+    of shards of either. Only headers are read here; the files are mapped, and each tensor's values
+    are copied when its `read()` is called.
+
+    Raises:
+        UserError: if there is nothing to read, or it is damaged, unsafe or contradicts itself.
+    """
+    path = Path(path)
+    file = _weight_file(path) if path.is_dir() else path
+    if file.name.endswith(".index.json"):
+        return _open_shards(path, file)
+    return Checkpoint(path, (file,), _open_file(file))
+
+
+def _weight_file(folder: Path) -> Path:
+    for name in WEIGHT_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise UserError(f"{folder}: has no weights; looked for {', '.join(WEIGHT_FILES)}")
+
+
+def _open_file(path: Path) -> dict[str, LazyTensor]:
+    """Dispatch on what the file holds: its name may say anything."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file or folder") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+
+    if head.startswith(GIT_LFS_POINTER):
+        raise UserError(f"{path}: is a Git LFS pointer, not the weights; run `git lfs pull`")
+    if head.startswith(torch_pickle.MAGIC):
+        return torch_pickle.read_archive(path)
+    # eight bytes of length, which is below 2**32, then JSON
+    if head[4:9] == b"\0\0\0\0{":
+        return _open_safetensors(path)
+    if head.startswith(OLD_TORCH_MAGIC):
+        raise UserError(
+            f"{path}: is in the format of torch before 1.6, which is not read; "
+            "load it with torch and save its state dict again"
+        )
+    if head.startswith(b"\x80"):
+        raise UserError(
+            f"{path}: is a plain pickle, which is refused as it could run code (nothing was run); "
+            "take its safetensors file, or save model.state_dict() again with torch.save"
+        )
+    raise UserError(
+        f"{path}: is {'empty' if not head else 'neither safetensors nor a torch.save file'}; "
+        "download it again"
+    )
+
+
+def _open_safetensors(path: Path) -> dict[str, LazyTensor]:
+    from safetensors import SafetensorError, safe_open
+
+    damaged = f"{path}: is cut short or damaged; download it again"
+
+    def read(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        try:
+            array = file.get_tensor(name)
+        except (SafetensorError, ValueError, OverflowError) as error:
+            raise UserError(damaged) from error
+        assert array.shape == shape and array.dtype == dtype
+        return array
+
+    tensors = {}
+    try:
+        file = safe_open(path, framework="numpy")
+        for name in file.keys():  # noqa: SIM118  (not a dictionary)
+            header = file.get_slice(name)
+            shape = tuple(header.get_shape())
+            dtype = SAFETENSORS_DTYPES.get(header.get_dtype())
+            if dtype is None:
+                raise UserError(
+                    f"{path}: tensor {quoted(name)} has dtype {header.get_dtype()}, which is not "
+                    "read; save it again in float32, float16 or bfloat16"
+                )
+            tensors[name] = LazyTensor(shape, dtype, partial(read, name, shape, dtype))
+    except (SafetensorError, OSError) as error:
+        raise UserError(damaged) from error
+    return tensors
+
+
+def _open_shards(path: Path, index: Path) -> Checkpoint:
+    shard_of = _read_index(index)
+    tensors: dict[str, LazyTensor] = {}
+    found_in: dict[str, str] = {}
+    shards = sorted(set(shard_of.values()))
+    for shard in shards:
+        file = index.parent / shard
+        if not file.is_file():
+            raise UserError(f"{file}: is named in {index.name} but is not there; download it again")
+        for name, tensor in _open_file(file).items():
+            if name in tensors:
+                raise UserError(
+                    f"{file}: has tensor {quoted(name)}, which {found_in[name]} has too; "
+                    "download both again"
+                )
+            tensors[name], found_in[name] = tensor, shard
+
+    names = shard_of.keys() | found_in.keys()
+    wrong = sorted(name for name in names if shard_of.get(name) != found_in.get(name))
+    if wrong:
+        name = wrong[0]
+        raise UserError(
+            f"{index}: places tensor {quoted(name)} in {shard_of.get(name, 'no file')}, but it is "
+            f"in {found_in.get(name, 'no file')} ({len(wrong)} such in all); "
+            "download the index and its files again"
+        )
+    return Checkpoint(path, tuple(index.parent / shard for shard in shards), tensors)
+
+
+def _read_index(index: Path) -> dict[str, str]:
+    """tensor name → shard's file name, from an index as transformers writes it."""
+    try:
+        content = json.loads(index.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"{index}: no such file") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{index}: cannot be read as JSON; download it again") from error
+    shard_of = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(shard_of, dict) or not shard_of:
+        raise UserError(f"{index}: has no weight_map; download it again")
+    for name, shard in shard_of.items():
+        # A shard lies beside its index: a path could lead to any file of this machine.
+        plain = isinstance(shard, str) and shard.isprintable() and not set(shard) & set("/\\:")
+        if not plain or shard in ("", ".", "..") or shard.endswith(".json"):
+            raise UserError(
+                f"{index}: places tensor {quoted(name)} in {quoted(shard)}, which is not the plain "
+                "name of a file beside it; do not use this checkpoint"
+            )
+    return shard_of

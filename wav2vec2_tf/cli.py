@@ -1,0 +1,32 @@
+"""`wav2vec2-tf …`: parse and call."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from wav2vec2_tf import __version__
+from wav2vec2_tf.programs import add_programs, run_program
+
+PROGRAMS = {
+    "transcribe": ("transcribe_files", "audio files → text, or words with times"),
+    "info": ("info", "parameters and GFLOPs of a model, part by part"),
+    "convert": (
+        "convert.__main__",
+        "checkpoints and SavedModels: torch, verify, saved-model, package",
+    ),
+    "eval": ("eval.__main__", "measure a model: wer"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="wav2vec2-tf", description="wav2vec 2.0 for TensorFlow and Keras 3."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    add_programs(parser, __package__, PROGRAMS)
+    return run_program(parser, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Lengths, frame lengths and masks: the one place where padding is understood.
+
+Rows of a batch are padded at their ends. `lengths` counts the samples of each row that are speech.
+A layer that mixes time takes the mask of valid frames, or `None` where nothing is padded.
+"""
+
+from __future__ import annotations
+
+import bisect
+
+import tensorflow as tf
+
+from wav2vec2_tf.config import Wav2Vec2Config, convolved_length
+from wav2vec2_tf.errors import UserError
+
+BUCKETS = (*(320 * round(50 * 2 ** (step / 4)) for step in range(28)), 1_920_000)
+"""Padded lengths in samples, 1 s to 120 s in steps of 2^¼: shapes to compile for, 9 % of padding
+on average. The longest is what attention over all frames of a base model holds in about 4 GB."""
+
+
+def size(values: tf.Tensor, axis: int) -> tf.Tensor | int:
+    """The size of an axis: a number where the graph knows it, else a scalar tensor."""
+    static = values.shape[axis]
+    return tf.shape(values)[axis] if static is None else static
+
+
+def bucket(length: int) -> int:
+    """The least of `BUCKETS` that holds `length` samples."""
+    if length > BUCKETS[-1]:
+        raise UserError(
+            f"{length / 16000:.0f} s of speech is more than one pass takes "
+            f"({BUCKETS[-1] // 16000} s): cut the recording at pauses"
+        )
+    return BUCKETS[bisect.bisect_left(BUCKETS, length)]
+
+
+def clip_lengths(lengths: tf.Tensor, samples: tf.Tensor | int) -> tf.Tensor:
+    """int32 lengths, no less than 0 and no more than the row holds."""
+    return tf.clip_by_value(tf.cast(lengths, tf.int32), 0, samples)
+
+
+def lengths_of(attention_mask: tf.Tensor) -> tf.Tensor:
+    """(batch, samples) mask of 1 for speech and then 0 for padding → (batch,) lengths."""
+    return tf.reduce_sum(tf.cast(tf.cast(attention_mask, tf.bool), tf.int32), axis=-1)
+
+
+def frame_lengths(config: Wav2Vec2Config, lengths: tf.Tensor | int) -> tf.Tensor | int:
+    """Samples → frames out of the feature encoder, of a number or of each element."""
+    if isinstance(lengths, int):
+        return config.frame_length(lengths)
+    return tf.maximum(convolved_length(config, lengths), 0)
+
+
+def valid(lengths: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:
+    """(batch,) lengths → (batch, size) mask, true up to each length."""
+    return tf.sequence_mask(lengths, size)
+
+
+def silence_padding(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """Zero what is not valid, NaN included: (batch, time, …) by a (batch, time) mask."""
+    if mask is None:
+        return values
+    for _ in range(values.shape.rank - 2):
+        mask = mask[..., tf.newaxis]
+    return tf.where(mask, values, tf.zeros((), values.dtype))
+
+
+def attention_bias(mask: tf.Tensor | None, dtype: tf.DType) -> tf.Tensor | None:
+    """(batch, time) mask → (batch, 1, 1, time) to add to attention scores.
+
+    Finite, so that a row with no valid frame attends evenly instead of yielding NaN; so low that
+    the softmax of a padded frame is exactly zero beside any valid one.
+    """
+    if mask is None:
+        return None
+    low = tf.constant(dtype.min / 2, dtype)
+    return tf.where(mask, tf.zeros((), dtype), low)[:, tf.newaxis, tf.newaxis, :]

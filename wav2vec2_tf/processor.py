@@ -1,0 +1,132 @@
+"""Speech → what a model takes, and what it gives → text: transformers' `Wav2Vec2Processor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wav2vec2_tf.audio import PROCESSOR_FILE, FeatureExtractor
+from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.tokenizer import CONFIG_FILE, VOCABULARY_FILE, CTCTokenizer
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A feature extractor and, unless the model is without text, a tokenizer."""
+
+    feature_extractor: FeatureExtractor
+    tokenizer: CTCTokenizer | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | PathLike[str],
+        *,
+        target_lang: str | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+        cache_dir: str | PathLike[str] | None = None,
+        local_files_only: bool = False,
+    ) -> Processor:
+        """Read the processor of a folder or of a model on the hub.
+
+        Args:
+            source: a folder, or a Hugging Face id.
+            target_lang: the vocabulary's language, where there is one a language (MMS).
+            revision, token, cache_dir, local_files_only: as for `sources.resolve`.
+
+        Returns:
+            A processor; its tokenizer is None if there are no tokenizer files.
+
+        Raises:
+            UserError: no such source, no feature extractor, or files that make no sense.
+        """
+        from wav2vec2_tf.sources import resolve
+
+        folder = resolve(
+            source,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+        )
+        has_tokenizer = any((folder / name).exists() for name in (VOCABULARY_FILE, CONFIG_FILE))
+        return cls(
+            FeatureExtractor.from_pretrained(folder),
+            CTCTokenizer.from_pretrained(folder, target_lang=target_lang)
+            if has_tokenizer
+            else None,
+        )
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> None:
+        """Write the files from which `from_pretrained`, here and in transformers, makes this again.
+
+        A `processor_config.json` of an earlier processor is removed, since it would count first.
+        """
+        self.feature_extractor.save_pretrained(folder)
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(folder)
+        (Path(folder) / PROCESSOR_FILE).unlink(missing_ok=True)
+
+    def __call__(
+        self,
+        speech: np.ndarray | Sequence[Any] | None = None,
+        *,
+        text: str | Sequence[str] | None = None,
+        padding: bool | str = False,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Prepare speech, text, or both.
+
+        Args:
+            speech: as for `FeatureExtractor.__call__`, whose options `options` are.
+            text: one transcript, or one an utterance.
+            padding: of both; text is padded to the longest, with the blank's id.
+
+        Returns:
+            `input_values` (and `attention_mask`) of speech, `labels` of text: int32 `(ids,)` for
+            one transcript, and for several a list of them, or if padded `(batch, ids)`.
+
+        Raises:
+            UserError: neither is given, or what the feature extractor and the tokenizer raise.
+        """
+        if speech is None and text is None:
+            raise UserError("the processor was given neither speech nor text")
+        features: dict[str, Any] = {}
+        if speech is not None:
+            features = self.feature_extractor(speech, padding=padding, **options)
+        if text is not None:
+            features["labels"] = self._labels(text, padded=padding not in (False, "do_not_pad"))
+        return features
+
+    def _labels(self, text: str | Sequence[str], *, padded: bool) -> np.ndarray | list[np.ndarray]:
+        tokenizer = self._text_tokenizer()
+        if isinstance(text, str):
+            return np.array(tokenizer.encode(text), np.int32)
+        rows = [np.array(tokenizer.encode(one), np.int32) for one in text]
+        if not padded:
+            return rows
+        labels = np.full(
+            (len(rows), max(map(len, rows), default=0)), tokenizer.pad_token_id, np.int32
+        )
+        for label, row in zip(labels, rows, strict=True):
+            label[: len(row)] = row
+        return labels
+
+    def decode(self, ids: Any, **options: Any) -> str:
+        """The text of one sequence of ids; see `CTCTokenizer.decode`."""
+        return self._text_tokenizer().decode(ids, **options)
+
+    def batch_decode(self, sequences: Iterable[Any], **options: Any) -> list[str]:
+        """The text of each sequence of ids; see `CTCTokenizer.decode`."""
+        return self._text_tokenizer().batch_decode(sequences, **options)
+
+    def _text_tokenizer(self) -> CTCTokenizer:
+        if self.tokenizer is None:
+            raise UserError(f"this model came without {VOCABULARY_FILE}, so it has no text")
+        return self.tokenizer

@@ -1,0 +1,190 @@
+"""Speech → words: a model, its processor and greedy decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from wav2vec2_tf import ctc
+from wav2vec2_tf.audio import SAMPLE_RATE, normalize
+from wav2vec2_tf.config import Wav2Vec2Config
+from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.lengths import bucket, frame_lengths
+from wav2vec2_tf.pretrained import read_config
+from wav2vec2_tf.processor import Processor
+from wav2vec2_tf.sources import resolve
+from wav2vec2_tf.tokenizer import CTCTokenizer
+
+BUNDLED_MODEL = Path(__file__).parent / "bundled" / "model"
+SAVED_MODEL_FACTS = "assets.extra"
+"""Folder in a SavedModel for the config and the processor's files; servers leave it alone."""
+
+__all__ = ["BUNDLED_MODEL", "Recognizer", "Transcript", "Word", "bucket"]
+
+
+@dataclass(frozen=True)
+class Word:
+    text: str
+    start: float
+    """Seconds."""
+    end: float
+    """Seconds."""
+    confidence: float
+    """Mean probability of its characters, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    text: str
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """Everything between waveforms and words."""
+
+    config: Wav2Vec2Config
+    tokenizer: CTCTokenizer
+    do_normalize: bool
+    """Whether the model was trained on speech of zero mean and unit variance."""
+    logits: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]
+    """(batch, samples) normalised speech, (batch,) lengths or None → (batch, frames, vocab)."""
+    fixed_length: int | None = None
+    """Samples a SavedModel was exported at; None where any length goes."""
+
+    @classmethod
+    def load(
+        cls, source: str | PathLike[str], *, jit_compile: bool = False, **hub: Any
+    ) -> Recognizer:
+        """A CTC model from a folder, a SavedModel or a Hugging Face id.
+
+        Args:
+            jit_compile: compile with XLA, anew for each shape of input.
+            hub: `revision`, `token`, `cache_dir`, `local_files_only`.
+
+        Raises:
+            UserError: no such model, or it has no vocabulary, or not that of its head.
+        """
+        folder = resolve(source, **hub)
+        saved = (folder / "saved_model.pb").exists()
+        facts = folder / SAVED_MODEL_FACTS if saved else folder
+        config, processor = read_config(facts), Processor.from_pretrained(facts)
+        tokenizer = fitting_tokenizer(folder, config, processor)
+        call, length = _saved_model(folder) if saved else _keras_model(folder)
+        compiled = tf.function(call, jit_compile=jit_compile, reduce_retracing=True)
+        return cls(config, tokenizer, processor.feature_extractor.do_normalize, compiled, length)
+
+    @property
+    def minimum_length(self) -> int:
+        """Samples of one frame."""
+        return self.config.samples_of(1)
+
+    @property
+    def characters(self) -> frozenset[str]:
+        """What the vocabulary can spell."""
+        special = {self.tokenizer.pad_token_id, self.tokenizer.word_delimiter_token_id}
+        spelt = (t for i, t in enumerate(self.tokenizer.tokens) if t and i not in special)
+        return frozenset("".join(token for token in spelt if not token.startswith("<")))
+
+    def transcribe(
+        self, speech: Sequence[np.ndarray], *, length: int | None = None, masked: bool = True
+    ) -> list[Transcript]:
+        """Transcribe one batch of 16 kHz mono utterances, each (samples,) float32.
+
+        Each is cut to `length` samples, normalised as its processor says over its own samples, and
+        then padded with zeros.
+
+        Args:
+            length: samples to cut and pad to; by default the model's fixed length, or else the
+                bucket of the longest utterance.
+            masked: give the model the lengths, so that padding has no influence. Without them it
+                runs as the published fixed-length models do.
+
+        Raises:
+            UserError: an utterance is shorter than one frame or too long.
+        """
+        if not speech:
+            return []
+        longest = max(map(len, speech))
+        if length is None:
+            length = self.fixed_length or bucket(longest)
+            if longest > length:
+                raise UserError(
+                    f"{longest} samples, but this SavedModel takes {length}: "
+                    "cut the recording, or export with --length any"
+                )
+        if min(map(len, speech)) < self.minimum_length:
+            raise UserError(
+                f"{min(map(len, speech))} samples are too few: one frame of speech takes "
+                f"{self.minimum_length} ({1000 * self.minimum_length / SAMPLE_RATE:.0f} ms)"
+            )
+        padded = np.zeros((len(speech), length), np.float32)
+        lengths = np.minimum([len(utterance) for utterance in speech], length).astype(np.int32)
+        for row, utterance, samples in zip(padded, speech, lengths, strict=True):
+            cut = utterance[:samples]
+            row[:samples] = normalize(cut) if self.do_normalize else cut
+        if masked:
+            logits = self.logits(tf.constant(padded), tf.constant(lengths))
+            frames = frame_lengths(self.config, tf.constant(lengths))
+        else:
+            logits = self.logits(tf.constant(padded), None)
+            frames = tf.fill([len(speech)], logits.shape[1])
+        alphabet = ctc.Alphabet.of(self.tokenizer)
+        return _transcripts(ctc.greedy(logits, frames, alphabet, self.config.stride / SAMPLE_RATE))
+
+
+def fitting_tokenizer(folder: Path, config: Wav2Vec2Config, processor: Processor) -> CTCTokenizer:
+    """The processor's tokenizer; `UserError` where its tokens are not those of the model's head.
+
+    A head may also have the tokens that a tokenizer adds to its vocabulary.
+    """
+    tokenizer = processor.tokenizer
+    if tokenizer is None:
+        raise UserError(f"{folder}: there is no vocab.json, so no text can be made of its output")
+    if not tokenizer.vocab_size <= config.vocab_size <= len(tokenizer.tokens):
+        raise UserError(
+            f"{folder}: the vocabulary has {tokenizer.vocab_size} tokens and the model's head "
+            f"{config.vocab_size}; take the vocab.json that the checkpoint was trained with"
+        )
+    return tokenizer
+
+
+def _keras_model(folder: Path) -> tuple[Callable[..., tf.Tensor], None]:
+    from wav2vec2_tf.auto import AutoModelForCTC
+
+    return AutoModelForCTC.from_pretrained(folder), None
+
+
+def _saved_model(folder: Path) -> tuple[Callable[..., tf.Tensor], int | None]:
+    try:
+        loaded = tf.saved_model.load(folder)
+        speech = loaded.signatures["serving_default"].structured_input_signature[1]["speech"]
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{folder}: not a SavedModel of this project ({reason})") from None
+
+    def call(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
+        return loaded(speech) if lengths is None else loaded({"speech": speech, "lengths": lengths})
+
+    return call, speech.shape[1]
+
+
+def _transcripts(decoded: ctc.Decoded) -> list[Transcript]:
+    result = []
+    for text, words, start, end, confidence, count in zip(
+        *(column.numpy() for column in decoded), strict=True
+    ):
+        timed = zip(words[:count], start, end, confidence, strict=False)
+        result.append(
+            Transcript(
+                text.decode(),
+                tuple(Word(w.decode(), float(s), float(e), float(c)) for w, s, e, c in timed),
+            )
+        )
+    return result
