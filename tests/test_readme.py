@@ -1,0 +1,76 @@
+"""Every command and every program of the README runs, as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wav2vec2_tf.cli import main
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+OFFLINE = "# with internet\n"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that looks like the checkout, but where `build` is our own."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("wav2vec2_tf", "convert", "eval", "tests"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    return folder
+
+
+def test_bash_and_python_blocks_run_in_order(checkout: Path) -> None:
+    commands = Path(sys.executable).parent
+    path = f"{commands}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_OFFLINE": "1"}
+    ran = 0
+    for language, block in BLOCKS:
+        if language == "python":
+            legacy = {"TF_USE_LEGACY_KERAS": "1"} if "TF_USE_LEGACY_KERAS=1" in block else {}
+            call = [sys.executable, "-c", block]
+        elif language == "bash" and not block.startswith(OFFLINE):
+            legacy, call = {}, ["bash", "-euc", block]
+        else:
+            continue
+        done = subprocess.run(
+            call, cwd=checkout, env=environment | legacy, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        assert done.stdout.strip(), block
+        ran += 1
+    assert ran >= 8
+
+
+def test_commands_for_the_internet_parse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot run here has at least the right words: an option misspelt would exit with 2."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    commands = [
+        shlex.split(line)[1:]
+        for language, block in BLOCKS
+        if language == "bash" and block.startswith(OFFLINE)
+        for line in block.removeprefix(OFFLINE).splitlines()
+    ]
+    assert len(commands) >= 5
+    for command in commands:
+        assert main(command) == 1  # not a usage error: the model is not there
+
+
+def test_targets_of_the_makefile_are_those_the_readme_names() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    named = set(re.findall(r"^make ([\w-]+)", README, re.MULTILINE))
+    assert {"demo", "test", "verify", "check"} <= named
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_makefile_runs_what_ci_runs() -> None:
+    assert "make check test" in (REPOSITORY / ".ci" / "run").read_text()
