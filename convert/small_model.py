@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -107,18 +107,17 @@ def common_word_runs(text: str, vocabulary_size: int) -> list[str]:
 
 def compose(runs: list[str], seed: int) -> tuple[list[str], list[str]]:
     """Training texts, and the held-out ones; no run is used twice, so none is in both."""
-    order = np.random.default_rng(seed).permutation(len(runs)).tolist()
-
-    first, last = iter(order[TRAINING_START:]), reversed(order)
+    order = np.random.default_rng(seed).permutation(len(runs))
+    left = deque(runs[index] for index in order[TRAINING_START:])
     train = [
-        " ".join(runs[next(first)] for _ in range(4 if index % 10 == 9 else 1))
+        " ".join(left.popleft() for _ in range(4 if index % 10 == 9 else 1))
         for index in range(TRAINING_TEXTS)
     ]
     held_out = []
     for letters in (letters for letters, count in HELD_OUT.items() for _ in range(count)):
-        text = runs[next(last)]
+        text = left.pop()
         while len(text) < letters:
-            text += " " + runs[next(last)]
+            text += " " + left.pop()
         held_out.append(text)
     return train, held_out
 
@@ -353,6 +352,7 @@ def publish_model(model: Wav2Vec2ForCTC, wer: float, folder: Path) -> None:
     }
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content, indent=1) + "\n")
+    (folder / "model.safetensors").chmod(0o644)
     (folder / "README.md").write_text(
         "---\nlicense: apache-2.0\nlanguage: en\n---\n\n"
         "# A small wav2vec 2.0 model that shows the machinery\n\n"
@@ -371,7 +371,8 @@ def publish_corpus(corpus: Corpus, folder: Path) -> None:
         chapter = folder / str(speaker) / "1"
         chapter.mkdir(parents=True, exist_ok=True)
         lines: list[str] = []
-        for text, speech in ((t, s) for t, v, s in corpus.rows() if v == voice):
+        spoken = [(text, speech) for text, other, speech in corpus.rows() if other == voice]
+        for text, speech in sorted(spoken, key=lambda row: len(row[1])):
             name = f"{speaker}-1-{len(lines):04d}"
             soundfile.write(chapter / f"{name}.flac", speech, SAMPLE_RATE, subtype="PCM_16")
             lines.append(f"{name} {text}\n")

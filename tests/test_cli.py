@@ -16,7 +16,7 @@ from wav2vec2_tf.cli import main
 from wav2vec2_tf.transcribe import BUNDLED_MODEL
 
 CORPUS = Path(__file__).parent / "data" / "corpus"
-UTTERANCE = CORPUS / "1003" / "1" / "1003-1-0003.flac"
+UTTERANCE = CORPUS / "1003" / "1" / "1003-1-0012.flac"
 
 
 def transcript(path: Path) -> str:
