@@ -6,65 +6,78 @@ back through TensorFlow Hub, and scored on a corpus three ways.
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+from eval.__main__ import main as evaluate
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.transcribe import BUNDLED_MODEL, Recognizer
+from wav2vec2_tf.programs import run_program
+
+from .__main__ import main as convert
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+BUNDLED_MODEL = REPOSITORY / "wav2vec2_tf" / "bundled" / "model"
 CORPUS = REPOSITORY / "tests" / "data" / "corpus"
 
 
-def main(argv: list[str] | None = None) -> int:
-    arguments = sys.argv[1:] if argv is None else argv
-    if len(arguments) != 1:
-        print("usage: python -m convert.demo OUT", file=sys.stderr)
-        return 2
-    out = Path(arguments[0])
-    for made in ("model", "saved-model", "parity.json", "wer.json", "report.html"):
-        shutil.rmtree(out / made, ignore_errors=True)
-        if not (out / made).is_dir():
-            (out / made).unlink(missing_ok=True)
+MADE = ("model", "saved-model", "parity.json", "wer.json", "wer.json.partial.jsonl", "report.html")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, help="folder for what it makes")
+
+
+def run(args: argparse.Namespace) -> int:
+    out: Path = args.out
+    for name in MADE:
+        shutil.rmtree(out / name, ignore_errors=True)
+        if (out / name).exists():
+            (out / name).unlink()
     model, saved = out / "model", out / "saved-model"
-    step("convert", "torch", BUNDLED_MODEL, model)
-    step("convert", "verify", BUNDLED_MODEL, model, "--json", out / "parity.json")
-    step("convert", "saved-model", model, saved)
+    step(convert, "convert", "torch", BUNDLED_MODEL, model)
+    step(convert, "convert", "verify", BUNDLED_MODEL, model, "--json", out / "parity.json")
+    step(convert, "convert", "saved-model", model, saved)
     through_the_hub(saved, sorted(CORPUS.rglob("*.flac"))[0])
-    step(
-        *("eval", "wer", "--model", model, "--data", CORPUS),
-        *("--json", out / "wer.json", "--report", out / "report.html"),
+    figures, report = out / "wer.json", out / "report.html"
+    wanted = ("--model", model, "--data", CORPUS, "--json", figures, "--report", report)
+    step(evaluate, "eval", "wer", *wanted)
+    modes = json.loads(figures.read_text(encoding="utf-8"))["modes"]
+    padded, variable, masked = (modes[mode] for mode in ("padded", "variable", "masked"))
+    if masked["fitting"] != variable["fitting"] or not padded["wer"] > variable["wer"]:
+        raise UserError(f"{figures}: padding should cost without lengths, and nothing with them")
+    print(
+        f"\nWER: {padded['wer']:.1%} padded as published, {variable['wer']:.1%} at variable length."
+        f"\nOf the utterances that fit: {masked['fitting']['wer']:.2%} padded with lengths, "
+        f"{variable['fitting']['wer']:.2%} at variable length, the same to the word.\n"
+        f"Look at {report}"
     )
-    modes = json.loads((out / "wer.json").read_text())["modes"]
-    print(f"\nWER padded as published {modes['padded']['wer']:.1%}, ", end="")
-    print(f"variable length {modes['variable']['wer']:.1%}; where they fit, ", end="")
-    print(f"padded with lengths {modes['masked']['fitting']['wer']:.2%}", end="")
-    print(f" = variable {modes['variable']['fitting']['wer']:.2%}. Look at {out / 'report.html'}")
     return 0
 
 
-def step(program: str, *arguments: object) -> None:
+def step(program: Callable[[list[str]], int], name: str, *arguments: object) -> None:
     """Run a program as a user would; stop the demonstration where it fails."""
-    from eval.__main__ import main as evaluate
-
-    from .__main__ import main as convert
-
     words = [str(argument) for argument in arguments]
-    print(f"\n$ wav2vec2-tf {program} {' '.join(words)}", flush=True)
-    status = (convert if program == "convert" else evaluate)(words)
-    if status:
-        sys.exit(status)
+    print(f"\n$ wav2vec2-tf {name} {' '.join(words)}", flush=True)
+    if program(words):
+        raise UserError(f"the demonstration stopped at wav2vec2-tf {name} {words[0]}")
 
 
 def through_the_hub(saved: Path, audio_file: Path) -> None:
     """Call the SavedModel as the published page does, and compare with its own signature."""
     import numpy as np
     import tensorflow as tf
-    import tensorflow_hub as hub
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
+        import tensorflow_hub as hub
 
     from wav2vec2_tf import audio
+    from wav2vec2_tf.transcribe import Recognizer
 
     print(f'\n>>> model = tf.function(hub.KerasLayer("{saved}"), jit_compile=True)', flush=True)
     model = tf.function(hub.KerasLayer(str(saved)), jit_compile=True)
@@ -82,4 +95,7 @@ def through_the_hub(saved: Path, audio_file: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    demonstration = argparse.ArgumentParser(prog="python -m convert.demo", description=__doc__)
+    add_arguments(demonstration)
+    demonstration.set_defaults(run=run)
+    sys.exit(run_program(demonstration, None))

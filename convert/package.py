@@ -14,6 +14,13 @@ from typing import Any
 
 from wav2vec2_tf.errors import UserError
 
+SIGNATURES = {
+    "serving_default": "normalised speech → one row of outputs a frame; all of it counts",
+    "with_lengths": "the same; beyond its length (in samples) a row has no influence",
+    "transcribe": "raw 16 kHz waveforms → text, and words with start and end in seconds and "
+    "confidence, of which each row's first `count` are valid",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="SavedModel that `convert saved-model` made")
@@ -50,7 +57,6 @@ def package(
     force: bool = False,
 ) -> Path:
     """Write the archive and its card; returns the card's path. Raises `UserError`."""
-    from wav2vec2_tf.config import read_json
     from wav2vec2_tf.files import whole_file
 
     if not (model / "saved_model.pb").is_file():
@@ -59,6 +65,8 @@ def package(
         raise UserError(
             f"{out}: the archive's name must end in .tar.gz, which TensorFlow Hub reads"
         )
+    if out.absolute().is_relative_to(model.absolute()):
+        raise UserError(f"{out} lies in the SavedModel itself: name a place outside")
     card = out.with_name(out.name.removesuffix(".tar.gz") + ".md")
     for path in (out, card):
         if path.exists() and not force:
@@ -67,14 +75,23 @@ def package(
         model,
         name or f"{out.name.removesuffix('.tar.gz')}/1",
         language,
-        read_json(parity) if parity else None,
-        read_json(wer) if wer else None,
+        _read_report(parity, "comparisons", "convert verify") if parity else None,
+        _read_report(wer, "modes", "eval wer") if wer else None,
         out.name,
     )
     with whole_file(out) as beside, whole_file(card) as card_beside:
         _archive(model, beside)
         card_beside.write_text(text, encoding="utf-8")
     return card
+
+
+def _read_report(path: Path, key: str, program: str) -> dict[str, Any]:
+    from wav2vec2_tf.files import read_json
+
+    values = read_json(path)
+    if key not in values:
+        raise UserError(f"{path}: has no {key!r}; give the JSON that `{program}` writes")
+    return values
 
 
 def _archive(model: Path, out: Path) -> None:
@@ -103,19 +120,18 @@ def module_card(
     archive: str,
 ) -> str:
     """Markdown in the form of the cards on TensorFlow Hub."""
-    import tensorflow as tf
-
-    from wav2vec2_tf.pretrained import read_config
+    from wav2vec2_tf.config import SAMPLE_RATE
+    from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, read_config
     from wav2vec2_tf.provenance import UNKNOWN, Provenance
-    from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS
+    from wav2vec2_tf.transcribe import load_saved_model
 
     facts = model / SAVED_MODEL_FACTS
     config, origin = read_config(facts), Provenance.load(facts)
-    signatures = tf.saved_model.load(model).signatures
+    signatures = load_saved_model(model).signatures
     speech = signatures["serving_default"].structured_input_signature[1]["speech"]
     ctc = "logits" in signatures["serving_default"].structured_outputs
     fixed = speech.shape[1]
-    length = f"{fixed} samples ({fixed / 16000:.3g} s)" if fixed else "any length"
+    length = f"{fixed} samples ({fixed / SAMPLE_RATE:.3g} s)" if fixed else "any length"
     task, tunable = ("audio-stt", "true")
     licence = origin.licence
     terms = f"`{licence}`" if licence != UNKNOWN else "unknown: ask whoever trained the checkpoint"
@@ -140,17 +156,18 @@ def module_card(
         + (f" at revision `{origin.revision}`" if origin.revision not in ("", UNKNOWN) else "")
         + f", converted by wav2vec2-tf. The checkpoint's licence: {terms}.",
         "",
+        *([f"Its own card says: {origin.description}", ""] if origin.description else []),
         *(f"- `{file}`: SHA-256 `{digest}`" for file, digest in origin.sha256.items()),
         *(f"- `{key}` is not in the checkpoint: seeded" for key in origin.seeded),
         f"- {config.num_hidden_layers} Transformer layers of {config.hidden_size}, "
         f"{config.feat_extract_norm} norm in the feature encoder",
         f"- input: 16 kHz mono speech of {length}, zero mean and unit variance; one frame of "
-        f"output in {config.stride / 16:g} ms",
+        f"output in {1000 * config.stride / SAMPLE_RATE:g} ms",
         "",
         "## Signatures",
         "",
-        "| signature | inputs | outputs |",
-        "|---|---|---|",
+        "| signature | what it does | inputs | outputs |",
+        "|---|---|---|---|",
         *(_signature_row(key, signatures[key]) for key in sorted(signatures)),
         "",
         "`__call__(inputs, training=False)` takes `speech`, `(speech, attention_mask)`, "
@@ -183,8 +200,9 @@ def _signature_row(name: str, function: Any) -> str:
             f"`{key}` {spec.dtype.name} {_shape(spec.shape)}" for key, spec in sorted(specs.items())
         )
 
-    inputs = function.structured_input_signature[1]
-    return f"| `{name}` | {described(inputs)} | {described(function.structured_outputs)} |"
+    inputs = described(function.structured_input_signature[1])
+    outputs = described(function.structured_outputs)
+    return f"| `{name}` | {SIGNATURES[name]} | {inputs} | {outputs} |"
 
 
 def _shape(shape: Any) -> str:

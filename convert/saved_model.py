@@ -7,15 +7,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wav2vec2_tf.config import PUBLISHED_LENGTH
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
 
 if TYPE_CHECKING:
     from wav2vec2_tf.models import Wav2Vec2ForCTC, Wav2Vec2Model
     from wav2vec2_tf.processor import Processor
-
-PUBLISHED_LENGTH = 246_000
-"""Samples (15.4 s) that the published SavedModels are fixed to."""
 
 
 def length(text: str) -> int | None:
@@ -73,29 +71,19 @@ def convert(
     **hub: Any,
 ) -> dict[str, float]:
     """Export, check and put in place; returns the largest differences. Raises `UserError`."""
-    from wav2vec2_tf.auto import family_of
-    from wav2vec2_tf.checkpoint.readers import open_checkpoint
     from wav2vec2_tf.export import check, saved_model
     from wav2vec2_tf.files import whole_folder
-    from wav2vec2_tf.processor import Processor
-    from wav2vec2_tf.provenance import Provenance
-    from wav2vec2_tf.sources import resolve
-    from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS, fitting_tokenizer
+    from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS
 
-    folder = resolve(source, **hub)
+    from .source import open_source
+
     with whole_folder(out, replace=force) as beside, tempfile.TemporaryDirectory() as scratch:
-        family = family_of(folder)
-        if head is None:
-            head = "ctc" if "lm_head.weight" in open_checkpoint(folder) else "none"
-        model = (family.ctc if head == "ctc" else family.base).from_pretrained(folder)
+        model, processor, provenance = open_source(source, out, head, **hub)
         shortest = model.config.samples_of(1)
         if length is not None and length < shortest:
             raise UserError(f"--length {length}: one frame of speech takes {shortest} samples")
-        processor = Processor.from_pretrained(folder)
-        if processor.tokenizer is not None and head == "ctc":
-            fitting_tokenizer(folder, model.config, processor)
         saved_model.export(model, processor, beside, length=length, log_softmax=log_softmax)
-        Provenance.load(folder).save(beside / SAVED_MODEL_FACTS)
+        provenance.save(beside / SAVED_MODEL_FACTS)
         expected = Path(scratch) / "expected.npz"
         write_expected(model, processor, length, log_softmax, expected)
         return check.in_fresh_process(beside, expected)
@@ -114,7 +102,8 @@ def write_expected(
 
     from wav2vec2_tf import ctc
     from wav2vec2_tf import lengths as padding
-    from wav2vec2_tf.audio import SAMPLE_RATE, normalize
+    from wav2vec2_tf.audio import normalize
+    from wav2vec2_tf.config import SAMPLE_RATE
     from wav2vec2_tf.models import Wav2Vec2ForCTC
 
     samples = length or 3 * SAMPLE_RATE

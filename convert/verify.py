@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wav2vec2_tf.config import PUBLISHED_LENGTH, SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
 
@@ -97,13 +98,22 @@ def verify(source: str, out: str, *, tolerance: float = TOLERANCE, **hub: Any) -
     from wav2vec2_tf.provenance import hashes
     from wav2vec2_tf.sources import resolve
 
+    from .source import has_ctc_head
+
     folder, converted = resolve(source, **hub), resolve(out)
-    ours_on_disk = open_checkpoint(converted)
-    has_head = "lm_head.weight" in ours_on_disk
-    transformers.logging.set_verbosity_error()
-    kind = transformers.AutoModelForCTC if has_head else transformers.AutoModel
-    theirs = kind.from_pretrained(folder, attn_implementation="eager").eval()
+    has_head = has_ctc_head(converted)
     ours = (AutoModelForCTC if has_head else AutoModel).from_pretrained(converted)
+    checkpoint = open_checkpoint(folder)  # a damaged one is named here, in one line
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    transformers.logging.disable_progress_bar()
+    kind = transformers.AutoModelForCTC if has_head else transformers.AutoModel
+    try:
+        theirs = kind.from_pretrained(
+            folder, attn_implementation="eager", dtype=torch.float32, local_files_only=True
+        ).eval()
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise UserError(f"{source}: transformers does not load it: {error}") from None
     their_base = theirs.base_model
     our_base = ours.wav2vec2 if has_head else ours
 
@@ -127,7 +137,7 @@ def verify(source: str, out: str, *, tolerance: float = TOLERANCE, **hub: Any) -
         max_difference=max(c.max_difference for c in comparisons if c.part == final),
         comparisons=tuple(comparisons),
         versions={m.__name__: m.__version__ for m in (torch, transformers, tf, np)},
-        sha256=hashes(open_checkpoint(folder).files),
+        sha256=hashes(checkpoint.files),
     )
 
 
@@ -138,9 +148,9 @@ def inputs() -> Iterator[tuple[str, np.ndarray]]:
     from wav2vec2_tf import audio
 
     speech = audio.load(Path(audio.__file__).parent / "bundled" / "librispeech_sample.flac")
-    yield f"speech {len(speech) / audio.SAMPLE_RATE:.1f} s", audio.normalize(speech)
+    yield f"speech {len(speech) / SAMPLE_RATE:.1f} s", audio.normalize(speech)
     random = np.random.default_rng(0)
-    for samples in (400, 16_000, 246_000):
+    for samples in (400, 16_000, PUBLISHED_LENGTH):
         noise = random.normal(0, 0.1, samples).astype(np.float32)
         yield f"noise {samples} samples", audio.normalize(noise)
 

@@ -17,6 +17,7 @@ from importlib import metadata
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .data import Corpus
     from .journal import Journal
 
-SAMPLE_RATE = 16000
 BAND_EDGES = (5, 10, 20, 30, 60)  # seconds; the fixed length is one more
 PACKAGES = ("wav2vec2-tf", "tensorflow", "keras", "numpy", "jiwer", "soundfile", "datasets")
 

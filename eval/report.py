@@ -10,7 +10,9 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from .measure import SAMPLE_RATE, Counts
+from wav2vec2_tf.config import SAMPLE_RATE
+
+from .measure import Counts
 from .wer import band_figures, figures
 
 if TYPE_CHECKING:

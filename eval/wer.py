@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wav2vec2_tf.config import PUBLISHED_LENGTH
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from .measure import Counts, Evaluation, Recognizer
 
 MODES = ("padded", "variable", "masked")
-PUBLISHED_LENGTH = 246000  # samples, of the published SavedModels
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -187,7 +187,8 @@ def run(args: argparse.Namespace) -> int:
         os.environ["HF_HUB_OFFLINE"] = "1"  # the only way to tell `datasets`
     corpus = data.open_corpus(args.data, split=args.split, cache_dir=args.cache_dir)
 
-    from wav2vec2_tf.transcribe import Recognizer, bucket
+    from wav2vec2_tf.lengths import bucket
+    from wav2vec2_tf.transcribe import Recognizer
 
     recognizer = Recognizer.load(args.model, jit_compile=args.jit_compile, **hub_options(args))
     modes, length = _fit_model(args, modes, recognizer)

@@ -54,11 +54,15 @@ def published_config(name: str) -> transformers.Wav2Vec2Config:
 
 
 def perturbed_model(
-    config: transformers.Wav2Vec2Config, *, head: bool = True, seed: int = 0
+    config: transformers.Wav2Vec2Config, *, head: bool = True, seed: int = 0, least: float = 0.1
 ) -> torch.nn.Module:
     """A random model in which no parameter or buffer has its initial value.
 
     Initial biases are 0 and norms 1 and 0: with those, a swapped or forgotten one is not seen.
+
+    Args:
+        least: standard deviation of what is added to weights of less. At the published sizes 0.1
+            would saturate every attention; at the tiny ones less would hardly be felt.
     """
     torch.manual_seed(seed)
     kind = transformers.Wav2Vec2ForCTC if head else transformers.Wav2Vec2Model
@@ -69,7 +73,8 @@ def perturbed_model(
             spread = float(values.std()) if values.numel() > 1 else 0.0
             if not values.is_floating_point():
                 raise AssertionError(f"{name}: an integer buffer that this does not perturb")
-            values += torch.randn_like(values) * max(spread, 0.1)
+            # constant ones (biases, norms) always get 0.1
+            values += torch.randn_like(values) * (max(spread, least) if spread else 0.1)
             assert (values != before).float().mean() > 0.99, name
     return model
 

@@ -82,7 +82,7 @@ def test_transcribe_json_has_words_inside_the_audio(capsys: pytest.CaptureFixtur
     assert " ".join(word["text"] for word in result["words"]) == result["text"]
     times = [time for word in result["words"] for time in (word["start"], word["end"])]
     assert times == sorted(times)
-    assert 0 <= times[0]
+    assert times[0] >= 0
     assert times[-1] <= result["seconds"]
     assert all(0 < word["confidence"] <= 1 for word in result["words"])
 

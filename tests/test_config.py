@@ -12,7 +12,11 @@ import reference
 import transformers
 
 from wav2vec2_tf import UserError, Wav2Vec2Config
-from wav2vec2_tf.config import read_json
+from wav2vec2_tf.files import read_json
+
+
+def config_of(values: dict[str, Any]) -> Wav2Vec2Config:
+    return Wav2Vec2Config.from_dict({"model_type": "wav2vec2", **values})
 
 
 def test_defaults_are_those_of_transformers() -> None:
@@ -29,7 +33,9 @@ def test_published_configs_survive_the_round_trip(name: str) -> None:
     for field in dataclasses.fields(config):
         if field.name != "extra":
             wanted = values[field.name]
-            assert getattr(config, field.name) == (tuple(wanted) if isinstance(wanted, list) else wanted)
+            assert getattr(config, field.name) == (
+                tuple(wanted) if isinstance(wanted, list) else wanted
+            )
     assert config.extra["codevector_dim"] == 256  # not ours to know, kept all the same
     again = Wav2Vec2Config.from_dict(config.to_dict())
     assert again == config
@@ -38,11 +44,11 @@ def test_published_configs_survive_the_round_trip(name: str) -> None:
 
 def test_null_means_the_default() -> None:
     """Configs written by old versions hold null where a field did not apply."""
-    assert Wav2Vec2Config.from_dict({"layerdrop": None, "mask_time_min_masks": None}) == Wav2Vec2Config()
+    assert config_of({"layerdrop": None, "mask_time_min_masks": None}) == Wav2Vec2Config()
 
 
 def test_a_whole_number_is_a_float_where_one_is_wanted() -> None:
-    config = Wav2Vec2Config.from_dict({"hidden_dropout": 0})
+    config = config_of({"hidden_dropout": 0})
     assert config.hidden_dropout == 0.0
     assert type(config.hidden_dropout) is float
 
@@ -70,12 +76,17 @@ def test_a_whole_number_is_a_float_where_one_is_wanted() -> None:
         ({"feat_extract_activation": "x"}, "feat_extract_activation 'x' is unknown"),
         ({"add_adapter": True}, "add_adapter=True is not supported"),
         ({"adapter_attn_dim": 16}, "adapter_attn_dim=16 is not supported"),
+        ({"layerdrop": 1.0}, "layerdrop must be from 0 to below 1"),
+        ({"hidden_dropout": -0.1}, "hidden_dropout must be from 0 to below 1"),
+        ({"mask_time_prob": float("nan")}, "mask_time_prob must be from 0 to below 1"),
+        ({"model_type": "wav2vec"}, "'wav2vec' is unknown; .*did you mean wav2vec2"),
+        ({"model_type": None}, "model_type None is unknown"),
         ({"mask_time_length": 0}, "mask_time_length must be at least 1"),
     ],
 )
 def test_bad_values_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        Wav2Vec2Config.from_dict(values)
+        config_of(values)
     assert "\n" not in str(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""Greedy decoding in the graph against plain Python, transformers' tokenizer and hand-worked cases."""
+"""Greedy decoding in the graph against plain Python, transformers and hand-worked cases."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import tensorflow as tf
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from wav2vec2_tf import CTCTokenizer, ctc
 
 BLANK, DELIMITER = 0, 1
@@ -31,7 +32,9 @@ def logits_of(ids: Any, vocabulary: int = 5, seed: int = 0) -> np.ndarray:
     return logits
 
 
-def decode(logits: np.ndarray, lengths: Any = None, alphabet: ctc.Alphabet = LETTERS) -> ctc.Decoded:
+def decode(
+    logits: np.ndarray, lengths: Any = None, alphabet: ctc.Alphabet = LETTERS
+) -> ctc.Decoded:
     if lengths is None:
         lengths = [logits.shape[1]] * len(logits)
     frames = tf.constant(lengths, tf.int32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import reference
@@ -120,7 +122,7 @@ def test_attention_bias_leaves_padding_nothing(dtype: tf.DType) -> None:
 def test_buckets_rise_by_at_most_a_quarter() -> None:
     steps = padding.BUCKETS
     assert (steps[0], steps[-1]) == (16_000, 1_920_000)
-    assert all(1 < b / a < 1.2 for a, b in zip(steps, steps[1:], strict=False))
+    assert all(1 < b / a < 1.2 for a, b in itertools.pairwise(steps))
     assert all(step % 320 == 0 for step in steps)
 
 

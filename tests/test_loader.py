@@ -74,7 +74,7 @@ def test_everything_wrong_is_listed_in_one_error(copy: Path) -> None:
     assert message.startswith(f"{copy}: 6 tensors do not fit the config")
     for part in (
         "missing wav2vec2.encoder.layers.1.attention.k_proj.weight [24, 24]",
-        "missing wav2vec2.feature_projection.layer_norm.bias [24]",
+        "missing wav2vec2.feature_projection.layer_norm.bias [16]",
         "unexpected wav2vec2.encoder.layers.3.attention.k_proj.weight",
         "wav2vec2.encoder.layers.0.feed_forward.output_dense.weight is [40, 24], not [24, 40]",
         "wav2vec2.encoder.layer_norm.weight holds int64, not floating-point numbers",
@@ -85,7 +85,7 @@ def test_everything_wrong_is_listed_in_one_error(copy: Path) -> None:
 
 def test_nothing_is_assigned_from_a_checkpoint_that_does_not_fit(copy: Path) -> None:
     model = AutoModelForCTC.from_pretrained(copy)
-    before = [np.array(variable) for variable in model.weights]
+    before = [variable.numpy() for variable in model.weights]
     tensors = {name: values + 1 for name, values in tensors_of(copy).items()}
     del tensors["lm_head.bias"]
     rewrite(copy, tensors)
@@ -128,7 +128,7 @@ def test_missing_mask_embedding_is_seeded_and_reported(
         one, other = (AutoModelForCTC.from_pretrained(copy) for _ in range(2))
     assert one.load_report == loader.LoadReport(seeded=(MASK,), ignored=())
     assert caplog.messages == [f"{copy} lacks {MASK}: seeded"] * 2
-    values = np.array(one.wav2vec2.masked_spec_embed)
+    values = one.wav2vec2.masked_spec_embed.numpy()
     np.testing.assert_array_equal(values, other.wav2vec2.masked_spec_embed)
     assert values.std() > 0.1
     assert ((values >= 0) & (values <= 1)).all()
@@ -154,7 +154,7 @@ def test_a_new_head_is_made_only_when_asked_for(folder: Path) -> None:
     assert model.config.vocab_size == 11
     again = AutoModelForCTC.from_pretrained(folder, vocab_size=11)
     np.testing.assert_array_equal(model.lm_head.kernel, again.lm_head.kernel)
-    assert np.array(model.lm_head.kernel).std() > 0.01
+    assert model.lm_head.kernel.numpy().std() > 0.01
 
 
 def test_num_labels_asks_for_a_new_head_too(folder: Path) -> None:
@@ -165,7 +165,7 @@ def test_num_labels_asks_for_a_new_head_too(folder: Path) -> None:
 def test_asking_for_the_size_there_is_keeps_the_head(folder: Path) -> None:
     model = AutoModelForCTC.from_pretrained(folder, vocab_size=32)
     assert model.load_report.seeded == ()
-    np.testing.assert_array_equal(np.array(model.lm_head.bias), tensors_of(folder)["lm_head.bias"])
+    np.testing.assert_array_equal(model.lm_head.bias.numpy(), tensors_of(folder)["lm_head.bias"])
 
 
 def test_a_head_that_does_not_fit_the_config_is_refused(copy: Path) -> None:
@@ -259,7 +259,9 @@ def test_round_trip_is_bit_identical_and_loads_in_transformers(
     for name, values in before.items():
         assert after[name].dtype == values.dtype
         assert after[name].tobytes() == values.tobytes(), name
-    model, report = transformers.AutoModelForCTC.from_pretrained(tmp_path, output_loading_info=True)
+    model, report = transformers.AutoModelForCTC.from_pretrained(
+        tmp_path, output_loading_info=True, attn_implementation="eager"
+    )
     assert not any(report.values()), report
     speech = reference.noise(1, 2000)
     np.testing.assert_array_equal(

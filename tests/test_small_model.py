@@ -44,7 +44,8 @@ def corpus() -> small_model.Corpus:
         samples.integers(-9999, 9999, int(seconds * 16000)).astype(np.int16)
         for seconds in (1.0, 2.0, 3.0, 4.0, 30.0)
     ]
-    return small_model.Corpus(["A", "BB", "CC C", "D", "E"], ["slt", "rms", "slt", "rms", "awb"], speech)
+    voices = ["slt", "rms", "slt", "rms", "awb"]
+    return small_model.Corpus(["A", "BB", "CC C", "D", "E"], voices, speech)
 
 
 def test_an_epoch_holds_every_utterance_once_up_to_the_longest() -> None:

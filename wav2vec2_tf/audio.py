@@ -21,11 +21,10 @@ import numpy as np
 import soundfile
 import soxr
 
-from wav2vec2_tf.config import read_json
+from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import whole_file
+from wav2vec2_tf.files import read_json, whole_file
 
-SAMPLE_RATE = 16000  # Hz
 MAXIMUM_HOURS = 4  # 0.9 GB of samples; a few kB of FLAC can claim, and decode to, days of silence
 MAXIMUM_BYTES = 2**31  # of a stream, which may have no end
 MAXIMUM_RATE = 10_000_000  # Hz; beyond it the resampler's filter takes seconds and gigabytes

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from wav2vec2_tf.errors import UserError
 
+SAMPLE_RATE = 16_000  # Hz, of every model
+PUBLISHED_LENGTH = 246_000  # samples (15.4 s) that the published SavedModels are fixed to
+MODEL_TYPES = ("wav2vec2",)
 ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu", "swish")
 UNSUPPORTED = {"add_adapter": False, "adapter_attn_dim": None}
 """Fields that change the computation in ways not implemented, and the one value that does not."""
@@ -95,6 +97,9 @@ class Wav2Vec2Config:
             raise UserError(
                 f"config: feat_extract_norm is 'group' or 'layer', got {self.feat_extract_norm!r}"
             )
+        for name in _PROBABILITIES:
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"config: {name} must be from 0 to below 1: {getattr(self, name)}")
         for name in ("hidden_act", "feat_extract_activation"):
             if getattr(self, name) not in ACTIVATIONS:
                 raise UserError(
@@ -111,8 +116,19 @@ class Wav2Vec2Config:
         return self.mask_time_prob > 0 or self.mask_feature_prob > 0
 
     def frame_length(self, samples: int) -> int:
-        """Frames that `samples` samples give: floor((n − kernel) / stride) + 1 at each layer."""
-        return max(0, convolved_length(self, samples))
+        """Frames that `samples` samples give; 0 where they are too few for one."""
+        return max(0, self.layer_lengths(samples)[-1])
+
+    def layer_lengths(self, length: Any) -> list[Any]:
+        """Steps out of each convolution for `length` samples, a number or integer tensor.
+
+        Too few samples for one step give 0 or less.
+        """
+        lengths = []
+        for kernel, stride in zip(self.conv_kernel, self.conv_stride, strict=True):
+            length = convolved_length(length, kernel, stride)
+            lengths.append(length)
+        return lengths
 
     def samples_of(self, frames: int) -> int:
         """The fewest samples that give `frames` frames, 1 or more; 400 for one, as published."""
@@ -129,6 +145,14 @@ class Wav2Vec2Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Wav2Vec2Config:
+        """Of a `config.json`; null means the default, and what is not known is kept in `extra`."""
+        model_type = values.get("model_type")
+        if model_type not in MODEL_TYPES:
+            near = difflib.get_close_matches(str(model_type), MODEL_TYPES, 1)
+            raise UserError(
+                f"config: model_type {model_type!r} is unknown; known: {', '.join(MODEL_TYPES)}"
+                + (f"; did you mean {near[0]}?" if near else "")
+            )
         known = {name: values[name] for name in _FIELD_TYPES if values.get(name) is not None}
         extra = {name: value for name, value in values.items() if name not in _FIELD_TYPES}
         return cls(**known, extra=extra)
@@ -146,6 +170,10 @@ _COUNTS = (
     *("num_conv_pos_embeddings", "num_conv_pos_embedding_groups"),
     *("mask_time_length", "mask_feature_length"),
 )
+_PROBABILITIES = (
+    *("hidden_dropout", "activation_dropout", "attention_dropout", "feat_proj_dropout"),
+    *("final_dropout", "layerdrop", "mask_time_prob", "mask_feature_prob"),
+)
 _FIELD_TYPES: dict[str, type] = {
     f.name: tuple if isinstance(f.default, tuple) else type(f.default)
     for f in dataclasses.fields(Wav2Vec2Config)
@@ -153,23 +181,6 @@ _FIELD_TYPES: dict[str, type] = {
 }
 
 
-def convolved_length(config: Wav2Vec2Config, length: Any) -> Any:
-    """The frame-length formula, of an integer or an integer tensor; below one frame it is ≤ 0."""
-    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-        length = (length - kernel) // stride + 1
-    return length
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; `UserError` where there is none."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file; a model folder in Hugging Face format has one"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not readable as JSON ({error})") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: a JSON object is wanted, not a {type(values).__name__}")
-    return values
+def convolved_length(length: Any, kernel: int, stride: int) -> Any:
+    """The frame-length formula: steps of an unpadded convolution over `length` steps."""
+    return (length - kernel) // stride + 1

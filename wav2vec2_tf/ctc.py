@@ -6,13 +6,13 @@ Greedy CTC decoding: the best token of each frame, repeats collapsed, blanks rem
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
-if TYPE_CHECKING:
-    from wav2vec2_tf.tokenizer import CTCTokenizer
+from wav2vec2_tf.tokenizer import CLEAN_UP, CTCTokenizer
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,21 @@ class Alphabet:
     blank: int
     word_delimiter: int
     """-1 where the vocabulary has none: all is one word."""
+    space: str = " "
+    """What stands between words."""
+    clean_up: tuple[str, ...] = ()
+    """Strings that lose the spaces around them, in this order."""
 
     @classmethod
     def of(cls, tokenizer: CTCTokenizer) -> Alphabet:
         lower = tokenizer.do_lower_case
-        tokens = [token or "" for token in tokenizer.tokens]
         delimiter = tokenizer.word_delimiter_token_id
         return cls(
-            tuple(token.lower() if lower else token for token in tokens),
+            tuple(token.lower() if lower else token for token in tokenizer.tokens),
             tokenizer.pad_token_id,
             -1 if delimiter is None else delimiter,
+            tokenizer.replace_word_delimiter_char,
+            CLEAN_UP if tokenizer.clean_up_tokenization_spaces else (),
         )
 
 
@@ -129,8 +134,12 @@ def greedy(
     def seconds(at: tf.Tensor) -> tf.Tensor:
         return tf.where(present, tf.cast(at, tf.float32) * seconds_per_frame, 0.0)
 
+    spoken = tf.ragged.boolean_mask(words, present)
+    text = tf.strings.reduce_join(spoken, axis=-1, separator=alphabet.space)
+    for spaced in alphabet.clean_up:
+        text = tf.strings.regex_replace(text, re.escape(spaced), spaced.strip())
     return Decoded(
-        text=tf.strings.reduce_join(tf.ragged.boolean_mask(words, present), axis=-1, separator=" "),
+        text=text,
         words=words,
         start=seconds(start),
         end=seconds(end),

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from wav2vec2_tf.activations import activation
-from wav2vec2_tf.config import Wav2Vec2Config
+from wav2vec2_tf.config import Wav2Vec2Config, convolved_length
 from wav2vec2_tf.lengths import silence_padding, size, valid
 
 GROUP_NORM_EPSILON = (
@@ -95,7 +95,7 @@ class GroupNormConvLayer(keras.layers.Layer):
         if lengths is None:
             mask, count = None, tf.cast(tf.maximum(frames, 1), tf.float64)
         else:
-            frame_lengths = tf.maximum((lengths - self.kernel_size) // self.stride + 1, 0)
+            frame_lengths = tf.maximum(convolved_length(lengths, self.kernel_size, self.stride), 0)
             mask = valid(frame_lengths, frames)
             count = tf.cast(tf.maximum(frame_lengths, 1), tf.float64)[:, tf.newaxis]
         mean = tf.reduce_sum(silence_padding(wide, mask), axis=1) / count  # (batch, kernel)

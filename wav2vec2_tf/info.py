@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wav2vec2_tf.config import PUBLISHED_LENGTH
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
 
@@ -28,7 +29,7 @@ PARTS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="folder, or id on the Hugging Face Hub")
     parser.add_argument(
-        "--length", type=int, default=246_000, help="samples (default: %(default)s)"
+        "--length", type=int, default=PUBLISHED_LENGTH, help="samples (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="the same as JSON")
     add_hub_options(parser)
@@ -99,13 +100,11 @@ def describe(folder: Path, length: int) -> Info:
 def flops(config: Wav2Vec2Config, length: int, *, head: bool) -> dict[str, int]:
     """Operations by part: two to each product of a convolution or matrix, the rest left out."""
     encoder, channels = 0, 1
-    for size, kernel, stride in zip(
-        config.conv_dim, config.conv_kernel, config.conv_stride, strict=True
-    ):
-        length = (length - kernel) // stride + 1
-        encoder += length * size * channels * kernel
+    steps = config.layer_lengths(length)
+    for size, kernel, count in zip(config.conv_dim, config.conv_kernel, steps, strict=True):
+        encoder += count * size * channels * kernel
         channels = size
-    frames, hidden = length, config.hidden_size
+    frames, hidden = steps[-1], config.hidden_size
     positions = frames * hidden * hidden * config.num_conv_pos_embeddings
     layer = frames * hidden * (4 * hidden + 2 * config.intermediate_size)
     attention = 2 * frames * frames * hidden

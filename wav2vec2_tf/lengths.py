@@ -10,7 +10,7 @@ import bisect
 
 import tensorflow as tf
 
-from wav2vec2_tf.config import Wav2Vec2Config, convolved_length
+from wav2vec2_tf.config import SAMPLE_RATE, Wav2Vec2Config
 from wav2vec2_tf.errors import UserError
 
 BUCKETS = (*(320 * round(50 * 2 ** (step / 4)) for step in range(28)), 1_920_000)
@@ -28,8 +28,8 @@ def bucket(length: int) -> int:
     """The least of `BUCKETS` that holds `length` samples."""
     if length > BUCKETS[-1]:
         raise UserError(
-            f"{length / 16000:.0f} s of speech is more than one pass takes "
-            f"({BUCKETS[-1] // 16000} s): cut the recording at pauses"
+            f"{length / SAMPLE_RATE:.0f} s of speech is more than one pass takes "
+            f"({BUCKETS[-1] // SAMPLE_RATE} s): cut the recording at pauses"
         )
     return BUCKETS[bisect.bisect_left(BUCKETS, length)]
 
@@ -48,7 +48,7 @@ def frame_lengths(config: Wav2Vec2Config, lengths: tf.Tensor | int) -> tf.Tensor
     """Samples → frames out of the feature encoder, of a number or of each element."""
     if isinstance(lengths, int):
         return config.frame_length(lengths)
-    return tf.maximum(convolved_length(config, lengths), 0)
+    return tf.maximum(config.layer_lengths(lengths)[-1], 0)
 
 
 def valid(lengths: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:

@@ -72,15 +72,36 @@ class Wav2Vec2Model(Pretrained, keras.Model):
 
         Returns:
             (batch, frames, hidden), frames = `config.frame_length(samples)`.
+
+        Raises:
+            UserError: speech or lengths of another rank or type.
         """
-        samples = padding.size(speech, 1)
+        if speech.shape.rank != 2 or not speech.dtype.is_floating:
+            raise UserError(
+                "speech must be (batch, samples) of floating-point numbers, "
+                f"got {speech.dtype.name} of shape {speech.shape}"
+            )
+        batch, samples = padding.size(speech, 0), padding.size(speech, 1)
         if lengths is not None:
+            lengths = tf.convert_to_tensor(lengths)
+            if not lengths.dtype.is_integer or not lengths.shape.is_compatible_with(
+                speech.shape[:1]
+            ):
+                raise UserError(
+                    "lengths must be (batch,) whole numbers, "
+                    f"got {lengths.dtype.name} of shape {lengths.shape}"
+                )
             lengths = padding.clip_lengths(lengths, samples)
             speech = padding.silence_padding(speech, padding.valid(lengths, samples))
-        # The convolutions need samples for one frame; a frame too many is cut off at the end.
+        # The convolutions need a row, and samples for one frame: what is too many is cut off below.
         shortest = self.config.samples_of(1)
         if not isinstance(samples, int) or samples < shortest:
             speech = tf.pad(speech, [[0, 0], [0, tf.maximum(shortest - samples, 0)]])
+        if not isinstance(batch, int) or batch == 0:
+            rows, width = tf.maximum(1 - batch, 0), speech.shape[1]
+            speech = tf.pad(speech, [[0, rows], [0, 0]])
+            speech.set_shape([None, width])
+            lengths = None if lengths is None else tf.pad(lengths, [[0, rows]])
         features = self.feature_encoder(speech, lengths)
         mask = None
         if lengths is not None:
@@ -92,8 +113,10 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         last, states = self.encoder(hidden_states, mask, training=training)
         frames = padding.frame_lengths(self.config, samples)
         if not output_hidden_states:
-            return last[:, :frames]
-        return HiddenStates(last[:, :frames], tuple(state[:, :frames] for state in states))
+            return last[:batch, :frames]
+        return HiddenStates(
+            last[:batch, :frames], tuple(state[:batch, :frames] for state in states)
+        )
 
     def _spec_augment(self, hidden_states: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         config = self.config

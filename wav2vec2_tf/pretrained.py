@@ -14,17 +14,16 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-import keras
-
 from wav2vec2_tf.checkpoint import loader
 from wav2vec2_tf.checkpoint.readers import open_checkpoint
-from wav2vec2_tf.config import Wav2Vec2Config, read_json
+from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import whole_file
+from wav2vec2_tf.files import read_json, whole_file
 from wav2vec2_tf.sources import resolve
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-HEAD_SEED = 0
+SAVED_MODEL_FACTS = "assets.extra"
+"""Folder in a SavedModel for the config and the processor's files; servers leave it alone."""
 log = logging.getLogger(__name__)
 
 
@@ -69,10 +68,11 @@ class Pretrained:
             overrides.setdefault("vocab_size", overrides.pop("num_labels"))
         config = read_config(folder, overrides)
         checkpoint = open_checkpoint(folder)
-        keras.utils.set_random_seed(HEAD_SEED)
         model = cls(config)  # type: ignore[call-arg]
         model.build()  # type: ignore[attr-defined]
         model.load_report = loader.load(model, checkpoint, new_head="vocab_size" in overrides)
+        if model.load_report.ignored:
+            log.info("%s: not loaded: %s", source, ", ".join(model.load_report.ignored))
         if model.load_report.seeded:
             log.warning("%s lacks %s: seeded", source, ", ".join(model.load_report.seeded))
         return model
@@ -94,8 +94,12 @@ class Pretrained:
 
 def read_config(folder: Path, overrides: Mapping[str, Any] | None = None) -> Wav2Vec2Config:
     """The config in a folder, with some fields changed."""
-    values = read_json(folder / CONFIG_FILE)
-    config = Wav2Vec2Config.from_dict(values)
+    path = folder / CONFIG_FILE
+    try:
+        config = Wav2Vec2Config.from_dict(read_json(path))
+    except UserError as error:
+        where = "" if str(path) in str(error) else f"{path}: "
+        raise UserError(f"{where}{error}") from None
     known = {field.name for field in dataclasses.fields(config)} - {"extra", "model_type"}
     for name in overrides or {}:
         if name not in known:

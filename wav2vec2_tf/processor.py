@@ -12,7 +12,7 @@ import numpy as np
 
 from wav2vec2_tf.audio import PROCESSOR_FILE, FeatureExtractor
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.tokenizer import CONFIG_FILE, VOCABULARY_FILE, CTCTokenizer
+from wav2vec2_tf.tokenizer import VOCABULARY_FILE, CTCTokenizer
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Processor:
             revision, token, cache_dir, local_files_only: as for `sources.resolve`.
 
         Returns:
-            A processor; its tokenizer is None if there are no tokenizer files.
+            A processor; its tokenizer is None if there is no `vocab.json`.
 
         Raises:
             UserError: no such source, no feature extractor, or files that make no sense.
@@ -55,13 +55,10 @@ class Processor:
             cache_dir=cache_dir,
             local_files_only=local_files_only,
         )
-        has_tokenizer = any((folder / name).exists() for name in (VOCABULARY_FILE, CONFIG_FILE))
-        return cls(
-            FeatureExtractor.from_pretrained(folder),
-            CTCTokenizer.from_pretrained(folder, target_lang=target_lang)
-            if has_tokenizer
-            else None,
-        )
+        tokenizer = None
+        if (folder / VOCABULARY_FILE).exists():
+            tokenizer = CTCTokenizer.from_pretrained(folder, target_lang=target_lang)
+        return cls(FeatureExtractor.from_pretrained(folder), tokenizer)
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
         """Write the files from which `from_pretrained`, here and in transformers, makes this again.

@@ -11,7 +11,8 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from wav2vec2_tf.errors import UserError
 
@@ -31,20 +32,43 @@ def add_programs(
 
 def run_program(parser: argparse.ArgumentParser, argv: list[str] | None) -> int:
     """Parse, run, return the exit status: 1 after one line for bad input, 130 if interrupted."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
     args = parser.parse_args(argv)
-    try:
-        status: int = args.run(args)
-    except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    except OSError as error:  # a full disk, a read-only folder: nothing half-written is left
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        return 141
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    with _native_log_silenced():
+        logging.basicConfig(format="%(message)s", level=logging.WARNING)
+        try:
+            status: int = args.run(args)
+        except BrokenPipeError:
+            return 141
+        except (UserError, OSError) as error:  # OSError: a full disk, a folder one may not write to
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
     return status
+
+
+@contextmanager
+def _native_log_silenced() -> Iterator[None]:
+    """Keep TensorFlow's C++ chatter off the terminal; set TF_CPP_MIN_LOG_LEVEL to see it.
+
+    Its first lines come before any setting is read, so the file descriptor itself leads nowhere,
+    and Python's standard error goes on over a copy of it.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    python_stderr, terminal = sys.stderr, os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    if python_stderr is sys.__stderr__:
+        sys.stderr = os.fdopen(os.dup(terminal), "w", buffering=1, errors="backslashreplace")
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = python_stderr
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]

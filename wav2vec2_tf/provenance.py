@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 
-from wav2vec2_tf.config import read_json
-from wav2vec2_tf.files import whole_file
+from wav2vec2_tf.checkpoint.loader import LoadReport
+from wav2vec2_tf.checkpoint.readers import open_checkpoint
+from wav2vec2_tf.files import read_json, whole_file
 
 PROVENANCE_FILE = "provenance.json"
 UNKNOWN = "unknown"
@@ -30,33 +32,63 @@ class Provenance:
     ignored: tuple[str, ...]
     """Tensors of heads that were not asked for."""
 
-    def save(self, folder: Path) -> None:
-        with whole_file(folder / PROVENANCE_FILE) as beside:
-            beside.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+    description: str = ""
+    """First paragraph of the checkpoint's own model card."""
+
+    @classmethod
+    def of(cls, source: str | PathLike[str], folder: Path, report: LoadReport) -> Provenance:
+        """The record that a folder carries, or a new one for a checkpoint that carries none."""
+        if (folder / PROVENANCE_FILE).exists():
+            return cls.load(folder)
+        return cls(
+            source=str(source),
+            revision=folder.name if folder.parent.name == "snapshots" else UNKNOWN,
+            licence=licence_of(folder),
+            sha256=hashes(open_checkpoint(folder).files),
+            seeded=report.seeded,
+            ignored=report.ignored,
+            description=description_of(folder),
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Provenance:
         """The record in a folder; of unknown origin where there is none."""
         path = folder / PROVENANCE_FILE
         values = read_json(path) if path.exists() else {}
+        sha256 = values.get("sha256")
+        lists = {name: values.get(name) for name in ("seeded", "ignored")}
         return cls(
             source=str(values.get("source", UNKNOWN)),
             revision=str(values.get("revision", UNKNOWN)),
             licence=str(values.get("licence", UNKNOWN)),
-            sha256=dict(values.get("sha256", {})),
-            seeded=tuple(values.get("seeded", ())),
-            ignored=tuple(values.get("ignored", ())),
+            sha256={str(k): str(v) for k, v in sha256.items()} if isinstance(sha256, dict) else {},
+            description=str(values.get("description", "")),
+            **{k: tuple(map(str, v)) if isinstance(v, list) else () for k, v in lists.items()},
         )
+
+    def save(self, folder: Path) -> None:
+        with whole_file(folder / PROVENANCE_FILE) as beside:
+            beside.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def _card(folder: Path) -> tuple[str, str]:
+    """Front matter and text of a Hugging Face model card; empty where there is none."""
+    card = folder / "README.md"
+    text = card.read_text("utf-8", errors="replace") if card.exists() else ""
+    parts = re.match(r"---\s*\n(.*?)\n---\s*\n(.*)", text, re.DOTALL)
+    return (parts.group(1), parts.group(2)) if parts else ("", text)
 
 
 def licence_of(folder: Path) -> str:
     """The `license:` in the front matter of a Hugging Face model card, or "unknown"."""
-    card = folder / "README.md"
-    if not card.exists():
-        return UNKNOWN
-    front = re.match(r"---\s*\n(.*?)\n---", card.read_text("utf-8", errors="replace"), re.DOTALL)
-    stated = re.search(r"^license:\s*(\S+)", front.group(1), re.MULTILINE) if front else None
+    stated = re.search(r"^license:\s*(\S+)", _card(folder)[0], re.MULTILINE)
     return stated.group(1).strip("\"'") if stated else UNKNOWN
+
+
+def description_of(folder: Path) -> str:
+    """The first paragraph of a model card's text, on one line."""
+    paragraphs = (" ".join(part.split()) for part in _card(folder)[1].split("\n\n"))
+    return next((p for p in paragraphs if p and not p.startswith(("#", "<", "|", "!"))), "")[:1000]
 
 
 def hashes(files: Iterable[Path]) -> dict[str, str]:

@@ -22,9 +22,8 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from wav2vec2_tf.config import read_json
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import whole_file
+from wav2vec2_tf.files import read_json, whole_file
 
 VOCABULARY_FILE = "vocab.json"
 CONFIG_FILE = "tokenizer_config.json"

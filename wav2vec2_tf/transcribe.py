@@ -12,20 +12,16 @@ import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf import ctc
-from wav2vec2_tf.audio import SAMPLE_RATE, normalize
-from wav2vec2_tf.config import Wav2Vec2Config
+from wav2vec2_tf.audio import normalize
+from wav2vec2_tf.config import SAMPLE_RATE, Wav2Vec2Config
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.lengths import bucket, frame_lengths
-from wav2vec2_tf.pretrained import read_config
+from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, read_config
 from wav2vec2_tf.processor import Processor
 from wav2vec2_tf.sources import resolve
 from wav2vec2_tf.tokenizer import CTCTokenizer
 
 BUNDLED_MODEL = Path(__file__).parent / "bundled" / "model"
-SAVED_MODEL_FACTS = "assets.extra"
-"""Folder in a SavedModel for the config and the processor's files; servers leave it alone."""
-
-__all__ = ["BUNDLED_MODEL", "Recognizer", "Transcript", "Word", "bucket"]
 
 
 @dataclass(frozen=True)
@@ -162,17 +158,27 @@ def _keras_model(folder: Path) -> tuple[Callable[..., tf.Tensor], None]:
 
 
 def _saved_model(folder: Path) -> tuple[Callable[..., tf.Tensor], int | None]:
-    try:
-        loaded = tf.saved_model.load(folder)
-        speech = loaded.signatures["serving_default"].structured_input_signature[1]["speech"]
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{folder}: not a SavedModel of this project ({reason})") from None
+    loaded = load_saved_model(folder)
+    signature = loaded.signatures["serving_default"]
+    if "logits" not in signature.structured_outputs:
+        raise UserError(f"{folder}: has no CTC head, so no text can be made of its output")
+    speech = signature.structured_input_signature[1]["speech"]
 
     def call(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
         return loaded(speech) if lengths is None else loaded({"speech": speech, "lengths": lengths})
 
     return call, speech.shape[1]
+
+
+def load_saved_model(folder: Path) -> Any:
+    """A SavedModel that `convert saved-model` wrote; `UserError` for any other or a damaged one."""
+    try:
+        loaded = tf.saved_model.load(folder)
+        loaded.signatures["serving_default"].structured_input_signature[1]["speech"]
+    except (OSError, LookupError, ValueError, AttributeError, tf.errors.OpError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{folder}: not a SavedModel of this project ({reason})") from None
+    return loaded
 
 
 def _transcripts(decoded: ctc.Decoded) -> list[Transcript]:
@@ -184,7 +190,10 @@ def _transcripts(decoded: ctc.Decoded) -> list[Transcript]:
         result.append(
             Transcript(
                 text.decode(),
-                tuple(Word(w.decode(), float(s), float(e), float(c)) for w, s, e, c in timed),
+                tuple(
+                    Word(w.decode(), round(float(s), 5), round(float(e), 5), float(c))
+                    for w, s, e, c in timed
+                ),
             )
         )
     return result

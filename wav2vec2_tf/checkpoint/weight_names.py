@@ -71,12 +71,18 @@ class Name:
     """Its spellings, the one we write first."""
     permutation: tuple[int, ...]
 
+    def checkpoint_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(shape[axis] for axis in self._inverse) if self.permutation else shape
+
     def to_variable(self, tensor: np.ndarray) -> np.ndarray:
         return tensor.transpose(self.permutation) if self.permutation else tensor
 
     def to_checkpoint(self, values: np.ndarray) -> np.ndarray:
-        inverse = tuple(np.argsort(self.permutation))
-        return np.ascontiguousarray(values.transpose(inverse) if inverse else values)
+        return np.ascontiguousarray(values.transpose(self._inverse) if self.permutation else values)
+
+    @property
+    def _inverse(self) -> tuple[int, ...]:
+        return tuple(int(axis) for axis in np.argsort(self.permutation))
 
 
 def name_of(variable: str) -> Name:

@@ -27,7 +27,8 @@ def in_fresh_process(folder: Path, expected: Path) -> dict[str, float]:
     command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, folder, expected]
     done = subprocess.run(command, capture_output=True, text=True)  # type: ignore[arg-type]
     if done.returncode:
-        raise UserError(f"{folder}: does not load again: {done.stderr.strip().splitlines()[-1]}")
+        last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        raise UserError(f"{folder}: does not load again: {last}")
     differences: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     off = {
         name: value

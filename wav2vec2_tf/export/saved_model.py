@@ -12,14 +12,11 @@ import tensorflow as tf
 
 from wav2vec2_tf import ctc
 from wav2vec2_tf import lengths as padding
-from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.config import PUBLISHED_LENGTH, SAMPLE_RATE
 from wav2vec2_tf.models import Wav2Vec2ForCTC, Wav2Vec2Model
-from wav2vec2_tf.pretrained import CONFIG_FILE
+from wav2vec2_tf.pretrained import CONFIG_FILE, SAVED_MODEL_FACTS
 from wav2vec2_tf.processor import Processor
-from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS
 
-PUBLISHED_LENGTH = 246_000
-"""Samples (15.4 s) that the published SavedModels are fixed to."""
 NORMALISER_EPSILON = 1e-7  # transformers' Wav2Vec2FeatureExtractor
 
 
