@@ -35,7 +35,7 @@ def tiny_config(style: str, **changes: Any) -> transformers.Wav2Vec2Config:
     sizes: dict[str, Any] = {
         "vocab_size": len(TOKENS),
         "hidden_size": 24,
-        "num_hidden_layers": 3,
+        "num_hidden_layers": 2,
         "num_attention_heads": 3,
         "intermediate_size": 40,
         "conv_dim": (16,) * 7,

@@ -208,16 +208,32 @@ def test_needs_neither_torch_nor_transformers(source: Path, copy: Path, tmp_path
     assert written[0] == written[1]
 
 
-def test_force_replaces(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_force_replaces_a_model(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run("torch", source, out, "--head", "none") == 0
+    (out / "old.txt").write_text("of the model that was")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert run("torch", source, out) == 1
+    assert "exists already: name another, or replace it with --force" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert run("torch", source, out, "--force") == 0
+    assert not (out / "old.txt").exists()
+    assert "lm_head.weight" in load_file(out / "model.safetensors")
+
+
+def test_force_replaces_nothing_else(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("precious")
-    assert run("torch", source, out) == 1
-    assert "exists already: name another, or replace it with --force" in capsys.readouterr().err
-    assert [path.name for path in out.iterdir()] == ["mine.txt"]
-    assert run("torch", source, out, "--force") == 0
-    assert not (out / "mine.txt").exists()
-    assert (out / "model.safetensors").exists()
+    for options in ([], ["--force"]):
+        assert run("torch", source, out, *options) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+        assert [path.name for path in out.iterdir()] == ["mine.txt"]
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_an_empty_folder_is_filled(source: Path, tmp_path: Path) -> None:
@@ -467,7 +483,7 @@ def test_module_card(archive: Path, converted: Path, parity: Path) -> None:
         "<!-- language: en -->",
         "The checkpoint's licence: `cc-by-nc-4.0`.",
         origin.sha256["model.safetensors"],
-        "3 Transformer layers of 24, group norm",
+        "2 Transformer layers of 24, group norm",
         "246000 samples (15.4 s)",
         "one frame of output in 20 ms",
         "| `speech` float32 (any, 246000) | `logits` float32 (any, 768, 32) |",

@@ -10,7 +10,7 @@ import reference
 import tensorflow as tf
 import torch
 import transformers
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wav2vec2_tf import UserError, Wav2Vec2Config
@@ -37,6 +37,7 @@ def torch_frames(layers: list[tuple[int, int]], samples: int) -> int:
     return values.shape[-1]
 
 
+@settings(deadline=None)
 @given(layers=layers, samples=st.integers(0, 3000))
 @example(layers=[(2, 1), (1, 5)], samples=1)  # a layer in the middle runs out of input
 def test_frames_are_those_of_convolutions(layers: list[tuple[int, int]], samples: int) -> None:
@@ -58,6 +59,7 @@ def test_samples_of_is_the_least_that_gives_so_many_frames(
     assert config.samples_of(frames + 1) - samples == config.stride
 
 
+@settings(deadline=None)
 @given(samples=st.integers(400, 3_000_000))
 def test_published_convolutions_agree_with_transformers(samples: int) -> None:
     wanted = transformers.Wav2Vec2PreTrainedModel._get_feat_extract_output_lengths(
@@ -122,7 +124,7 @@ def test_attention_bias_leaves_padding_nothing(dtype: tf.DType) -> None:
 def test_buckets_rise_by_at_most_a_quarter() -> None:
     steps = padding.BUCKETS
     assert (steps[0], steps[-1]) == (16_000, 1_920_000)
-    assert all(1 < b / a < 1.2 for a, b in itertools.pairwise(steps))
+    assert all(1 < b / a < 1.25 for a, b in itertools.pairwise(steps))
     assert all(step % 320 == 0 for step in steps)
 
 

@@ -60,7 +60,7 @@ def test_everything_wrong_is_listed_in_one_error(copy: Path) -> None:
     tensors = tensors_of(copy)
     del tensors["wav2vec2.encoder.layers.1.attention.k_proj.weight"]
     del tensors["wav2vec2.feature_projection.layer_norm.bias"]
-    tensors["wav2vec2.encoder.layers.3.attention.k_proj.weight"] = np.zeros((24, 24), np.float32)
+    tensors["wav2vec2.encoder.layers.2.attention.k_proj.weight"] = np.zeros((24, 24), np.float32)
     tensors["wav2vec2.encoder.layers.0.feed_forward.output_dense.weight"] = np.zeros(
         (40, 24), np.float32
     )
@@ -75,7 +75,7 @@ def test_everything_wrong_is_listed_in_one_error(copy: Path) -> None:
     for part in (
         "missing wav2vec2.encoder.layers.1.attention.k_proj.weight [24, 24]",
         "missing wav2vec2.feature_projection.layer_norm.bias [16]",
-        "unexpected wav2vec2.encoder.layers.3.attention.k_proj.weight",
+        "unexpected wav2vec2.encoder.layers.2.attention.k_proj.weight",
         "wav2vec2.encoder.layers.0.feed_forward.output_dense.weight is [40, 24], not [24, 40]",
         "wav2vec2.encoder.layer_norm.weight holds int64, not floating-point numbers",
         "unexpected position_ids",
@@ -333,10 +333,10 @@ def test_rows_are_invertible(row: weight_names.Row) -> None:
     filled = row.variable.replace("{}", "3", 1).replace("{}", "k")
     name = weight_names.name_of(filled)
     assert name.keys[0] == row.key.replace("{}", "3", 1).replace("{}", "k")
-    tensor = np.arange(24.0).reshape(
-        (2, 3, 4)[: len(row.permutation) or 1] + (-1,) * (not row.permutation)
-    )
+    shape = (2, 3, 4)[: len(row.permutation) or 1]
+    tensor = np.arange(float(np.prod(shape))).reshape(shape)
     np.testing.assert_array_equal(name.to_checkpoint(name.to_variable(tensor)), tensor)
+    assert name.checkpoint_shape(name.to_variable(tensor).shape) == shape
 
 
 def test_a_variable_without_a_row_is_an_error() -> None:

@@ -61,10 +61,10 @@ def test_parts_equal_pytorch_on_real_speech(
 ) -> None:
     speech = real_speech[np.newaxis, :60_000]
     wanted, got = reference.parts(theirs, speech), reference.our_parts(ours.wav2vec2, speech)
-    assert list(got) and set(got) == set(wanted)
-    assert {
-        part: difference(got[part], wanted[part]) < TOLERANCE for part in wanted
-    } == dict.fromkeys(wanted, True)
+    assert set(got) == set(wanted)
+    for part, values in wanted.items():  # in order: the first to fail names the place
+        scale = max(1.0, np.abs(values).max())
+        assert difference(got[part], values) < TOLERANCE * scale, part
     logits = reference.run(theirs, speech)
     assert difference(ours(speech), logits) < TOLERANCE
     assert reference.argmax_flips(logits, ours(speech).numpy(), TOLERANCE) == 0
@@ -76,7 +76,7 @@ def test_every_hidden_state_equals_pytorch(ours: Any, theirs: Any) -> None:
         wanted = theirs.wav2vec2(torch.from_numpy(speech), output_hidden_states=True)
     got = ours.wav2vec2(speech, output_hidden_states=True)
     assert difference(got.last_hidden_state, wanted.last_hidden_state) < TOLERANCE
-    assert len(got.hidden_states) == len(wanted.hidden_states) == 4
+    assert len(got.hidden_states) == len(wanted.hidden_states) == 3
     for ours_state, their_state in zip(got.hidden_states, wanted.hidden_states, strict=True):
         assert difference(ours_state, their_state) < TOLERANCE
 
@@ -161,7 +161,7 @@ def test_padded_batch_without_lengths_equals_pytorch(ours: Any, theirs: Any) -> 
     assert difference(exact, wanted[2, :count]) > 1e-3
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(lengths=st.lists(st.integers(-5, 2600), min_size=3, max_size=3))
 def test_rows_of_a_batch_are_independent(tf_models: dict[str, Any], lengths: list[int]) -> None:
     batch = reference.noise(3, 2500)
@@ -274,7 +274,7 @@ def test_input_of_wrong_rank_or_type_is_refused(
 def test_lengths_may_be_a_list(tf_models: Any) -> None:
     speech = reference.noise(2, 4000)
     wanted = tf_models["group"](speech, np.array([4000, 1000]))
-    assert difference(tf_models["group"](speech, [4000, 1000]), wanted) == 0
+    assert difference(tf_models["group"](speech, lengths=[4000, 1000]), wanted) == 0
 
 
 # Gradients
@@ -482,10 +482,10 @@ def test_chance_is_fresh_at_each_call(
     model = training_model(tiny_folders["group"], **chance)
     train = MODES[mode](lambda speech: model(speech, training=True))
     speech = tf.constant(reference.noise(2, 8000))
-    results = [train(speech).numpy() for _ in range(6)]
+    results = [train(speech).numpy() for _ in range(12)]
     different = {result.tobytes() for result in results}
-    # Three layers dropped or not make but eight outcomes; anything else never repeats.
-    assert len(different) >= (2 if "layerdrop" in chance else 6)
+    # Two layers dropped or not make but four outcomes; anything else never repeats.
+    assert len(different) >= (2 if "layerdrop" in chance else 12)
     assert difference(model(speech), model(speech)) == 0
 
 
@@ -585,7 +585,13 @@ def test_rows_draw_their_own_spans() -> None:
 def test_seeds_come_from_keras() -> None:
     """`keras.utils.set_random_seed` makes a new model's weights come out again."""
     config = Wav2Vec2Config(
-        **{**NO_DROPOUT, "hidden_size": 16, "num_hidden_layers": 1, "conv_dim": (4,) * 7}
+        **{
+            **NO_DROPOUT,
+            "hidden_size": 16,
+            "num_attention_heads": 2,
+            "num_hidden_layers": 1,
+            "conv_dim": (4,) * 7,
+        }
     )
     weights = []
     for _ in range(2):

@@ -164,8 +164,7 @@ def test_bad_input_is_refused(processor: Processor, folder: Path, tmp_path: Path
     with pytest.raises(UserError, match="none"):
         Processor.from_pretrained(tmp_path / "none")
     (folder / "vocab.json").unlink()
-    with pytest.raises(UserError, match=r"vocab\.json: no such file"):
-        Processor.from_pretrained(folder)
+    assert Processor.from_pretrained(folder).tokenizer is None
     (folder / "preprocessor_config.json").unlink()
     with pytest.raises(UserError, match=r"preprocessor_config\.json: no such file"):
         Processor.from_pretrained(folder)

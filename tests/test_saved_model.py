@@ -191,7 +191,7 @@ def test_gradients_reach_every_variable(any_length: Any, jit_compile: bool) -> N
         return tape.gradient(loss, any_length.trainable_variables)
 
     got = gradients(tf.constant(padded_batch(np.nan)), tf.constant(LENGTHS))
-    assert len(got) == len(any_length.trainable_variables) == 88
+    assert len(got) == len(any_length.trainable_variables) == 72
     for gradient in got:
         assert gradient is not None
         assert np.isfinite(gradient).all()
@@ -491,11 +491,10 @@ def test_published_training_page_and_masks(
     page = PRETRAINED_PAGE.replace("https://tfhub.dev/vasudevgupta7/wav2vec2/1", str(base_folder))
     report = json.loads(run_with_hub(page + TRAINING_STEP + MASKED_CALLS, any_folder, expected))
     assert report["shape"] == [1, 768, 32]
-    for way in ("as published", "compiled", "uncompiled"):
-        assert report[way] == {"none": [], "not finite": []}
+    assert report["none"] == report["not finite"] == []
     assert report["variables"] == len(tf_models["group"].trainable_variables)
-    # a key projection's bias has a gradient of mathematically 0, and there are three
-    assert report["variables"] - report["moved"] <= 3, report["still"]
+    # a key projection's bias has a gradient of mathematically 0, and there are two
+    assert report["variables"] - report["moved"] <= 2, report["still"]
     assert report["fresh"] > 0.01
     for way in ("masked", "masked and compiled"):
         assert report[way]["plain"] < TOLERANCE

@@ -113,10 +113,9 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         last, states = self.encoder(hidden_states, mask, training=training)
         frames = padding.frame_lengths(self.config, samples)
         if not output_hidden_states:
-            return last[:batch, :frames]
-        return HiddenStates(
-            last[:batch, :frames], tuple(state[:batch, :frames] for state in states)
-        )
+            return last[:batch][:, :frames]  # in two steps, or the graph forgets what is static
+        states = [state[:batch][:, :frames] for state in states]
+        return HiddenStates(last[:batch][:, :frames], tuple(states))
 
     def _spec_augment(self, hidden_states: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         config = self.config

@@ -55,8 +55,11 @@ def speeches(audio_folder: Path) -> list[np.ndarray]:
 
 
 def assert_equal(got: np.ndarray, wanted: np.ndarray) -> None:
+    """Equal within the tolerance, to the token where the reference is sure; prints the figure."""
     assert got.shape == wanted.shape
-    assert np.abs(got.astype(np.float64) - wanted).max() <= TOLERANCE
+    largest = np.abs(got.astype(np.float64) - wanted).max()
+    print(f"max |Δ| {largest:.1e} over {wanted.size} logits of at most {np.abs(wanted).max():.1f}")
+    assert largest <= TOLERANCE
     assert reference.argmax_flips(wanted, got, TOLERANCE) == 0
 
 
