@@ -117,9 +117,12 @@ def files_identity(files: Iterable[Path]) -> str:
 
 
 def _open_folder(spec: str, folder: Path, split: str | None, cache_dir: str | None) -> Corpus:
+    def refuse(error: OSError) -> None:  # else a corpus shrinks by what cannot be read
+        raise UserError(f"{error.filename}: cannot be read ({error.strerror})")
+
     files = [
         Path(parent, name)
-        for parent, _, names in os.walk(folder)
+        for parent, _, names in os.walk(folder, onerror=refuse)
         for name in names
         if not name.startswith(".")  # such as the "._" shadows macOS leaves
     ]

@@ -98,8 +98,8 @@ class Wav2Vec2Config:
                 f"config: feat_extract_norm is 'group' or 'layer', got {self.feat_extract_norm!r}"
             )
         for name in _PROBABILITIES:
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"config: {name} must be from 0 to below 1: {getattr(self, name)}")
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"config: {name} must be from 0 to 1: {getattr(self, name)}")
         for name in ("hidden_act", "feat_extract_activation"):
             if getattr(self, name) not in ACTIVATIONS:
                 raise UserError(

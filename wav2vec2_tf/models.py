@@ -172,5 +172,5 @@ class Wav2Vec2ForCTC(Pretrained, keras.Model):
 
         Frames beyond a row's own hold the head's bias.
         """
-        hidden_states = self.wav2vec2(speech, lengths, training=training)
+        hidden_states = self.wav2vec2(speech, lengths=lengths, training=training)
         return self.lm_head(self.dropout(hidden_states, training=training))

@@ -75,8 +75,8 @@ def _card(folder: Path) -> tuple[str, str]:
     """Front matter and text of a Hugging Face model card; empty where there is none."""
     card = folder / "README.md"
     text = card.read_text("utf-8", errors="replace") if card.exists() else ""
-    parts = re.match(r"---\s*\n(.*?)\n---\s*\n(.*)", text, re.DOTALL)
-    return (parts.group(1), parts.group(2)) if parts else ("", text)
+    parts = re.match(r"---\s*\n(.*?)\n---\s*?(?:\n(.*)|$)", text, re.DOTALL)
+    return (parts.group(1), parts.group(2) or "") if parts else ("", text)
 
 
 def licence_of(folder: Path) -> str:

@@ -23,7 +23,7 @@ import numpy as np
 
 speech = tf.constant(np.random.default_rng(0).normal(size=(1, 246000)).astype(np.float32))
 variables = model.trainable_variables
-optimizer = tf.keras.optimizers.SGD(0.1)
+optimizer = tf.keras.optimizers.SGD(1e-4)
 losses = []
 for _ in range(2):
     with tf.GradientTape() as tape:
