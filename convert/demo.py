@@ -16,14 +16,12 @@ from pathlib import Path
 
 from eval.__main__ import main as evaluate
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.programs import run_program
 
 from .__main__ import main as convert
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-BUNDLED_MODEL = REPOSITORY / "wav2vec2_tf" / "bundled" / "model"
-CORPUS = REPOSITORY / "tests" / "data" / "corpus"
-
+CORPUS = Path(__file__).resolve().parent.parent / "tests" / "data" / "corpus"
 
 MADE = ("model", "saved-model", "parity.json", "wer.json", "wer.json.partial.jsonl", "report.html")
 

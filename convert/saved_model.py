@@ -100,11 +100,9 @@ def write_expected(
     import numpy as np
     import tensorflow as tf
 
-    from wav2vec2_tf import ctc
-    from wav2vec2_tf import lengths as padding
-    from wav2vec2_tf.audio import normalize
     from wav2vec2_tf.config import SAMPLE_RATE
     from wav2vec2_tf.models import Wav2Vec2ForCTC
+    from wav2vec2_tf.transcribe import Recognizer
 
     samples = length or 3 * SAMPLE_RATE
     raw = np.random.default_rng(0).normal(0, 0.1, (2, samples)).astype(np.float32)
@@ -121,20 +119,11 @@ def write_expected(
         "masked": outputs(raw, lengths),
     }
     if isinstance(model, Wav2Vec2ForCTC) and processor.tokenizer is not None:
-        arrays["raw"], speech = raw, np.zeros_like(raw)
-        for row, utterance, count in zip(speech, raw, lengths, strict=True):
-            cut = utterance[:count]
-            row[:count] = normalize(cut) if processor.feature_extractor.do_normalize else cut
-        frames = padding.frame_lengths(model.config, tf.constant(lengths))
-        arrays["text"] = (
-            ctc.greedy(
-                tf.constant(outputs(speech, lengths)),
-                frames,
-                ctc.Alphabet.of(processor.tokenizer),
-                model.config.stride / SAMPLE_RATE,
-            )
-            .text.numpy()
-            .astype("S")
+        recognizer = Recognizer(
+            model.config, processor.tokenizer, processor.feature_extractor.do_normalize, model
         )
+        cut = [row[:count] for row, count in zip(raw, lengths, strict=True)]
+        texts = [transcript.text for transcript in recognizer.transcribe(cut, length=samples)]
+        arrays["raw"], arrays["text"] = raw, np.char.encode(texts, "utf-8")
     with path.open("wb") as file:
         np.savez(file, **arrays)

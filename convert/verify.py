@@ -106,7 +106,6 @@ def verify(source: str, out: str, *, tolerance: float = TOLERANCE, **hub: Any) -
     checkpoint = open_checkpoint(folder)  # a damaged one is named here, in one line
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    transformers.logging.disable_progress_bar()
     kind = transformers.AutoModelForCTC if has_head else transformers.AutoModel
     try:
         theirs = kind.from_pretrained(
@@ -146,8 +145,9 @@ def inputs() -> Iterator[tuple[str, np.ndarray]]:
     import numpy as np
 
     from wav2vec2_tf import audio
+    from wav2vec2_tf.files import BUNDLED_SPEECH
 
-    speech = audio.load(Path(audio.__file__).parent / "bundled" / "librispeech_sample.flac")
+    speech = audio.load(BUNDLED_SPEECH)
     yield f"speech {len(speech) / SAMPLE_RATE:.1f} s", audio.normalize(speech)
     random = np.random.default_rng(0)
     for samples in (400, 16_000, PUBLISHED_LENGTH):

@@ -152,20 +152,6 @@ def parts(model: torch.nn.Module, speech: np.ndarray) -> dict[str, np.ndarray]:
     return seen
 
 
-def our_parts(base: Any, speech: np.ndarray) -> dict[str, np.ndarray]:
-    """The same parts of our base model, each fed by the one before it."""
-    features = base.feature_encoder(speech)
-    projected = base.feature_projection(features)
-    states = base(speech, output_hidden_states=True)
-    return {
-        "feature_encoder": features.numpy(),
-        "feature_projection": projected.numpy(),
-        "pos_conv_embed": base.encoder.pos_conv_embed(projected).numpy(),
-        "layers_0": states.hidden_states[1].numpy(),
-        "last_hidden_state": states.last_hidden_state.numpy(),
-    }
-
-
 def padded(speeches: Sequence[np.ndarray], width: int, fill: float) -> np.ndarray:
     """(batch, width): each utterance, and `fill` after it."""
     batch = np.full((len(speeches), width), fill, np.float32)

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from eval.__main__ import main
-from wav2vec2_tf.transcribe import BUNDLED_MODEL
+from wav2vec2_tf.files import BUNDLED_MODEL
 
 CORPUS = Path(__file__).parent / "data" / "corpus"
 FIXED = 246_000

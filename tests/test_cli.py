@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from wav2vec2_tf.cli import main
-from wav2vec2_tf.transcribe import BUNDLED_MODEL
+from wav2vec2_tf.files import BUNDLED_MODEL
 
 CORPUS = Path(__file__).parent / "data" / "corpus"
 UTTERANCE = CORPUS / "1003" / "1" / "1003-1-0012.flac"

@@ -17,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from convert.verify import our_parts
 from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, Wav2Vec2Config, Wav2Vec2ForCTC
 from wav2vec2_tf.checkpoint import loader
 from wav2vec2_tf.spec_augment import span_mask
@@ -60,7 +61,7 @@ def test_parts_equal_pytorch_on_real_speech(
     ours: Any, theirs: Any, real_speech: np.ndarray
 ) -> None:
     speech = real_speech[np.newaxis, :60_000]
-    wanted, got = reference.parts(theirs, speech), reference.our_parts(ours.wav2vec2, speech)
+    wanted, got = reference.parts(theirs, speech), our_parts(ours.wav2vec2, speech)
     assert set(got) == set(wanted)
     for part, values in wanted.items():  # in order: the first to fail names the place
         scale = max(1.0, np.abs(values).max())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from wav2vec2_tf.models import Wav2Vec2ForCTC, Wav2Vec2Model
@@ -19,16 +20,18 @@ class Family(NamedTuple):
 FAMILIES = {"wav2vec2": Family(Wav2Vec2Model, Wav2Vec2ForCTC)}
 
 
-def family_of(source: str | PathLike[str], **hub: Any) -> Family:
-    """The family of a folder or Hugging Face id; `hub` as `from_pretrained` takes it."""
-    return FAMILIES[read_config(resolve(source, **hub)).model_type]
-
-
 HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 
 
-def _hub(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in HUB_OPTIONS if name in options}
+def family_of(folder: Path) -> Family:
+    """The family of the model in a folder."""
+    return FAMILIES[read_config(folder).model_type]
+
+
+def _look_up(source: str | PathLike[str], options: dict[str, Any]) -> Path:
+    """The folder of a source, asked of the hub once; takes the hub's options out of `options`."""
+    hub = {name: options.pop(name) for name in HUB_OPTIONS if name in options}
+    return resolve(source, **hub)
 
 
 class AutoModel:
@@ -36,7 +39,8 @@ class AutoModel:
 
     @staticmethod
     def from_pretrained(source: str | PathLike[str], **options: Any) -> Wav2Vec2Model:
-        return family_of(source, **_hub(options)).base.from_pretrained(source, **options)
+        folder = _look_up(source, options)
+        return family_of(folder).base.from_pretrained(folder, **options)
 
 
 class AutoModelForCTC:
@@ -44,7 +48,8 @@ class AutoModelForCTC:
 
     @staticmethod
     def from_pretrained(source: str | PathLike[str], **options: Any) -> Wav2Vec2ForCTC:
-        return family_of(source, **_hub(options)).ctc.from_pretrained(source, **options)
+        folder = _look_up(source, options)
+        return family_of(folder).ctc.from_pretrained(folder, **options)
 
 
 AutoProcessor = Processor

@@ -21,8 +21,6 @@ from wav2vec2_tf.processor import Processor
 from wav2vec2_tf.sources import resolve
 from wav2vec2_tf.tokenizer import CTCTokenizer
 
-BUNDLED_MODEL = Path(__file__).parent / "bundled" / "model"
-
 
 @dataclass(frozen=True)
 class Word:

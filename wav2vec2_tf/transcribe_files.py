@@ -28,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from wav2vec2_tf import audio
-    from wav2vec2_tf.transcribe import BUNDLED_MODEL, Recognizer
+    from wav2vec2_tf.files import BUNDLED_MODEL
+    from wav2vec2_tf.transcribe import Recognizer
 
     recognizer = Recognizer.load(args.model or BUNDLED_MODEL, **hub_options(args))
     failed = 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import reference
 
+from convert.verify import our_parts
 from wav2vec2_tf import AutoModelForCTC
 from wav2vec2_tf.audio import load, normalize
 
@@ -73,7 +74,7 @@ def test_one_utterance_at_a_time(pair: Pair, speeches: list[np.ndarray]) -> None
 def test_parts(pair: Pair, speeches: list[np.ndarray]) -> None:
     for speech in (speeches[1], speeches[3]):
         wanted = reference.parts(pair.theirs, speech[np.newaxis])
-        got = reference.our_parts(pair.ours.wav2vec2, speech[np.newaxis])
+        got = our_parts(pair.ours.wav2vec2, speech[np.newaxis])
         assert set(got) == set(wanted)
         for part, values in wanted.items():
             scale = max(1.0, float(np.abs(values).max()))
