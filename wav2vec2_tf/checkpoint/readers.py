@@ -10,8 +10,10 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-from wav2vec2_tf.checkpoint import torch_pickle
+from wav2vec2_tf.checkpoint import fairseq, torch_stream, torch_zip
+from wav2vec2_tf.checkpoint.fairseq import Settings
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor, quoted
+from wav2vec2_tf.checkpoint.torch_pickle import Malformed, Record
 from wav2vec2_tf.errors import UserError
 
 # Where a folder in Hugging Face format keeps its weights, best first.
@@ -38,9 +40,9 @@ SAFETENSORS_DTYPES = {
     "BOOL": np.dtype(np.bool_),
 }
 
+# Hundreds of times those of the largest model; parsing takes many times the memory.
+MAX_HEADER_BYTES = MAX_INDEX_BYTES = 16 * 2**20
 GIT_LFS_POINTER = b"version https://git-lfs"
-# The number that begins the five pickles of torch's first format.
-OLD_TORCH_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 class Checkpoint(Mapping[str, LazyTensor]):
@@ -49,13 +51,20 @@ class Checkpoint(Mapping[str, LazyTensor]):
     Attributes:
         path: what was opened, a folder or a file.
         files: the files of weights, one or one a shard.
+        settings: what a fairseq checkpoint says beside its tensors, which are then under Hugging
+            Face's names; None for a checkpoint in Hugging Face format.
     """
 
     def __init__(
-        self, path: Path, files: tuple[Path, ...], tensors: Mapping[str, LazyTensor]
+        self,
+        path: Path,
+        files: tuple[Path, ...],
+        tensors: Mapping[str, LazyTensor],
+        settings: Settings | None = None,
     ) -> None:
         self.path = path
         self.files = files
+        self.settings = settings
         self._tensors = dict(tensors)
 
     def __getitem__(self, name: str) -> LazyTensor:
@@ -74,9 +83,10 @@ class Checkpoint(Mapping[str, LazyTensor]):
 def open_checkpoint(path: str | Path) -> Checkpoint:
     """Open the weights in a folder in Hugging Face format, or in one file.
 
-    Read are safetensors, torch's zip format (`pytorch_model.bin`; see `torch_pickle`) and indexes
-    of shards of either. Only headers are read here; the files are mapped, and each tensor's values
-    are copied when its `read()` is called.
+    Read are safetensors, torch's two formats (`pytorch_model.bin`; see `torch_zip`,
+    `torch_stream`), indexes of shards of these, and fairseq's checkpoints (`.pt`; see `fairseq`).
+    Only headers are read here; the files are mapped, and each tensor's values are copied when its
+    `read()` is called.
 
     Raises:
         UserError: if there is nothing to read, or it is damaged, unsafe or contradicts itself.
@@ -85,7 +95,7 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     file = _weight_file(path) if path.is_dir() else path
     if file.name.endswith(".index.json"):
         return _open_shards(path, file)
-    return Checkpoint(path, (file,), _open_file(file))
+    return Checkpoint(path, (file,), *_open_file(file))
 
 
 def _weight_file(folder: Path) -> Path:
@@ -95,7 +105,7 @@ def _weight_file(folder: Path) -> Path:
     raise UserError(f"{folder}: has no weights; looked for {', '.join(WEIGHT_FILES)}")
 
 
-def _open_file(path: Path) -> dict[str, LazyTensor]:
+def _open_file(path: Path) -> tuple[Mapping[str, LazyTensor], Settings | None]:
     """Dispatch on what the file holds: its name may say anything."""
     try:
         with path.open("rb") as file:
@@ -107,16 +117,11 @@ def _open_file(path: Path) -> dict[str, LazyTensor]:
 
     if head.startswith(GIT_LFS_POINTER):
         raise UserError(f"{path}: is a Git LFS pointer, not the weights; run `git lfs pull`")
-    if head.startswith(torch_pickle.MAGIC):
-        return torch_pickle.read_archive(path)
+    if head.startswith(torch_zip.MAGIC) or torch_stream.is_stream(head):
+        return _open_torch(path, head)
     # eight bytes of length, which is below 2**32, then JSON
     if head[4:9] == b"\0\0\0\0{":
-        return _open_safetensors(path)
-    if head.startswith(OLD_TORCH_MAGIC):
-        raise UserError(
-            f"{path}: is in the format of torch before 1.6, which is not read; "
-            "load it with torch and save its state dict again"
-        )
+        return _open_safetensors(path), None
     if head.startswith(b"\x80"):
         raise UserError(
             f"{path}: is a plain pickle, which is refused as it could run code (nothing was run); "
@@ -126,6 +131,40 @@ def _open_file(path: Path) -> dict[str, LazyTensor]:
         f"{path}: is {'empty' if not head else 'neither safetensors nor a torch.save file'}; "
         "download it again"
     )
+
+
+def _open_torch(path: Path, head: bytes) -> tuple[Mapping[str, LazyTensor], Settings | None]:
+    """A state dict, or fairseq's dictionary around one.
+
+    A state dict is a flat mapping of names to tensors; whatever else a file holds is refused, so
+    that nothing in it is passed over in silence.
+    """
+    try:
+        value = torch_stream.read(path) if torch_stream.is_stream(head) else torch_zip.read(path)
+    except Malformed as error:
+        raise UserError(f"{path}: {error}: {error.remedy}") from error
+    if fairseq.is_fairseq(value):
+        return fairseq.read(path, value)
+
+    remedy = "save the model alone with torch.save(model.state_dict(), …)"
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: holds {_kind(value)}, not a state dict; {remedy}")
+    for name, tensor in value.items():
+        if not isinstance(name, str):
+            raise UserError(f"{path}: has an entry named by a number, not by text; {remedy}")
+        if not isinstance(tensor, LazyTensor):
+            entry = f"its entry {quoted(name)} is {_kind(tensor)}"
+            raise UserError(f"{path}: {entry}, not a tensor; {remedy}")
+    return value, None
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, LazyTensor):
+        return "a tensor"
+    if isinstance(value, dict) and any(isinstance(item, LazyTensor) for item in value.values()):
+        return "a mapping with tensors"
+    name = value.class_name if isinstance(value, Record) else type(value).__name__
+    return f"a value of type {name}"
 
 
 def _open_safetensors(path: Path) -> dict[str, LazyTensor]:
@@ -141,6 +180,9 @@ def _open_safetensors(path: Path) -> dict[str, LazyTensor]:
         assert array.shape == shape and array.dtype == dtype
         return array
 
+    with path.open("rb") as opened:
+        if int.from_bytes(opened.read(8), "little") > MAX_HEADER_BYTES:
+            raise UserError(damaged)
     tensors = {}
     try:
         file = safe_open(path, framework="numpy")
@@ -168,7 +210,10 @@ def _open_shards(path: Path, index: Path) -> Checkpoint:
         file = index.parent / shard
         if not file.is_file():
             raise UserError(f"{file}: is named in {index.name} but is not there; download it again")
-        for name, tensor in _open_file(file).items():
+        in_file, settings = _open_file(file)
+        if settings is not None:
+            raise UserError(f"{file}: is a whole fairseq checkpoint, not a shard; open it itself")
+        for name, tensor in in_file.items():
             if name in tensors:
                 raise UserError(
                     f"{file}: has tensor {quoted(name)}, which {found_in[name]} has too; "
@@ -191,7 +236,9 @@ def _open_shards(path: Path, index: Path) -> Checkpoint:
 def _read_index(index: Path) -> dict[str, str]:
     """tensor name → shard's file name, from an index as transformers writes it."""
     try:
-        content = json.loads(index.read_bytes())
+        with index.open("rb") as file:
+            encoded = file.read(MAX_INDEX_BYTES + 1)
+        content = json.loads(encoded) if len(encoded) <= MAX_INDEX_BYTES else None
     except FileNotFoundError as error:
         raise UserError(f"{index}: no such file") from error
     except (OSError, ValueError, RecursionError) as error:

@@ -1,0 +1,146 @@
+"""torch's zip format (`torch.save`, torch ≥ 1.6), read without torch.
+
+Such a file is an uncompressed zip archive: `NAME/data.pkl` is a pickle that describes what was
+saved, `NAME/data/0`, `NAME/data/1`, … are the raw bytes of the storages it points into, and
+`NAME/byteorder` says `little` or `big` (little if absent).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from wav2vec2_tf.checkpoint.lazy_tensor import quoted
+from wav2vec2_tf.checkpoint.torch_pickle import (
+    GLOBALS,
+    MAX_PICKLE_BYTES,
+    Malformed,
+    Storage,
+    Unsupported,
+    storage_reference,
+    unpickle,
+)
+from wav2vec2_tf.errors import UserError
+
+MAGIC = b"PK\x03\x04"
+LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # zip specification (APPNOTE) 4.3.7
+ENCRYPTED = 0x1
+MAX_DIRECTORY_BYTES = 4 * 2**20  # ten times that of the largest model with its optimiser's state
+
+
+def read(path: Path) -> object:
+    """What `torch.save` was given: tensors in plain containers.
+
+    Raises:
+        Malformed: if the file is damaged, or asks for anything else.
+        UserError: by a tensor's `read()`, if its bytes do not fit their checksum.
+    """
+    archive = _Archive(path)
+    pickles = [name for name in archive.names() if name.endswith("/data.pkl")]
+    if len(pickles) != 1 or pickles[0].count("/") != 1:
+        raise Unsupported("it is a zip file, but not one of torch.save")
+    folder = pickles[0].removesuffix("data.pkl")
+    if archive.entry(pickles[0]).size > MAX_PICKLE_BYTES:
+        raise Unsupported(f"its data.pkl is over {MAX_PICKLE_BYTES} bytes, too many for tensors")
+
+    byte_order = b"little"
+    if f"{folder}byteorder" in archive:
+        if archive.entry(f"{folder}byteorder").size > len(b"little"):
+            raise Malformed("its byte order is neither little nor big")
+        byte_order = archive.read(f"{folder}byteorder")
+    if byte_order not in (b"little", b"big"):
+        raise Malformed("its byte order is neither little nor big")
+
+    def load_storage(identifier: object) -> Storage:
+        kind, key, count, _ = storage_reference(identifier, properties=5)
+        name = f"{folder}data/{key}"
+        size = archive.entry(name).size
+        if size != count * (kind.dtype.itemsize if kind.dtype else 1):
+            raise Malformed(f"its part {quoted(name)} is not as long as it should be")
+
+        def data() -> np.ndarray:
+            try:
+                archive.check(name)
+            except Malformed as error:
+                raise UserError(f"{path}: {error}: {error.remedy}") from error
+            return archive.entry(name)
+
+        return Storage(size, data, kind.dtype, byte_order == b"big")
+
+    pickled = archive.read(pickles[0])
+    value, end = unpickle(pickled, GLOBALS, load_storage)
+    if end != len(pickled):
+        raise Malformed("its pickle does not end where it should")
+    return value
+
+
+class _File(io.FileIO):
+    """For `zipfile`, which reads a directory of any size at once and makes 15 times that of it."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        size = left if size is None or size < 0 else min(size, left)
+        if size > MAX_DIRECTORY_BYTES:
+            raise Unsupported(
+                f"its zip directory is over {MAX_DIRECTORY_BYTES} bytes, too many for tensors"
+            )
+        return super().read(size)
+
+
+class _Archive:
+    """The entries of an uncompressed zip file, mapped into memory."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with _File(path) as file, zipfile.ZipFile(file) as archive:
+                infos = archive.infolist()
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+            raise Malformed("the file is cut short or damaged") from error
+        self._infos = {info.filename: info for info in infos}
+        if len(self._infos) != len(infos):
+            raise Malformed("it has two entries of one name")
+        self._checked: set[str] = set()
+        self._mapped = np.asarray(np.memmap(path, np.uint8, mode="r"))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._infos
+
+    def names(self) -> list[str]:
+        return list(self._infos)
+
+    def entry(self, name: str) -> np.ndarray:
+        """The bytes of an entry as a mapped uint8 array, not yet checked."""
+        info = self._infos.get(name)
+        if info is None:
+            raise Malformed(f"its part {quoted(name)} is missing")
+        damaged = Malformed(f"its part {quoted(name)} is cut short or damaged")
+        start = info.header_offset
+        if not 0 <= start <= self._mapped.size - LOCAL_HEADER.size:
+            raise damaged
+        header = LOCAL_HEADER.unpack(bytes(self._mapped[start : start + LOCAL_HEADER.size]))
+        signature, _, flags, method, *_, name_length, extra_length = header
+        if signature != MAGIC or (info.flag_bits | flags) & ENCRYPTED:
+            raise damaged
+        if method or info.compress_type or info.compress_size != info.file_size:
+            raise Unsupported("it is compressed, which torch.save never does")
+        start += LOCAL_HEADER.size + name_length + extra_length
+        if info.file_size > self._mapped.size - start:
+            raise damaged
+        return self._mapped[start : start + info.file_size]
+
+    def check(self, name: str) -> None:
+        """Compare an entry with its checksum, the first time it is asked for."""
+        if name not in self._checked:
+            if zlib.crc32(self.entry(name).data) != self._infos[name].CRC:
+                raise Malformed(f"the checksum of its part {quoted(name)} is wrong")
+            self._checked.add(name)
+
+    def read(self, name: str) -> bytes:
+        self.check(name)
+        return self.entry(name).tobytes()
