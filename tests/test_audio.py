@@ -15,7 +15,11 @@ import soundfile
 import soxr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from transformers import Wav2Vec2FeatureExtractor
+from transformers import (
+    AutoFeatureExtractor,
+    SeamlessM4TFeatureExtractor,
+    Wav2Vec2FeatureExtractor,
+)
 
 from wav2vec2_tf import audio
 from wav2vec2_tf.errors import UserError
@@ -429,7 +433,7 @@ def test_rows_of_several_lengths_are_a_list_and_of_one_an_array() -> None:
         (["a.wav"], {}, "must be numbers"),
         (np.ones(9), {"padding": "max_length"}, "need max_length"),
         (np.ones(9), {"truncation": True}, "need max_length"),
-        (np.ones(9), {"truncation": True, "max_length": 0}, "leaves no samples"),
+        (np.ones(9), {"truncation": True, "max_length": 0}, "leaves nothing"),
         (np.ones(9), {"padding": "shortest"}, "'shortest' is none of"),
     ],
 )
@@ -474,6 +478,7 @@ def test_a_nested_processor_config_counts_first_and_any_other_not(tmp_path: Path
         ("{", "not readable as JSON"),
         ("[]", "a JSON object is wanted"),
         ('{"feature_extractor_type": "WhisperFeatureExtractor"}', "WhisperFeatureExtractor"),
+        ('{"feature_extractor_type": []}', "feature_extractor_type"),
         ('{"feature_size": 80}', "feature_size"),
         ('{"sampling_rate": "16000"}', "sampling_rate"),
         ('{"sampling_rate": 0}', "sampling_rate"),
@@ -485,8 +490,9 @@ def test_a_nested_processor_config_counts_first_and_any_other_not(tmp_path: Path
 )
 def test_a_bad_config_is_refused_by_name(tmp_path: Path, contents: str, message: str) -> None:
     (tmp_path / "preprocessor_config.json").write_text(contents)
-    with pytest.raises(UserError, match=f"preprocessor_config.json: .*{message}"):
-        audio.FeatureExtractor.from_pretrained(tmp_path)
+    for read in (audio.FeatureExtractor.from_pretrained, audio.feature_extractor):
+        with pytest.raises(UserError, match=f"preprocessor_config.json: .*{message}"):
+            read(tmp_path)
 
 
 def test_a_missing_config_is_refused_by_name(tmp_path: Path) -> None:
@@ -495,3 +501,146 @@ def test_a_missing_config_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "processor_config.json").write_text('{"feature_extractor": []}')
     with pytest.raises(UserError, match=r"processor_config\.json: feature_extractor must be"):
         audio.FeatureExtractor.from_pretrained(tmp_path)
+
+
+# The extractor of log-mel features
+
+
+def assert_log_mel_equals_transformers(
+    fields: dict[str, Any], speech: Any, **options: Any
+) -> dict[str, Any]:
+    theirs = SeamlessM4TFeatureExtractor(**fields)
+    wanted = theirs(speech, sampling_rate=16000, return_tensors="np", **options)
+    given = audio.LogMelFeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
+    assert given.keys() == wanted.keys()
+    assert given["input_features"].dtype == np.float32
+    np.testing.assert_allclose(given["input_features"], wanted["input_features"], rtol=0, atol=1e-3)
+    if "attention_mask" in wanted:
+        assert given["attention_mask"].dtype == np.int32
+        np.testing.assert_array_equal(given["attention_mask"], wanted["attention_mask"])
+    return given
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"return_attention_mask": False},
+        {"pad_to_multiple_of": None},
+        {"pad_to_multiple_of": 16},
+        {"pad_to_multiple_of": 3},
+        {"padding": "max_length", "max_length": 41},
+        {"padding": "max_length", "max_length": 9, "truncation": True},
+        {"padding": "longest", "max_length": 9, "truncation": True, "pad_to_multiple_of": None},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"padding_value": 1}, {"padding_side": "left"}, {"return_attention_mask": False}],
+    ids=str,
+)
+def test_log_mel_equals_transformers(fields: dict[str, Any], options: dict[str, Any]) -> None:
+    # 30, 19 and 24 windows; then one utterance alone, of an odd number
+    speech = utterances(5040, 3280, 4090)
+    assert_log_mel_equals_transformers(fields, speech, **options)
+    assert_log_mel_equals_transformers(fields, speech[1], **options)
+
+
+def test_log_mel_of_real_speech_equals_transformers() -> None:
+    speech = [audio.load(AUDIO / name) for name in ("librispeech_sample.flac", "jfk.flac")]
+    given = assert_log_mel_equals_transformers({}, speech)
+    assert given["input_features"].shape == (2, 549, 160)
+    assert given["attention_mask"].sum(axis=1).tolist() == [332, 549]
+
+
+def test_log_mel_without_padding_has_whole_frames_only() -> None:
+    speech = utterances(5040, 3280)
+    features = audio.LogMelFeatureExtractor()(speech, padding=False)
+    assert [len(row) for row in features["input_features"]] == [15, 9]
+    assert [row.tolist() for row in features["attention_mask"]] == [[1] * 15, [1] * 9]
+    assert_log_mel_equals_transformers({}, speech[1], padding=False)
+
+
+def test_log_mel_of_too_little_speech_is_finite_and_masked() -> None:
+    # transformers fails below one window, and divides by zero with one
+    features = audio.LogMelFeatureExtractor()(utterances(5040, 1, 399, 400, 559))
+    assert np.isfinite(features["input_features"]).all()
+    assert features["attention_mask"].sum(axis=1).tolist() == [15, 0, 0, 0, 0]
+    alone = audio.LogMelFeatureExtractor()(utterances(100)[0])
+    assert alone["input_features"].shape == (1, 0, 160)
+    assert alone["attention_mask"].shape == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("speech", "options", "message"),
+    [
+        (np.ones(900), {"sampling_rate": 8000}, "8000 Hz, but the model takes 16000 Hz"),
+        ([np.ones((2, 3))], {}, r"shape \(2, 3\)"),
+        (np.ones(0), {}, "without samples"),
+        (np.ones(900), {"padding": "max_length"}, "need max_length"),
+        (np.ones(900), {"padding": "shortest"}, "'shortest' is none of"),
+    ],
+)
+def test_bad_speech_for_log_mel_is_refused(
+    speech: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        audio.LogMelFeatureExtractor()(speech, **options)
+
+
+def test_log_mel_files_go_to_transformers_and_back(tmp_path: Path) -> None:
+    ours = audio.LogMelFeatureExtractor(padding_value=1, padding_side="left")
+    ours.save_pretrained(tmp_path / "ours")
+    theirs = AutoFeatureExtractor.from_pretrained(tmp_path / "ours")
+    assert isinstance(theirs, SeamlessM4TFeatureExtractor)
+    theirs.save_pretrained(tmp_path / "theirs")
+    assert {name: getattr(theirs, name) for name in vars(ours)} == vars(ours)
+    for folder in ("ours", "theirs"):
+        assert audio.feature_extractor(tmp_path / folder) == ours
+        assert audio.LogMelFeatureExtractor.from_pretrained(tmp_path / folder) == ours
+        with pytest.raises(UserError, match="'SeamlessM4TFeatureExtractor' is not 'Wav2Vec2F"):
+            audio.FeatureExtractor.from_pretrained(tmp_path / folder)
+
+
+def test_the_extractor_is_picked_by_the_files(tmp_path: Path) -> None:
+    def picked(**files: dict[str, Any]) -> type:
+        for name in ("preprocessor_config", "processor_config"):
+            (tmp_path / f"{name}.json").unlink(missing_ok=True)
+            if name in files:
+                (tmp_path / f"{name}.json").write_text(json.dumps(files[name]))
+        return type(audio.feature_extractor(tmp_path))
+
+    waveform, log_mel = audio.FeatureExtractor, audio.LogMelFeatureExtractor
+    seamless = {"feature_extractor_type": "SeamlessM4TFeatureExtractor"}
+    bert = {"processor_class": "Wav2Vec2BertProcessor"}
+    assert picked(preprocessor_config={}) is waveform
+    assert picked(preprocessor_config={"processor_class": "Wav2Vec2Processor"}) is waveform
+    assert picked(preprocessor_config=seamless) is log_mel
+    assert picked(preprocessor_config=bert) is log_mel
+    assert picked(preprocessor_config={**bert, "feature_extractor_type": waveform.kind}) is waveform
+    assert picked(processor_config={"feature_extractor": seamless}) is log_mel
+    assert picked(processor_config={"feature_extractor": {"stride": 2}, **bert}) is log_mel
+    assert picked(preprocessor_config=seamless, processor_config={"x": 1}) is log_mel
+    assert picked(preprocessor_config=seamless, processor_config={"feature_extractor": {}}) is (
+        waveform
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"num_mel_bins": 128}, "num_mel_bins 128 is not supported, only 80"),
+        ({"stride": 4}, "stride 4 is not supported, only 2"),
+        ({"stride": None}, "stride None is not supported"),
+        ({"sampling_rate": 8000}, "sampling_rate 8000 is not supported, only 16000"),
+        ({"padding_side": "up", "feature_size": 0}, "feature_size, padding_side has a value"),
+    ],
+)
+def test_unsupported_log_mel_is_refused_by_name(
+    tmp_path: Path, fields: dict[str, Any], message: str
+) -> None:
+    values = {"feature_extractor_type": "SeamlessM4TFeatureExtractor", **fields}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match=rf"preprocessor_config\.json: {message}"):
+        audio.feature_extractor(tmp_path)

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
+import torch
+from transformers import (
+    SeamlessM4TFeatureExtractor,
+    Wav2Vec2BertProcessor,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Processor,
+)
 
 from wav2vec2_tf import audio
 from wav2vec2_tf.errors import UserError
@@ -154,6 +162,13 @@ def test_a_language_can_be_chosen(folder: Path) -> None:
         Processor.from_pretrained(folder)
     german = Processor.from_pretrained(folder, target_lang="deu")
     assert german(text="Ä")["labels"].tolist() == [len(VOCABULARY)]
+    german.save_pretrained(folder / "saved")
+    assert german.tokenizer is not None
+    back = Processor.from_pretrained(folder / "saved")
+    assert back(text="Ä")["labels"].tolist() == [len(VOCABULARY)]
+    # as published code changes it
+    german.tokenizer.set_target_lang("eng")
+    assert german(text="Ä")["labels"].tolist() == [VOCABULARY["<unk>"]]
 
 
 def test_bad_input_is_refused(processor: Processor, folder: Path, tmp_path: Path) -> None:
@@ -168,3 +183,125 @@ def test_bad_input_is_refused(processor: Processor, folder: Path, tmp_path: Path
     (folder / "preprocessor_config.json").unlink()
     with pytest.raises(UserError, match=r"preprocessor_config\.json: no such file"):
         Processor.from_pretrained(folder)
+
+
+# Wav2Vec2-BERT
+
+
+def published_bert(folder: Path) -> Path:
+    """The files of a fine-tuned facebook/w2v-bert-2.0."""
+    published(folder, masked=True)
+    values = {
+        "feature_extractor_type": "SeamlessM4TFeatureExtractor",
+        "feature_size": 80,
+        "num_mel_bins": 80,
+        "padding_side": "right",
+        "padding_value": 1,
+        "processor_class": "Wav2Vec2BertProcessor",
+        "return_attention_mask": True,
+        "sampling_rate": 16000,
+        "stride": 2,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(values))
+    return folder
+
+
+def test_bert_equals_transformers_on_published_files(tmp_path: Path) -> None:
+    folder = published_bert(tmp_path / "published")
+    ours, theirs = Processor.from_pretrained(folder), Wav2Vec2BertProcessor.from_pretrained(folder)
+    random = np.random.default_rng(0)
+    speech = [random.standard_normal(n).astype(np.float32) for n in (8000, 5040)]
+    for options in ({}, {"padding": True}, {"padding": "max_length", "max_length": 60}):
+        given = ours(speech, sampling_rate=16000, **options)
+        wanted = theirs(speech, sampling_rate=16000, return_tensors="np", **options)
+        assert given.keys() == wanted.keys() == {"input_features", "attention_mask"}
+        for key in wanted:
+            assert given[key].dtype == wanted[key].dtype
+            np.testing.assert_allclose(given[key], wanted[key], rtol=0, atol=1e-3)
+    both = ours(speech, text=["A", "IT"], padding=True)
+    assert both["labels"].tolist() == [[7, 0], [10, 6]]
+    assert [row.tolist() for row in ours(speech, text=["A", "IT"])["labels"]] == [[7], [10, 6]]
+
+
+def test_bert_files_go_to_transformers_and_back(tmp_path: Path) -> None:
+    processor = Processor.from_pretrained(published_bert(tmp_path / "published"))
+    assert isinstance(processor.feature_extractor, audio.LogMelFeatureExtractor)
+    assert processor.feature_extractor.padding_value == 1
+    processor.save_pretrained(tmp_path / "ours")
+    theirs = Wav2Vec2BertProcessor.from_pretrained(tmp_path / "ours")
+    assert isinstance(theirs.feature_extractor, SeamlessM4TFeatureExtractor)
+    assert isinstance(theirs.tokenizer, Wav2Vec2CTCTokenizer)
+    theirs.save_pretrained(tmp_path / "theirs")
+    for name in ["ours", "theirs"]:
+        back = Processor.from_pretrained(tmp_path / name)
+        assert back.feature_extractor == processor.feature_extractor
+        assert back.tokenizer is not None and processor.tokenizer is not None
+        assert vars(back.tokenizer) == vars(processor.tokenizer)
+
+
+# Of a single file
+
+
+@pytest.fixture
+def fairseq_file(tmp_path: Path) -> Path:
+    """As little of a fine-tuned fairseq checkpoint as has settings: one convolution, no layer."""
+    settings = argparse.Namespace(
+        arch="wav2vec_ctc",
+        normalize=True,
+        sample_rate=16000,
+        w2v_args=argparse.Namespace(
+            arch="wav2vec2",
+            extractor_mode="layer_norm",
+            layer_norm_first=True,
+            conv_feature_layers="[(4, 10, 5)]",
+            conv_bias=True,
+            conv_pos=4,
+            conv_pos_groups=2,
+            encoder_embed_dim=8,
+            encoder_layers=0,
+            encoder_attention_heads=2,
+            encoder_ffn_embed_dim=8,
+        ),
+    )
+    model = {"w2v_encoder.proj.weight": torch.ones(7, 8), "w2v_encoder.proj.bias": torch.ones(7)}
+    model["w2v_encoder.w2v_model.mask_emb"] = torch.ones(8)
+    file = tmp_path / "fine_tuned.pt"
+    torch.save({"args": settings, "model": model}, file)
+    return file
+
+
+def test_a_fairseq_checkpoint_has_a_dictionary_beside_it(fairseq_file: Path) -> None:
+    without = Processor.from_pretrained(fairseq_file)
+    assert without.tokenizer is None
+    wanted = audio.FeatureExtractor(do_normalize=True, return_attention_mask=True)
+    assert without.feature_extractor == wanted
+
+    (fairseq_file.parent / "dict.ltr.txt").write_text("| 94802\nE 51860\nT 38431\n")
+    beside = Processor.from_pretrained(fairseq_file)
+    assert beside.feature_extractor == wanted
+    assert beside.tokenizer is not None
+    assert beside.tokenizer.tokens == ("<pad>", "<s>", "</s>", "<unk>", "|", "E", "T")
+    assert beside.decode([6, 6, 0, 5, 5, 4, 6]) == "TE T"
+    with pytest.raises(UserError, match="leave target_lang out"):
+        Processor.from_pretrained(fairseq_file, target_lang="eng")
+
+
+def test_a_fairseq_checkpoint_takes_another_dictionary(fairseq_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "dict.ltr.txt").write_text("| 1\nE 1\n")
+    (tmp_path / "other.txt").write_text("| 1\nÄ 1\n")
+    other = Processor.from_pretrained(fairseq_file, dictionary=tmp_path / "other.txt")
+    assert other(text="Ä")["labels"].tolist() == [5]
+    with pytest.raises(UserError, match=r"none\.txt: no such file"):
+        Processor.from_pretrained(fairseq_file, dictionary=tmp_path / "none.txt")
+    published(tmp_path)
+    with pytest.raises(UserError, match="is no fairseq checkpoint; leave dictionary out"):
+        Processor.from_pretrained(tmp_path, dictionary=tmp_path / "other.txt")
+
+
+def test_the_processor_of_a_file_of_weights_is_that_of_its_folder(folder: Path) -> None:
+    torch.save({"weight": torch.ones(1)}, folder / "pytorch_model.bin")
+    of_file = Processor.from_pretrained(folder / "pytorch_model.bin")
+    of_folder = Processor.from_pretrained(folder)
+    assert of_file.feature_extractor == of_folder.feature_extractor
+    assert of_file.tokenizer is not None and of_folder.tokenizer is not None
+    assert vars(of_file.tokenizer) == vars(of_folder.tokenizer)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import huggingface_hub
@@ -204,12 +205,21 @@ def test_an_existing_folder_is_returned_as_it_is(
     ],
 )
 def test_what_can_only_be_a_path_is_not_looked_up(source: str | Path, unreachable: None) -> None:
-    assert fails(source) == f"{source}: no such folder"
+    assert fails(source) == f"{source}: no such folder or file"
 
 
-def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").touch()
-    assert "is a file; give the folder" in fails(tmp_path / "model.safetensors")
+def test_an_existing_file_is_returned_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "xlsr.pt").touch()
+    assert sources.resolve("xlsr.pt") == Path("xlsr.pt")
+    assert sources.resolve(tmp_path / "xlsr.pt") == tmp_path / "xlsr.pt"
+
+
+def test_what_is_neither_file_nor_folder_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "neither a folder nor a file" in fails(tmp_path / "pipe")
     assert "empty" in fails("")
 
 
@@ -323,6 +333,113 @@ def test_a_cache_without_weights_is_not_enough(hub: Hub, tmp_path: Path) -> None
     hub.models["o/n"] = {MAIN: BOTH}
     huggingface_hub.hf_hub_download("o/n", "config.json", cache_dir=tmp_path)
     assert "nor in the cache" in fails("o/n", cache_dir=tmp_path, local_files_only=True)
+
+
+MMS = BOTH | {
+    "adapter.eng.safetensors": b"eng",
+    "adapter.fra.safetensors": b"fra",
+    "adapter.fra.bin": b"pickle",
+    "adapter.frr.bin": b"frr",
+    "adapter.uzb-script_latin.safetensors": b"uzb",
+}
+
+
+def fails_for_language(source: str | Path, language: str, **options: object) -> str:
+    """One message, whether all of the model or only the adapter is asked for."""
+    message = fails(source, adapter=language, **options)
+    with pytest.raises(UserError) as caught:
+        sources.adapter_file(source, language, **options)  # type: ignore[arg-type]
+    assert str(caught.value) == message
+    return message
+
+
+def test_the_adapter_of_one_language_is_fetched_with_the_model(hub: Hub, tmp_path: Path) -> None:
+    hub.models["o/mms"] = {MAIN: MMS}
+    folder = sources.resolve("o/mms", adapter="fra", cache_dir=tmp_path)
+    whole = {*DESCRIPTION, "model.safetensors", "adapter.fra.safetensors"}
+    assert names(folder) == hub.downloads() == whole
+    hub.requests.clear()
+    file = sources.adapter_file(folder, "fra", cache_dir=tmp_path)
+    assert file == folder / "adapter.fra.safetensors"
+    assert hub.requests == []
+
+
+def test_the_adapter_of_another_language_is_fetched_alone(hub: Hub, tmp_path: Path) -> None:
+    hub.models["o/mms"] = {MAIN: MMS, OLD: MMS | {"adapter.frr.bin": b"old"}}
+    for language, name in [
+        ("frr", "adapter.frr.bin"),
+        ("uzb-script_latin", "adapter.uzb-script_latin.safetensors"),
+    ]:
+        hub.requests.clear()
+        file = sources.adapter_file("o/mms", language, cache_dir=tmp_path)
+        assert file.name == name and file.read_bytes() == MMS[name]
+        assert hub.downloads() == {name}
+    old = sources.adapter_file("o/mms", "frr", revision="v1", cache_dir=tmp_path)
+    assert old.read_bytes() == b"old"
+
+
+def test_adapters_in_a_local_folder(tmp_path: Path) -> None:
+    for name, contents in MMS.items():
+        if "/" not in name:
+            (tmp_path / name).write_bytes(contents)
+    assert sources.resolve(tmp_path, adapter="frr") == tmp_path
+    assert sources.adapter_file(tmp_path, "fra") == tmp_path / "adapter.fra.safetensors"
+    assert sources.adapter_file(tmp_path, "frr") == tmp_path / "adapter.frr.bin"
+    weights = tmp_path / "model.safetensors"
+    assert sources.resolve(weights, adapter="frr") == weights
+    assert sources.adapter_file(weights, "frr") == tmp_path / "adapter.frr.bin"
+
+
+@pytest.mark.parametrize(
+    ("language", "near"),
+    [
+        ("fr", "'frr', 'fra'"),
+        ("uzb", "'uzb-script_latin'"),
+        ("zz", "'eng', 'fra', 'frr', 'uzb-script_latin'"),
+        ("", "'eng', 'fra', 'frr', 'uzb-script_latin'"),
+        ("../eng", "'eng'"),
+    ],
+)
+def test_a_language_without_adapter_is_an_error_that_names_similar_ones(
+    hub: Hub, tmp_path: Path, language: str, near: str
+) -> None:
+    hub.models["o/mms"] = {MAIN: MMS}
+    local = tmp_path / "local"
+    local.mkdir()
+    for name in MMS.keys() - UNWANTED.keys() | {"adapter.fra.safetensors"}:
+        (local / name).touch()
+    for source in ("o/mms", local):
+        message = fails_for_language(source, language, cache_dir=tmp_path)
+        assert message == (
+            f"{source}: has no adapter for {language!r} but for 4 languages; "
+            f"pass target_lang=, as {near}"
+        )
+    assert hub.downloads() == set()
+
+
+def test_a_model_without_adapters_has_no_languages(hub: Hub, tmp_path: Path) -> None:
+    hub.models["o/n"] = {MAIN: DESCRIPTION | {"model.safetensors": b""}}
+    wanted = "has no adapters of languages; leave target_lang out"
+    assert fails_for_language("o/n", "fra", cache_dir=tmp_path) == f"o/n: {wanted}"
+    assert fails_for_language(tmp_path, "fra") == f"{tmp_path}: {wanted}"
+
+
+def test_without_network_only_cached_adapters_are_had(
+    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    hub.models["o/mms"] = {MAIN: MMS}
+    folder = sources.resolve("o/mms", adapter="fra", cache_dir=tmp_path)
+    offline: dict[str, Any] = {"cache_dir": tmp_path, "local_files_only": True}
+    assert sources.resolve("o/mms", adapter="fra", **offline) == folder
+    assert sources.adapter_file("o/mms", "fra", **offline).parent == folder
+    message = fails_for_language("o/mms", "frr", **offline)
+    assert message.startswith("o/mms as cached (connect for more): has no adapter for 'frr'")
+
+    request.getfixturevalue("unreachable")
+    assert sources.adapter_file("o/mms", "fra", cache_dir=tmp_path).parent == folder
+    assert "cannot be reached" in fails_for_language("o/mms", "frr", cache_dir=tmp_path)
+    (record,) = caplog.records
+    assert "using the cached copy" in record.getMessage()
 
 
 def test_environment_and_laziness_in_a_fresh_process(hub: Hub, tmp_path: Path) -> None:

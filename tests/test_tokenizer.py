@@ -405,25 +405,97 @@ def test_special_tokens_repeated_by_older_recipes_are_harmless(tmp_path: Path) -
     assert tokenizer.decode([1, 7], skip_special_tokens=True) == "A"
 
 
-NESTED = {
+NESTED: dict[str, dict[str, Any]] = {
     "vocab.json": {
         "eng": numbered("<pad> <s> </s> <unk> | a b"),
-        "fra": numbered("<pad> <s> </s> <unk> | b é a"),
+        "fra": numbered("<pad> <s> </s> <unk> | b é a ɡʷ ch"),
     },
     "tokenizer_config.json": {"target_lang": None},
 }
 
 
-def test_a_vocabulary_a_language(tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", ["eng", "fra"])
+def test_a_vocabulary_a_language(tmp_path: Path, language: str) -> None:
     write(tmp_path, NESTED)
-    for language in ["eng", "fra"]:
-        ours = CTCTokenizer.from_pretrained(tmp_path, target_lang=language)
-        theirs = Wav2Vec2CTCTokenizer.from_pretrained(tmp_path, target_lang=language)
+    ours = CTCTokenizer.from_pretrained(tmp_path, target_lang=language)
+    theirs = Wav2Vec2CTCTokenizer.from_pretrained(tmp_path, target_lang=language)
+    assert ours.languages == ("eng", "fra")
+    assert ours.target_lang == theirs.target_lang == language
+    assert_equal(ours, theirs)
+    # saved by either, read by either
+    ours.save_pretrained(tmp_path / "ours")
+    theirs.save_pretrained(tmp_path / "theirs")
+    for folder in ("ours", "theirs"):
+        saved = json.loads((tmp_path / folder / "vocab.json").read_text())
+        assert saved == NESTED["vocab.json"]
+        config = json.loads((tmp_path / folder / "tokenizer_config.json").read_text())
+        assert config["target_lang"] == language
+        assert vars(CTCTokenizer.from_pretrained(tmp_path / folder)) == vars(ours)
+        again = Wav2Vec2CTCTokenizer.from_pretrained(tmp_path / folder)
+        assert again.target_lang == language
+        assert_equal(ours, again)
+        other = {"eng": "fra", "fra": "eng"}[language]
+        changed = CTCTokenizer.from_pretrained(tmp_path / folder, target_lang=other)
+        assert vars(changed) == vars(CTCTokenizer.from_pretrained(tmp_path, target_lang=other))
+    # from its own files transformers would take the first language's tokens along
+    assert_equal(
+        CTCTokenizer.from_pretrained(tmp_path, target_lang=other),
+        Wav2Vec2CTCTokenizer.from_pretrained(tmp_path / "ours", target_lang=other),
+    )
+
+
+def assert_equal(ours: CTCTokenizer, theirs: Wav2Vec2CTCTokenizer) -> None:
+    assert ours.vocab_size == theirs.vocab_size
+    assert {token: index for index, token in enumerate(ours.tokens)} == theirs.get_vocab()
+    for text in ("ab é", "a<s>b chat ɡʷa", ""):
+        assert ours.encode(text) == theirs(text).input_ids
+    ids = list(range(12))
+    assert ours.decode(ids) == theirs.decode(ids)
+    assert ours.word_offsets(ids) == theirs.decode(ids, output_word_offsets=True).word_offsets
+
+
+def test_the_language_can_be_changed(tmp_path: Path) -> None:
+    write(tmp_path, NESTED)
+    ours = CTCTokenizer.from_pretrained(tmp_path, target_lang="eng")
+    theirs = Wav2Vec2CTCTokenizer.from_pretrained(tmp_path, target_lang="eng")
+    english = dict(vars(ours))
+    for language in ("fra", "eng", "fra"):
+        ours.set_target_lang(language)
+        theirs.set_target_lang(language)
+        assert (ours.target_lang, theirs.target_lang) == (language, language)
         assert ours.vocab_size == theirs.vocab_size
-        assert ours.encode("ab é") == theirs("ab é").input_ids
-        assert ours.decode(range(8)) == theirs.decode(list(range(8)))
-        ours.save_pretrained(tmp_path / language)
-        assert vars(CTCTokenizer.from_pretrained(tmp_path / language)) == vars(ours)
+        for text in ("ab é", "<s>ba"):
+            assert ours.encode(text) == theirs(text).input_ids
+        ids = list(range(len(ours)))
+        assert ours.decode(ids) == theirs.decode(ids)
+        assert vars(ours) == vars(CTCTokenizer.from_pretrained(tmp_path, target_lang=language))
+    ours.set_target_lang("eng")
+    assert vars(ours) == english
+
+
+def test_what_cannot_be_changed_to_changes_nothing(tmp_path: Path) -> None:
+    broken = {"": 0, "x": 2}
+    write(tmp_path, NESTED | {"vocab.json": {**NESTED["vocab.json"], "deu": broken}})
+    tokenizer = CTCTokenizer.from_pretrained(tmp_path, target_lang="eng")
+    before = dict(vars(tokenizer))
+    with pytest.raises(UserError, match="'fr' is not among them; pass target_lang=, as 'fra'"):
+        tokenizer.set_target_lang("fr")
+    with pytest.raises(UserError, match="no token has id 1"):
+        tokenizer.set_target_lang("deu")
+    with pytest.raises(UserError, match="languages, and none is chosen"):
+        tokenizer.set_target_lang(None)
+    assert vars(tokenizer) == before
+    single = CTCTokenizer(PUBLISHED["vocab.json"])
+    assert (single.languages, single.target_lang) == ((), None)
+    with pytest.raises(UserError, match="there is none to choose"):
+        single.set_target_lang("eng")
+
+
+def test_a_thousand_languages_are_not_listed(tmp_path: Path) -> None:
+    languages = {f"l{index:03}": {"<pad>": 0} for index in range(1000)} | {"zul": {"<pad>": 0}}
+    with pytest.raises(UserError, match=r"of 1001 languages, and 'zu' .*, as 'zul'") as raised:
+        CTCTokenizer(languages, target_lang="zu")
+    assert len(str(raised.value)) < 200
 
 
 def test_the_language_of_the_config_is_the_default(tmp_path: Path) -> None:
@@ -435,7 +507,7 @@ def test_the_language_of_the_config_is_the_default(tmp_path: Path) -> None:
 def test_a_language_must_be_chosen_and_known(tmp_path: Path) -> None:
     write(tmp_path, NESTED)
     with pytest.raises(
-        UserError, match=r"vocab\.json: .*2 languages.*target_lang=, as 'eng', 'fra'"
+        UserError, match=r"vocab\.json .*2 languages.*target_lang=, as 'eng', 'fra'"
     ):
         CTCTokenizer.from_pretrained(tmp_path)
     with pytest.raises(UserError, match="'fr' is not among them; pass target_lang=, as 'fra'"):
@@ -462,6 +534,7 @@ def test_a_language_must_be_chosen_and_known(tmp_path: Path) -> None:
         ({"vocab.json": {"a": 0, "b": 10**30}}, "no token has id 1"),
         ({"vocab.json": '{"\\ud800": 0}'}, "half a character"),
         ({"vocab.json": {"a": {"b": 0}}}, "pass target_lang="),
+        ({"vocab.json": {"a": {"b": 0}, "c": 1}}, "some entries are tokens and others"),
         ({"tokenizer_config.json": "nonsense"}, r"tokenizer_config\.json: not readable"),
         ({"tokenizer_config.json": {"tokenizer_class": "BertTokenizer"}}, "'BertTokenizer'"),
         ({"tokenizer_config.json": {"tokenizer_class": ["x"]}}, "tokenizer_class"),

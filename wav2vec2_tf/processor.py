@@ -1,4 +1,7 @@
-"""Speech → what a model takes, and what it gives → text: transformers' `Wav2Vec2Processor`."""
+"""Speech → what a model takes, and what it gives → text.
+
+As transformers' `Wav2Vec2Processor` and `Wav2Vec2BertProcessor`, by the files that are there.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.audio import PROCESSOR_FILE, FeatureExtractor
+from wav2vec2_tf.audio import (
+    PROCESSOR_FILE,
+    FeatureExtractor,
+    LogMelFeatureExtractor,
+    extractor_of,
+    feature_extractor,
+)
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.tokenizer import VOCABULARY_FILE, CTCTokenizer
+
+DICTIONARY_FILE = "dict.ltr.txt"  # fairseq's name
 
 
 @dataclass(frozen=True)
 class Processor:
     """A feature extractor and, unless the model is without text, a tokenizer."""
 
-    feature_extractor: FeatureExtractor
+    feature_extractor: FeatureExtractor | LogMelFeatureExtractor
     tokenizer: CTCTokenizer | None = None
 
     @classmethod
@@ -28,24 +39,27 @@ class Processor:
         source: str | PathLike[str],
         *,
         target_lang: str | None = None,
+        dictionary: str | PathLike[str] | None = None,
         revision: str | None = None,
         token: str | None = None,
         cache_dir: str | PathLike[str] | None = None,
         local_files_only: bool = False,
     ) -> Processor:
-        """Read the processor of a folder or of a model on the hub.
+        """Read the processor of a folder, of a fairseq checkpoint, or of a model on the hub.
 
         Args:
-            source: a folder, or a Hugging Face id.
+            source: a folder, a file of weights in it, a Hugging Face id, or a fairseq checkpoint.
             target_lang: the vocabulary's language, where there is one a language (MMS).
+            dictionary: a fairseq checkpoint's; by default `dict.ltr.txt` beside it, if it is there.
             revision, token, cache_dir, local_files_only: as for `sources.resolve`.
 
         Returns:
-            A processor; its tokenizer is None if there is no `vocab.json`.
+            A processor; its tokenizer is None if there is no `vocab.json` or dictionary.
 
         Raises:
             UserError: no such source, no feature extractor, or files that make no sense.
         """
+        from wav2vec2_tf.checkpoint.readers import open_checkpoint
         from wav2vec2_tf.sources import resolve
 
         folder = resolve(
@@ -55,10 +69,18 @@ class Processor:
             cache_dir=cache_dir,
             local_files_only=local_files_only,
         )
+        if folder.is_file():
+            settings = open_checkpoint(folder).settings
+            if settings is not None:
+                extractor = extractor_of(settings.preprocessor, folder)
+                return cls(extractor, _fairseq_tokenizer(folder, dictionary, target_lang))
+            folder = folder.parent
+        if dictionary is not None:
+            raise UserError(f"{source}: is no fairseq checkpoint; leave dictionary out")
         tokenizer = None
         if (folder / VOCABULARY_FILE).exists():
             tokenizer = CTCTokenizer.from_pretrained(folder, target_lang=target_lang)
-        return cls(FeatureExtractor.from_pretrained(folder), tokenizer)
+        return cls(feature_extractor(folder), tokenizer)
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
         """Write the files from which `from_pretrained`, here and in transformers, makes this again.
@@ -75,19 +97,21 @@ class Processor:
         speech: np.ndarray | Sequence[Any] | None = None,
         *,
         text: str | Sequence[str] | None = None,
-        padding: bool | str = False,
+        padding: bool | str | None = None,
         **options: Any,
     ) -> dict[str, Any]:
         """Prepare speech, text, or both.
 
         Args:
-            speech: as for `FeatureExtractor.__call__`, whose options `options` are.
+            speech: as for the feature extractor, whose options `options` are.
             text: one transcript, or one an utterance.
-            padding: of both; text is padded to the longest, with the blank's id.
+            padding: of both; text is padded to the longest, with the blank's id. By default
+                neither is, but log-mel features are.
 
         Returns:
-            `input_values` (and `attention_mask`) of speech, `labels` of text: int32 `(ids,)` for
-            one transcript, and for several a list of them, or if padded `(batch, ids)`.
+            `input_values` or `input_features` (and `attention_mask`) of speech, `labels` of text:
+            int32 `(ids,)` for one transcript, and for several a list of them, or if padded
+            `(batch, ids)`.
 
         Raises:
             UserError: neither is given, or what the feature extractor and the tokenizer raise.
@@ -96,9 +120,13 @@ class Processor:
             raise UserError("the processor was given neither speech nor text")
         features: dict[str, Any] = {}
         if speech is not None:
-            features = self.feature_extractor(speech, padding=padding, **options)
+            if padding is not None:
+                options["padding"] = padding
+            features = self.feature_extractor(speech, **options)
         if text is not None:
-            features["labels"] = self._labels(text, padded=padding not in (False, "do_not_pad"))
+            features["labels"] = self._labels(
+                text, padded=padding not in (None, False, "do_not_pad")
+            )
         return features
 
     def _labels(self, text: str | Sequence[str], *, padded: bool) -> np.ndarray | list[np.ndarray]:
@@ -127,3 +155,14 @@ class Processor:
         if self.tokenizer is None:
             raise UserError(f"this model came without {VOCABULARY_FILE}, so it has no text")
         return self.tokenizer
+
+
+def _fairseq_tokenizer(
+    checkpoint: Path, dictionary: str | PathLike[str] | None, target_lang: str | None
+) -> CTCTokenizer | None:
+    from wav2vec2_tf.checkpoint import fairseq
+
+    file = checkpoint.parent / DICTIONARY_FILE if dictionary is None else Path(dictionary)
+    if dictionary is None and not file.exists():
+        return None
+    return CTCTokenizer(fairseq.vocabulary(file), target_lang=target_lang)

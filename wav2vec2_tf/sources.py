@@ -1,11 +1,13 @@
-"""Where a model comes from: a local folder, or a Hugging Face hub."""
+"""Where a model comes from: a local folder or file, or a Hugging Face hub."""
 
 from __future__ import annotations
 
+import difflib
 import errno
 import logging
 import os
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from wav2vec2_tf.errors import UserError
@@ -22,29 +24,31 @@ DESCRIPTION_FILES = (
     "added_tokens.json",
     "README.md",  # names the licence
 )
-# Weights whole or in shards with an index; the first kind that a repository has is taken. Adapters
-# of single languages (`adapter.fra.safetensors`), of which one can have a thousand, are not.
+# Weights whole or in shards with an index; the first kind that a repository has is taken.
 WEIGHT_FILES = (
     re.compile(r"model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"),
     re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin|pytorch_model\.bin\.index\.json"),
 )
+ADAPTER_FILE = re.compile(r"adapter\.(.+)\.(safetensors|bin)")  # of a language, of a thousand
 DISK_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST)
 
 
 def resolve(
     source: str | os.PathLike[str],
     *,
+    adapter: str | None = None,
     revision: str | None = None,
     token: str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     local_files_only: bool = False,
 ) -> Path:
-    """The local folder of a model in Hugging Face format, downloaded if it must be.
+    """The local folder of a model in Hugging Face format, downloaded if it must be, or a file.
 
     Args:
-        source: a folder, returned as it is; or a hub's model id, as "facebook/wav2vec2-base-960h".
-            Only the files that this library reads are fetched, into the cache that all programs of
-            Hugging Face share.
+        source: a folder or file, returned as it is; or a hub's model id, as
+            "facebook/wav2vec2-base-960h". Only the files that this library reads are fetched, into
+            the cache that all programs of Hugging Face share.
+        adapter: a language whose adapter must be there as well (MMS); see `adapter_file`.
         revision: a branch, tag or commit of the hub's repository; its default branch if None.
         token: for models that need one; `HF_TOKEN` or the stored one if None.
         cache_dir: another cache than the shared one.
@@ -52,18 +56,99 @@ def resolve(
             Without it, too, what is cached is used, with a warning, if the hub is out of reach.
 
     Raises:
-        UserError: if there is no such folder or model, or it is not to be had.
+        UserError: if there is no such folder, file or model, it is not to be had, or has no adapter
+            for the language.
     """
+    path = _local(source)
+    if path is None:
+        return _from_hub(
+            os.fspath(source),
+            lambda title, files: _wanted(title, files, adapter),
+            revision,
+            token,
+            cache_dir,
+            local_files_only,
+        )
+    if adapter is not None:
+        adapter_file(path, adapter)
+    return path
+
+
+def adapter_file(
+    source: str | os.PathLike[str],
+    language: str,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    local_files_only: bool = False,
+) -> Path:
+    """The weights of a language's adapter: `adapter.fra.safetensors` or else `adapter.fra.bin`.
+
+    Args:
+        source: the model's folder, a file in it, or a hub's model id, of which no more is fetched.
+        language: as the files are named, "fra".
+        revision, token, cache_dir, local_files_only: as for `resolve`.
+
+    Raises:
+        UserError: as `resolve` does; for a language without an adapter it names similar ones.
+    """
+    folder = _local(source)
+    if folder is None:
+        folder = _from_hub(
+            os.fspath(source),
+            lambda title, files: [_adapter_name(title, files, language)],
+            revision,
+            token,
+            cache_dir,
+            local_files_only,
+        )
+    elif folder.is_file():
+        folder = folder.parent
+    return folder / _adapter_name(str(source), _names(folder), language)
+
+
+def _adapter_name(title: str, files: Iterable[str], language: str) -> str:
+    if not isinstance(language, str):
+        raise UserError(f"{title}: a language is text as 'fra', not {language!r}")
+    kinds: dict[str, set[str]] = {}
+    for name in files:
+        if match := ADAPTER_FILE.fullmatch(name):
+            kinds.setdefault(match[1], set()).add(match[2])
+    if language in kinds:
+        kind = "safetensors" if "safetensors" in kinds[language] else "bin"
+        return f"adapter.{language}.{kind}"
+    if not kinds:
+        raise UserError(f"{title}: has no adapters of languages; leave target_lang out")
+    raise UserError(
+        f"{title}: has no adapter for {language!r} but for {len(kinds)} languages; "
+        f"pass target_lang=, as {near_languages(language, kinds)}"
+    )
+
+
+def near_languages(language: str | None, languages: Iterable[str]) -> str:
+    """For an error: up to five languages, those spelt most alike, or else the first."""
+    known = sorted(languages)
+    near = difflib.get_close_matches(str(language), known, 5, cutoff=0.3) or known[:5]
+    return ", ".join(map(repr, near))
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def _local(source: str | os.PathLike[str]) -> Path | None:
+    """The folder or file that a source names, or None if it is a hub's id."""
     if not os.fspath(source):
         raise UserError("the model's name is empty; give a folder or a hub's model id")
-    folder = os.path.expanduser(source)
-    if os.path.isdir(folder):
-        return Path(folder)
-    if os.path.exists(folder):
-        raise UserError(f"{source}: is a file; give the folder that holds the model")
+    path = os.path.expanduser(source)
+    if os.path.isdir(path) or os.path.isfile(path):
+        return Path(path)
+    if os.path.exists(path):  # a pipe would make its reader wait
+        raise UserError(f"{source}: neither a folder nor a file; give the model's")
     if not isinstance(source, str) or _looks_like_a_path(source):
-        raise UserError(f"{source}: no such folder")
-    return _from_hub(source, revision, token, cache_dir, local_files_only)
+        raise UserError(f"{source}: no such folder or file")
+    return None
 
 
 def _looks_like_a_path(source: str) -> bool:
@@ -73,11 +158,13 @@ def _looks_like_a_path(source: str) -> bool:
 
 def _from_hub(
     model: str,
+    choose: Callable[[str, list[str]], list[str]],
     revision: str | None,
     token: str | None,
     cache_dir: str | os.PathLike[str] | None,
     local_files_only: bool,
 ) -> Path:
+    """The folder with those of a model's files that `choose(title, files)` names, or raises for."""
     import huggingface_hub
     from huggingface_hub import constants, errors
 
@@ -89,6 +176,7 @@ def _from_hub(
                 f"{_title(model, revision)}: neither a folder here nor in the cache; "
                 "connect once without local_files_only and HF_HUB_OFFLINE"
             )
+        choose(f"{_title(model, revision)} as cached (connect for more)", _names(folder))
         return folder
 
     # An HfHubHTTPError derives from the base error of the HTTP library, whichever that is; the page
@@ -100,7 +188,7 @@ def _from_hub(
     )
     try:
         info = huggingface_hub.HfApi(token=token).model_info(model, revision=revision)
-        files = _wanted(model, [sibling.rfilename for sibling in info.siblings or ()])
+        files = choose(model, [sibling.rfilename for sibling in info.siblings or ()])
         return Path(
             huggingface_hub.snapshot_download(
                 model, revision=revision, token=token, cache_dir=cache, allow_patterns=files
@@ -121,16 +209,19 @@ def _from_hub(
             f"{_title(model, revision)}: not a folder here, not in the cache, and {reason}; "
             "connect and try again"
         ) from problem
+    choose(f"{_title(model, revision)} as cached ({reason})", _names(folder))
     logger.warning("%s: using the cached copy, as %s", _title(model, revision), reason)
     return folder
 
 
-def _wanted(model: str, files: list[str]) -> list[str]:
+def _wanted(title: str, files: list[str], adapter: str | None) -> list[str]:
     if "config.json" not in files:
         raise UserError(
-            f"{model}: has no config.json on the hub; give a model in transformers' format"
+            f"{title}: has no config.json on the hub; give a model in transformers' format"
         )
     wanted = [name for name in files if name in DESCRIPTION_FILES]
+    if adapter is not None:
+        wanted.append(_adapter_name(title, files, adapter))
     for pattern in WEIGHT_FILES:
         weights = [name for name in files if pattern.fullmatch(name)]
         if weights:
@@ -148,7 +239,7 @@ def _cached(model: str, revision: str | None, cache: Path | None) -> Path | None
     if not isinstance(config, str):
         return None
     folder = Path(config).parent
-    names = [path.name for path in folder.iterdir()]
+    names = _names(folder)
     return folder if any(p.fullmatch(name) for p in WEIGHT_FILES for name in names) else None
 
 

@@ -10,12 +10,11 @@ Three differences, each where transformers 5.23 loses something:
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
@@ -24,6 +23,7 @@ import numpy as np
 
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import read_json, whole_file
+from wav2vec2_tf.sources import near_languages
 
 VOCABULARY_FILE = "vocab.json"
 CONFIG_FILE = "tokenizer_config.json"
@@ -86,6 +86,8 @@ class CTCTokenizer:
         tokens: id → token, dense: the vocabulary's, then those added to it.
         vocab_size: tokens of the vocabulary itself; `len(tokenizer)` counts the added ones as well,
             and a model's head has either size.
+        languages: of a vocabulary that has one for each (MMS); else empty.
+        target_lang: the one of them that counts; else None.
         special_tokens: "pad_token", "unk_token", … → token.
         pad_token_id: the CTC blank.
         unk_token_id, word_delimiter_token_id: None where there is no such token.
@@ -94,8 +96,9 @@ class CTCTokenizer:
 
     def __init__(
         self,
-        vocabulary: Mapping[str, int],
+        vocabulary: Mapping[str, int] | Mapping[str, Mapping[str, int]],
         *,
+        target_lang: str | None = None,
         replace_word_delimiter_char: str = " ",
         do_lower_case: bool = False,
         clean_up_tokenization_spaces: bool = False,
@@ -103,19 +106,22 @@ class CTCTokenizer:
         added_tokens: Mapping[int, AddedToken] | None = None,
         **special_tokens: str | None,
     ) -> None:
-        """Take a vocabulary (token → id) and the special tokens where they differ from the usual.
+        """Take a vocabulary (token → id), or one a language (language → token → id), and options.
 
         Special tokens that the vocabulary lacks get the ids after it, as in transformers.
 
         Args:
+            target_lang: which of the vocabularies counts, where there is one a language.
             replace_word_delimiter_char: what the word delimiter becomes in text.
             clean_up_tokenization_spaces: drop the space before punctuation and "'s" in text.
             extra_special_tokens: dropped like the named ones by `skip_special_tokens`.
-            added_tokens: id → token that is not to be split, in the vocabulary or beyond it.
+            added_tokens: id → token that is not to be split, in the vocabulary or beyond it. Not
+                where there is a vocabulary a language: ids would be those of one only.
             special_tokens: `pad_token="[PAD]"`, …; None for a token that there is none of.
 
         Raises:
-            UserError: ids that are not 0, 1, 2, …, each once; tokens that are not text; no blank.
+            UserError: ids that are not 0, 1, 2, …, each once; tokens that are not text; no blank;
+                a language that is missing, unknown, or chosen where there is one vocabulary.
         """
         self.replace_word_delimiter_char = replace_word_delimiter_char
         self.do_lower_case = do_lower_case
@@ -126,30 +132,71 @@ class CTCTokenizer:
         if "pad_token" not in self.special_tokens:
             raise UserError("pad_token is null, but CTC needs it: it is the blank; name one")
 
-        _check_tokens([*vocabulary, *self.special_tokens.values(), *self.extra_special_tokens])
-        _check_ids(vocabulary)
-        self.vocab_size = len(vocabulary)
-        self._ids = dict(vocabulary)
-        self._unsplit: dict[str, AddedToken] = {}
-        for index, added in (added_tokens or {}).items():
-            _check_tokens([added.content])
-            if self._ids.setdefault(added.content, index) != index:
-                raise UserError(
-                    f"{added.content!r} has two ids, {self._ids[added.content]}, {index}"
-                )
-            self._unsplit[added.content] = added
+        _check_tokens([*self.special_tokens.values(), *self.extra_special_tokens])
         self._special = {*self.special_tokens.values(), *self.extra_special_tokens}
+        self._vocabularies = {
+            language: dict(ids) for language, ids in vocabulary.items() if isinstance(ids, Mapping)
+        }
+        self.target_lang: str | None = None
+        if 0 < len(self._vocabularies) < len(vocabulary):
+            raise UserError("some entries are tokens and others vocabularies of languages")
+        if self._vocabularies:
+            _check_tokens([*self._vocabularies, *chain(*self._vocabularies.values())])
+            if added_tokens:
+                raise UserError("added tokens have ids of one language; leave them out")
+            self.set_target_lang(target_lang)
+        elif target_lang is not None:
+            raise UserError("there is one vocabulary, of no language; leave target_lang out")
+        else:
+            self._take(vocabulary, added_tokens or {})  # type: ignore[arg-type]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(sorted(self._vocabularies))
+
+    def set_target_lang(self, target_lang: str | None) -> None:
+        """Change to another language's vocabulary.
+
+        Raises:
+            UserError: an unknown language, or there is one vocabulary only; nothing has changed.
+        """
+        if not self._vocabularies:
+            raise UserError("there is one vocabulary, of no language, so there is none to choose")
+        if target_lang not in self._vocabularies:
+            found = (
+                "none is chosen" if target_lang is None else f"{target_lang!r} is not among them"
+            )
+            raise UserError(
+                f"has vocabularies of {len(self._vocabularies)} languages, and {found}; "
+                f"pass target_lang=, as {near_languages(target_lang, self._vocabularies)}"
+            )
+        self._take(self._vocabularies[target_lang], {})
+        self.target_lang = target_lang
+
+    def _take(self, vocabulary: Mapping[str, int], added_tokens: Mapping[int, AddedToken]) -> None:
+        """Number the tokens of a vocabulary and those beside it, and check them before any use."""
+        _check_tokens(vocabulary)
+        _check_ids(vocabulary)
+        ids = dict(vocabulary)
+        unsplit: dict[str, AddedToken] = {}
+        for index, added in added_tokens.items():
+            _check_tokens([added.content])
+            if ids.setdefault(added.content, index) != index:
+                raise UserError(f"{added.content!r} has two ids, {ids[added.content]}, {index}")
+            unsplit[added.content] = added
         for token in [*self.special_tokens.values(), *self.extra_special_tokens]:
-            self._ids.setdefault(token, len(self._ids))
-            self._unsplit.setdefault(token, AddedToken(token))
+            ids.setdefault(token, len(ids))
+            unsplit.setdefault(token, AddedToken(token))
         # the rule of transformers for every token longer than a character, "<pad>" among them
         for token in vocabulary:
             if len(token) > 1:
-                self._unsplit[token] = AddedToken(token, lstrip=True, rstrip=True)
-        _check_ids(self._ids)
+                unsplit[token] = AddedToken(token, lstrip=True, rstrip=True)
+        _check_ids(ids)
 
-        self.tokens = tuple(sorted(self._ids, key=self._ids.__getitem__))
-        longest_first = sorted(filter(None, self._unsplit), key=lambda token: (-len(token), token))
+        self.vocab_size = len(vocabulary)
+        self.tokens = tuple(sorted(ids, key=ids.__getitem__))
+        self._ids, self._unsplit = ids, unsplit
+        longest_first = sorted(filter(None, unsplit), key=lambda token: (-len(token), token))
         self._cut = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
 
     def __len__(self) -> int:
@@ -178,7 +225,8 @@ class CTCTokenizer:
         """Read `vocab.json` and, where they exist, the files beside it that transformers reads.
 
         Args:
-            target_lang: which of the vocabularies, where `vocab.json` has one a language (MMS).
+            target_lang: which of the vocabularies, where `vocab.json` has one a language (MMS);
+                by default the one that `tokenizer_config.json` names.
 
         Raises:
             UserError: no `vocab.json`, or files that do not make a tokenizer, or not of this kind.
@@ -189,25 +237,17 @@ class CTCTokenizer:
         kind = config.get("tokenizer_class")
         if kind not in READABLE_CLASSES:
             raise UserError(f"{path}: tokenizer_class {kind!r} is not {TOKENIZER_CLASS!r}")
-        if target_lang is None and isinstance(config.get("target_lang"), str):
-            language = config["target_lang"]
-        else:
-            language = target_lang
         values = read_json(folder / VOCABULARY_FILE)
         nested = any(isinstance(value, dict) for value in values.values())
-        if nested:
-            values = _of_language(folder / VOCABULARY_FILE, values, language)
-        elif target_lang is not None:
-            raise UserError(
-                f"{folder / VOCABULARY_FILE}: has one vocabulary; leave target_lang out"
-            )
+        if nested and target_lang is None and isinstance(config.get("target_lang"), str):
+            target_lang = config["target_lang"]
         if "added_tokens_decoder" not in config:
             special = folder / SPECIAL_TOKENS_FILE
             config |= read_json(special) if special.is_file() else {}
         try:
             # ids of added tokens are those of one language only
             added = {} if nested else _added_tokens(folder, config)
-            return cls(values, added_tokens=added, **_options(config))
+            return cls(values, target_lang=target_lang, added_tokens=added, **_options(config))
         except UserError as error:
             raise UserError(
                 f"{folder / VOCABULARY_FILE} and the files beside it: {error}"
@@ -216,11 +256,11 @@ class CTCTokenizer:
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
         """Write `vocab.json`, `tokenizer_config.json` and, if need be, `added_tokens.json`.
 
-        transformers reads them. A language's vocabulary is written as the only one.
+        transformers reads them. Where there is a vocabulary a language, all are written, and the
+        one that counts is named.
         """
         folder = Path(folder)
-        unsplit = sorted(self._unsplit.values(), key=lambda added: self._ids[added.content])
-        config = {
+        config: dict[str, Any] = {
             **dict.fromkeys(SPECIAL_TOKENS),
             **self.special_tokens,
             "additional_special_tokens": list(self.extra_special_tokens),
@@ -228,7 +268,16 @@ class CTCTokenizer:
             "replace_word_delimiter_char": self.replace_word_delimiter_char,
             "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
             "tokenizer_class": TOKENIZER_CLASS,
-            "added_tokens_decoder": {
+        }
+        written: dict[str, Any] = {CONFIG_FILE: config}
+        beyond: dict[str, int] = {}
+        if self._vocabularies:
+            written[VOCABULARY_FILE] = self._vocabularies
+            config |= {"target_lang": self.target_lang, "added_tokens_decoder": {}}
+        else:
+            written[VOCABULARY_FILE] = {t: i for i, t in enumerate(self.tokens[: self.vocab_size])}
+            unsplit = sorted(self._unsplit.values(), key=lambda added: self._ids[added.content])
+            config["added_tokens_decoder"] = {
                 str(self._ids[added.content]): {
                     **asdict(added),
                     "normalized": False,
@@ -236,13 +285,8 @@ class CTCTokenizer:
                     "special": added.content in self._special,
                 }
                 for added in unsplit
-            },
-        }
-        written: dict[str, Any] = {
-            VOCABULARY_FILE: {t: i for i, t in enumerate(self.tokens[: self.vocab_size])},
-            CONFIG_FILE: config,
-        }
-        beyond = {t: i for i, t in enumerate(self.tokens) if i >= self.vocab_size}
+            }
+            beyond = {t: i for i, t in enumerate(self.tokens) if i >= self.vocab_size}
         if beyond:
             written[ADDED_TOKENS_FILE] = beyond
         else:
@@ -403,17 +447,6 @@ def _check_ids(ids: Mapping[str, Any]) -> None:
             if index and ids[token] == ids[in_order[index - 1]]:
                 problem = f"{in_order[index - 1]!r} and {token!r} both have id {ids[token]}"
             raise UserError(f"{problem}, but {len(ids)} tokens need ids 0 to {len(ids) - 1}")
-
-
-def _of_language(path: Path, values: dict[str, Any], language: str | None) -> dict[str, Any]:
-    if language in values and isinstance(values[language], dict):
-        return dict(values[language])
-    near = difflib.get_close_matches(str(language), values, 5, cutoff=0.3) or sorted(values)[:5]
-    found = "no language is chosen" if language is None else f"{language!r} is not among them"
-    raise UserError(
-        f"{path}: has a vocabulary for each of {len(values)} languages, and {found}; "
-        f"pass target_lang=, as {', '.join(map(repr, near))}"
-    )
 
 
 def _options(config: Mapping[str, Any]) -> dict[str, Any]:
