@@ -11,35 +11,53 @@ import pytest
 import reference
 import transformers
 
-from wav2vec2_tf import UserError, Wav2Vec2Config
+from wav2vec2_tf import UserError, Wav2Vec2Config, families
+from wav2vec2_tf.config import Config
 from wav2vec2_tf.files import read_json
 
 
-def config_of(values: dict[str, Any]) -> Wav2Vec2Config:
-    return Wav2Vec2Config.from_dict({"model_type": "wav2vec2", **values})
+def config_of(values: dict[str, Any]) -> Config:
+    return families.config_of({"model_type": "wav2vec2", **values})
 
 
-def test_defaults_are_those_of_transformers() -> None:
-    theirs = transformers.Wav2Vec2Config().to_dict()
-    ours = Wav2Vec2Config().to_dict()
-    assert {name: theirs[name] for name in ours} == ours
+@pytest.mark.parametrize("model_type", families.FAMILIES)
+def test_defaults_are_those_of_transformers(model_type: str) -> None:
+    family = families.FAMILIES[model_type]
+    theirs = getattr(transformers, f"{family.name}Config")().to_dict()
+    ours = family.config().to_dict()
+    assert theirs["model_type"] == ours["model_type"] == model_type
+    same = {name for name in ours if name in theirs} - {"vocab_size"}  # theirs may be null
+    assert len(same) > 20
+    assert {name: theirs[name] for name in same} == {name: ours[name] for name in same}
 
 
 @pytest.mark.parametrize("name", reference.PUBLISHED)
 def test_published_configs_survive_the_round_trip(name: str) -> None:
-    values = json.loads(reference.published_config(name).to_json_string(use_diff=False))
-    config = Wav2Vec2Config.from_dict(values)
-    assert config.to_dict() == values
-    for field in dataclasses.fields(config):
-        if field.name != "extra":
-            wanted = values[field.name]
-            assert getattr(config, field.name) == (
-                tuple(wanted) if isinstance(wanted, list) else wanted
-            )
-    assert config.extra["codevector_dim"] == 256  # not ours to know, kept all the same
-    again = Wav2Vec2Config.from_dict(config.to_dict())
+    theirs = reference.published_config(name)
+    values = json.loads(theirs.to_json_string(use_diff=False))
+    config = families.config_of(values)
+    written = config.to_dict()
+    assert {name: written[name] for name in values} == values
+    again = families.config_of(written)
     assert again == config
     assert again.extra == config.extra
+    read = json.loads(type(theirs).from_dict(written).to_json_string(use_diff=False))
+    assert {name: read[name] for name in values} == values
+
+
+def test_null_is_a_value_where_a_field_may_have_none() -> None:
+    config = config_of({"model_type": "wav2vec2-conformer", "position_embeddings_type": None})
+    assert config.position_embeddings_type is None
+
+
+def test_labels_are_counted_by_their_names() -> None:
+    named = {"id2label": {"0": "yes", "1": "no", "2": "?"}}
+    config = config_of(named)
+    assert config.num_labels == 3
+    assert config.to_dict()["id2label"] == named["id2label"]
+    more = dataclasses.replace(config, num_labels=2).to_dict()
+    assert more["label2id"] == {"LABEL_0": 0, "LABEL_1": 1}
+    assert families.config_of(more).num_labels == 2
 
 
 def test_null_means_the_default() -> None:
@@ -68,14 +86,52 @@ def test_a_whole_number_is_a_float_where_one_is_wanted() -> None:
         ({"conv_dim": [], "conv_kernel": [], "conv_stride": []}, "must be of one length"),
         ({"conv_stride": [5, 2, 2, 2, 2, 2, 0]}, "must be positive"),
         ({"vocab_size": 0}, "vocab_size must be at least 1"),
-        ({"num_hidden_layers": -1}, "num_hidden_layers is negative"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers must not be negative"),
+        ({"num_hidden_layers": 10**6}, "num_hidden_layers asks for over 1000 layers"),
+        ({"conv_dim": [1] * 1001}, "conv_dim asks for over 1000 layers"),
+        ({"layer_norm_eps": float("nan")}, "layer_norm_eps must not be negative"),
+        ({"initializer_range": -1}, "initializer_range must not be negative"),
+        ({"layer_norm_eps": 10**400}, "layer_norm_eps is too large"),
+        ({"pad_token_id": -1}, "pad_token_id must not be negative"),
+        ({"contrastive_logits_temperature": 0}, "contrastive_logits_temperature must be above 0"),
+        ({"architectures": 5}, "architectures must be a list of names"),
+        ({"architectures": "Wav2Vec2ForCTC"}, "architectures must be a list of names"),
         ({"num_attention_heads": 7}, "num_attention_heads does not divide hidden_size"),
         ({"num_conv_pos_embedding_groups": 5}, "num_conv_pos_embedding_groups does not divide"),
-        ({"feat_extract_norm": "batch"}, "'group' or 'layer', got 'batch'"),
+        ({"feat_extract_norm": "batch"}, "'batch' is unknown; known: group, layer"),
         ({"hidden_act": "gelu2"}, "hidden_act 'gelu2' is unknown; known: gelu,"),
         ({"feat_extract_activation": "x"}, "feat_extract_activation 'x' is unknown"),
-        ({"add_adapter": True}, "add_adapter=True is not supported"),
-        ({"adapter_attn_dim": 16}, "adapter_attn_dim=16 is not supported"),
+        ({"adapter_attn_dim": 0}, "adapter_attn_dim must be at least 1"),
+        ({"adapter_attn_dim": "16"}, "adapter_attn_dim must be int, got '16'"),
+        ({"tdnn_dim": [4, 4]}, "tdnn_dim, tdnn_kernel and tdnn_dilation must be of one length"),
+        ({"codevector_dim": 255}, "num_codevector_groups does not divide codevector_dim"),
+        ({"num_feat_extract_layers": 6}, "num_feat_extract_layers is 6, and conv_dim has 7"),
+        ({"hiden_size": 768}, "hiden_size is no field; did you mean hidden_size"),
+        ({"id2label": {"0": "a", "1": "b"}, "num_labels": 3}, "num_labels is 3, and id2label"),
+        ({"id2label": ["a"]}, "id2label must be an object"),
+        ({"model_type": "hubert", "add_adapter": True}, "hubert has no adapter"),
+        ({"model_type": "wavlm", "num_buckets": 3}, "num_buckets must be at least 4"),
+        (
+            {"model_type": "wav2vec2-conformer", "conv_depthwise_kernel_size": 30},
+            "conv_depthwise_kernel_size must be odd",
+        ),
+        (
+            {"model_type": "wav2vec2-conformer", "position_embeddings_type": "none"},
+            "position_embeddings_type 'none' is unknown",
+        ),
+        (
+            {"model_type": "wav2vec2-conformer", "position_embeddings_type": "relative_key"},
+            "'relative_key' is unknown; known: None, relative, rotary",
+        ),
+        (
+            {
+                "model_type": "wav2vec2-bert",
+                "position_embeddings_type": "rotary",
+                "hidden_size": 21,
+                "num_attention_heads": 3,
+            },
+            "rotary positions need an even number",
+        ),
         ({"layerdrop": 1.1}, "layerdrop must be from 0 to 1"),
         ({"hidden_dropout": -0.1}, "hidden_dropout must be from 0 to 1"),
         ({"mask_time_prob": float("nan")}, "mask_time_prob must be from 0 to 1"),

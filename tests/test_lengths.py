@@ -44,8 +44,7 @@ def test_frames_are_those_of_convolutions(layers: list[tuple[int, int]], samples
     config = config_of(layers)
     wanted = torch_frames(layers, samples)
     assert config.frame_length(samples) == wanted
-    assert padding.frame_lengths(config, samples) == wanted
-    assert padding.frame_lengths(config, tf.constant([samples])).numpy().tolist() == [wanted]
+    assert config.frame_length(tf.constant([samples])).numpy().tolist() == [wanted]
 
 
 @given(layers=layers, frames=st.integers(1, 50))
@@ -76,7 +75,7 @@ def test_published_convolutions_agree_with_transformers(samples: int) -> None:
 )
 def test_frames_of_the_published_models(samples: int, frames: int) -> None:
     assert PUBLISHED.frame_length(samples) == frames
-    assert padding.frame_lengths(PUBLISHED, tf.constant(samples)).numpy() == frames
+    assert PUBLISHED.frame_length(tf.constant(samples)).numpy() == frames
 
 
 def test_stride_of_the_published_models() -> None:

@@ -16,10 +16,8 @@ import torch
 import transformers
 from safetensors.numpy import load_file, save_file
 
-from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, Wav2Vec2Config
+from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, auto, families
 from wav2vec2_tf.checkpoint import loader, weight_names
-from wav2vec2_tf.checkpoint.readers import open_checkpoint
-from wav2vec2_tf.models import Wav2Vec2ForCTC, Wav2Vec2Model
 
 MASK = "wav2vec2.masked_spec_embed"
 POSITIONS = "wav2vec2.encoder.pos_conv_embed.conv."
@@ -44,10 +42,12 @@ def set_config(folder: Path, **values: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
+def values_of(model: Any) -> dict[str, np.ndarray]:
+    return {key: tensor.read() for key, tensor in loader.tensors(model, model.prefix).items()}
+
+
 def assert_loads_alike(got: Path, wanted: Path) -> None:
-    theirs, ours = (
-        loader.tensors(AutoModelForCTC.from_pretrained(place)) for place in (wanted, got)
-    )
+    theirs, ours = (values_of(AutoModelForCTC.from_pretrained(place)) for place in (wanted, got))
     assert set(ours) == set(theirs)
     for name, values in ours.items():
         np.testing.assert_array_equal(values, theirs[name], err_msg=name)
@@ -83,16 +83,16 @@ def test_everything_wrong_is_listed_in_one_error(copy: Path) -> None:
         assert part in message
 
 
-def test_nothing_is_assigned_from_a_checkpoint_that_does_not_fit(copy: Path) -> None:
-    model = AutoModelForCTC.from_pretrained(copy)
-    before = [variable.numpy() for variable in model.weights]
-    tensors = {name: values + 1 for name, values in tensors_of(copy).items()}
-    del tensors["lm_head.bias"]
-    rewrite(copy, tensors)
-    with pytest.raises(UserError, match=r"missing lm_head\.bias"):
-        loader.load(model, open_checkpoint(copy))
-    for variable, values in zip(model.weights, before, strict=True):
-        np.testing.assert_array_equal(variable, values)
+def test_what_does_not_fit_is_refused_before_memory_is_taken(copy: Path) -> None:
+    """A config may claim any size: matching it with the checkpoint costs no memory."""
+    import tracemalloc
+
+    set_config(copy, hidden_size=60_000, intermediate_size=240_000, num_attention_heads=1)
+    tracemalloc.start()
+    with pytest.raises(UserError, match="is .*24.*, not .*60000"):
+        AutoModelForCTC.from_pretrained(copy)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("dropped", range(0, 40, 7))
@@ -128,8 +128,8 @@ def test_missing_mask_embedding_is_seeded_and_reported(
         one, other = (AutoModelForCTC.from_pretrained(copy) for _ in range(2))
     assert one.load_report == loader.LoadReport(seeded=(MASK,), ignored=())
     assert caplog.messages == [f"{copy} lacks {MASK}: seeded"] * 2
-    values = one.wav2vec2.masked_spec_embed.numpy()
-    np.testing.assert_array_equal(values, other.wav2vec2.masked_spec_embed)
+    values = one.base_model.masked_spec_embed.numpy()
+    np.testing.assert_array_equal(values, other.base_model.masked_spec_embed)
     assert values.std() > 0.1
     assert ((values >= 0) & (values <= 1)).all()
 
@@ -188,7 +188,7 @@ def test_base_from_a_ctc_checkpoint(folder: Path, torch_models: Any, style: str)
 
 def test_ctc_from_a_base_checkpoint_is_refused(style: str, tmp_path: Path) -> None:
     """And with `vocab_size=` it gets a new head: how fine-tuning starts."""
-    base = reference.perturbed_model(reference.tiny_config(style), head=False)
+    base = reference.perturbed_model(reference.tiny_config(style), head="Model")
     reference.save_checkpoint(base, tmp_path, tokenizer=False)
     assert "encoder.layer_norm.weight" in tensors_of(tmp_path)  # no prefix in such a file
     with pytest.raises(UserError, match=r"missing lm_head\.weight \[32, 24\].*vocab_size="):
@@ -196,7 +196,7 @@ def test_ctc_from_a_base_checkpoint_is_refused(style: str, tmp_path: Path) -> No
     model = AutoModelForCTC.from_pretrained(tmp_path, vocab_size=32)
     assert model.load_report.seeded == ("lm_head.weight", "lm_head.bias")
     speech = reference.noise(1, 2000)
-    np.testing.assert_allclose(model.wav2vec2(speech), reference.run(base, speech), atol=1e-5)
+    np.testing.assert_allclose(model.base_model(speech), reference.run(base, speech), atol=1e-5)
 
 
 def test_pretraining_checkpoint_gives_the_base(style: str, tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_other_precisions_are_widened_exactly(copy: Path, dtype: Any) -> None:
     rewrite(copy, {name: values.astype(dtype) for name, values in tensors_of(copy).items()})
     model = AutoModelForCTC.from_pretrained(copy)
     for name, values in tensors_of(copy).items():
-        got = loader.tensors(model)[name]
+        got = values_of(model)[name]
         assert got.dtype == np.float32
         np.testing.assert_array_equal(got, values.astype(np.float32), err_msg=name)
 
@@ -293,55 +293,45 @@ def test_config_is_written_back_whole(folder: Path, tmp_path: Path) -> None:
 # The weight table
 
 
-@pytest.mark.parametrize("kind", [Wav2Vec2Model, Wav2Vec2ForCTC])
-@pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("mask", [0.0, 0.05])
-def test_every_variable_has_exactly_one_row(style: str, kind: Any, bias: bool, mask: float) -> None:
-    theirs = reference.tiny_config(style, conv_bias=bias, mask_time_prob=mask)
-    model = kind(Wav2Vec2Config.from_dict(theirs.to_dict()))
-    model.build()
-    head = kind is Wav2Vec2ForCTC
-    wanted = reference.perturbed_model(theirs, head=head).state_dict()
-    ours = loader.tensors(model)
-    assert len(ours) == len(model.weights)  # no two variables under one name
-    assert {name: values.shape for name, values in ours.items()} == {
+@pytest.mark.parametrize("head", list(auto.HEADS))
+@pytest.mark.parametrize("variant", reference.VARIANTS)
+def test_every_variable_has_the_name_and_shape_of_transformers(variant: str, head: str) -> None:
+    """For every family and head, without any value."""
+    theirs = reference.tiny_config(variant, conv_bias=True, use_weighted_layer_sum=True)
+    config = families.config_of(theirs.to_dict())
+    family = families.family_of(config)
+    if head not in (families.BASE, families.CTC, *family.heads):
+        with pytest.raises(UserError, match=f"has no {head}; it has ForCTC"):
+            auto.HEADS[head].check_head(config)
+        assert not hasattr(transformers, family.architecture(head))
+        return
+    if config.add_adapter and head not in (families.BASE, families.CTC):
+        return
+    ours = loader.tensors(auto.HEADS[head].skeleton(config), family.prefix)
+    with torch.device("meta"):
+        wanted = getattr(transformers, family.architecture(head))(theirs).state_dict()
+    assert {name: tensor.shape for name, tensor in ours.items()} == {
         name: tuple(values.shape) for name, values in wanted.items()
     }
 
 
-def test_rows_do_not_overlap() -> None:
-    """A variable's path matches one row alone, so their order says nothing."""
-    import re
-
-    rows = (*weight_names.WAV2VEC2, *weight_names.HEADS)
-    assert len({row.variable for row in rows}) == len(rows)
-    for row in rows:
-        for filled in ("0", "11", "q", "output"):
-            path = row.variable.replace("{}", filled)
-            fits = [
-                other.variable
-                for other in rows
-                if re.fullmatch(other.variable.replace("{}", "[a-z0-9]+"), path)
-            ]
-            assert fits == [row.variable]
+def test_names_are_those_that_only_rows_can_tell() -> None:
+    row = weight_names.name_of("encoder/pos_conv_embed/g")
+    assert row.keys == (
+        "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
+        "encoder.pos_conv_embed.conv.weight_g",
+    )
+    row = weight_names.name_of("encoder/layers_11/adapter_layer/linear_1/kernel")
+    assert row.keys == ("encoder.layers.11.adapter_layer.linear_1.weight",)
 
 
-@pytest.mark.parametrize(
-    "row", (*weight_names.WAV2VEC2, *weight_names.HEADS), ids=lambda r: r.variable
-)
-def test_rows_are_invertible(row: weight_names.Row) -> None:
-    filled = row.variable.replace("{}", "3", 1).replace("{}", "k")
-    name = weight_names.name_of(filled)
-    assert name.keys[0] == row.key.replace("{}", "3", 1).replace("{}", "k")
-    shape = (2, 3, 4)[: len(row.permutation) or 1]
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 3, 4)])
+@pytest.mark.parametrize("variable", ["a/kernel", "a/gamma", "encoder/pos_conv_embed/v"])
+def test_layouts_are_invertible(variable: str, shape: tuple[int, ...]) -> None:
+    name = weight_names.name_of(variable)
     tensor = np.arange(float(np.prod(shape))).reshape(shape)
     np.testing.assert_array_equal(name.to_checkpoint(name.to_variable(tensor)), tensor)
     assert name.checkpoint_shape(name.to_variable(tensor).shape) == shape
-
-
-def test_a_variable_without_a_row_is_an_error() -> None:
-    with pytest.raises(KeyError, match="no row for the variable encoder/unheard_of"):
-        weight_names.name_of("encoder/unheard_of")
 
 
 # Sources and overrides
@@ -371,8 +361,8 @@ def test_what_cannot_be_overridden(folder: Path, override: str) -> None:
 @pytest.mark.parametrize(
     ("model_type", "message"),
     [
-        ("wav2vec", "'wav2vec' is unknown; known: wav2vec2; did you mean wav2vec2"),
-        ("bert", "'bert' is unknown; known: wav2vec2"),
+        ("wav2vec", "'wav2vec' is unknown; known: wav2vec2, hubert.*did you mean wav2vec2"),
+        ("whisper", "'whisper' is unknown; known: wav2vec2"),
         (None, "None is unknown"),
         (["wav2vec2"], "is unknown"),
     ],
@@ -401,3 +391,42 @@ def test_truncated_weights(copy: Path) -> None:
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(UserError, match=r"model\.safetensors"):
         AutoModelForCTC.from_pretrained(copy)
+
+
+# Values
+
+
+def test_truth_values_are_no_numbers(copy: Path) -> None:
+    rewrite(copy, {**tensors_of(copy), "lm_head.bias": np.ones(32, np.bool_)})
+    with pytest.raises(UserError, match=r"lm_head\.bias holds bool, not floating-point numbers"):
+        AutoModelForCTC.from_pretrained(copy)
+
+
+def test_an_adapter_that_the_family_lacks_is_refused(tmp_path: Path) -> None:
+    hubert = reference.perturbed_model(reference.tiny_config("hubert-group"))
+    reference.save_checkpoint(hubert, tmp_path)
+    with pytest.raises(UserError, match="hubert has no adapter"):
+        AutoModelForCTC.from_pretrained(tmp_path, add_adapter=True)
+
+
+def test_a_saved_model_is_no_checkpoint(copy: Path) -> None:
+    (copy / "saved_model.pb").touch()
+    with pytest.raises(UserError, match="is a SavedModel; give the checkpoint"):
+        AutoModelForCTC.from_pretrained(copy)
+
+
+def test_values_that_are_not_numbers_are_loaded_and_named(
+    copy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tensors = tensors_of(copy)
+    tensors["lm_head.bias"][3] = np.nan
+    tensors["wav2vec2.encoder.layer_norm.weight"][0] = np.inf
+    rewrite(copy, tensors)
+    with caplog.at_level(logging.WARNING):
+        model = AutoModelForCTC.from_pretrained(copy)
+    wanted = {"lm_head.bias", "wav2vec2.encoder.layer_norm.weight"}
+    assert set(model.load_report.not_finite) == wanted
+    (message,) = caplog.messages
+    assert "NaN or infinity in " in message
+    assert all(key in message for key in wanted)
+    assert np.isnan(model.lm_head.bias.numpy()[3])

@@ -11,40 +11,92 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.auto import AutoModel, AutoModelForCTC, AutoProcessor
-    from wav2vec2_tf.config import Wav2Vec2Config
+    from wav2vec2_tf.auto import (
+        AutoModel,
+        AutoModelForAudioClassification,
+        AutoModelForAudioFrameClassification,
+        AutoModelForAudioXVector,
+        AutoModelForCTC,
+        AutoModelForPreTraining,
+        AutoProcessor,
+    )
+    from wav2vec2_tf.config import (
+        Data2VecAudioConfig,
+        HubertConfig,
+        UniSpeechConfig,
+        UniSpeechSatConfig,
+        Wav2Vec2BertConfig,
+        Wav2Vec2Config,
+        Wav2Vec2ConformerConfig,
+        WavLMConfig,
+    )
     from wav2vec2_tf.errors import UserError
+    from wav2vec2_tf.heads import (
+        Wav2Vec2ForAudioFrameClassification,
+        Wav2Vec2ForPreTraining,
+        Wav2Vec2ForSequenceClassification,
+        Wav2Vec2ForXVector,
+    )
     from wav2vec2_tf.models import Wav2Vec2ForCTC, Wav2Vec2Model
     from wav2vec2_tf.processor import Processor
     from wav2vec2_tf.tokenizer import CTCTokenizer
     from wav2vec2_tf.transcribe import Recognizer
 
 __version__ = "0.1.0"
-__all__ = [
-    "AutoModel",
-    "AutoModelForCTC",
-    "AutoProcessor",
-    "CTCTokenizer",
-    "Processor",
-    "Recognizer",
-    "UserError",
-    "Wav2Vec2Config",
-    "Wav2Vec2ForCTC",
-    "Wav2Vec2Model",
-]
-
 _MODULES = {
     "AutoModel": "auto",
+    "AutoModelForAudioClassification": "auto",
+    "AutoModelForAudioFrameClassification": "auto",
+    "AutoModelForAudioXVector": "auto",
     "AutoModelForCTC": "auto",
+    "AutoModelForPreTraining": "auto",
     "AutoProcessor": "auto",
     "CTCTokenizer": "tokenizer",
+    "Data2VecAudioConfig": "config",
+    "HubertConfig": "config",
     "Processor": "processor",
     "Recognizer": "transcribe",
+    "UniSpeechConfig": "config",
+    "UniSpeechSatConfig": "config",
     "UserError": "errors",
+    "WavLMConfig": "config",
+    "Wav2Vec2BertConfig": "config",
     "Wav2Vec2Config": "config",
+    "Wav2Vec2ConformerConfig": "config",
+    "Wav2Vec2ForAudioFrameClassification": "heads",
     "Wav2Vec2ForCTC": "models",
+    "Wav2Vec2ForPreTraining": "heads",
+    "Wav2Vec2ForSequenceClassification": "heads",
+    "Wav2Vec2ForXVector": "heads",
     "Wav2Vec2Model": "models",
 }
+__all__ = [
+    "AutoModel",
+    "AutoModelForAudioClassification",
+    "AutoModelForAudioFrameClassification",
+    "AutoModelForAudioXVector",
+    "AutoModelForCTC",
+    "AutoModelForPreTraining",
+    "AutoProcessor",
+    "CTCTokenizer",
+    "Data2VecAudioConfig",
+    "HubertConfig",
+    "Processor",
+    "Recognizer",
+    "UniSpeechConfig",
+    "UniSpeechSatConfig",
+    "UserError",
+    "Wav2Vec2BertConfig",
+    "Wav2Vec2Config",
+    "Wav2Vec2ConformerConfig",
+    "Wav2Vec2ForAudioFrameClassification",
+    "Wav2Vec2ForCTC",
+    "Wav2Vec2ForPreTraining",
+    "Wav2Vec2ForSequenceClassification",
+    "Wav2Vec2ForXVector",
+    "Wav2Vec2Model",
+    "WavLMConfig",
+]
 
 
 def __getattr__(name: str) -> Any:

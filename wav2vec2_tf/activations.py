@@ -19,6 +19,12 @@ def gelu_new(values: tf.Tensor) -> tf.Tensor:
     return tf.nn.gelu(values, approximate=True)
 
 
+def gated(values: tf.Tensor) -> tf.Tensor:
+    """(…, 2 · channels) → (…, channels): one half times the sigmoid of the other (GLU)."""
+    content, gate = tf.split(values, 2, axis=-1)
+    return content * tf.sigmoid(gate)
+
+
 _FUNCTIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "gelu": gelu,
     "gelu_new": gelu_new,

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from wav2vec2_tf.activations import activation
-from wav2vec2_tf.config import Wav2Vec2Config, convolved_length
+from wav2vec2_tf.config import WaveformConfig, convolved_length
 from wav2vec2_tf.lengths import silence_padding, size, valid
 
 GROUP_NORM_EPSILON = (
@@ -30,7 +30,7 @@ def windows(values: tf.Tensor, kernel: int, stride: int) -> tf.Tensor:
 class ConvLayer(keras.layers.Layer):
     """Convolution, layer norm over channels where `layer_norm` says so, activation."""
 
-    def __init__(self, config: Wav2Vec2Config, index: int, **kwargs: object) -> None:
+    def __init__(self, config: WaveformConfig, index: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.inputs = config.conv_dim[index - 1] if index else 1
         self.channels = config.conv_dim[index]
@@ -73,7 +73,7 @@ class GroupNormConvLayer(keras.layers.Layer):
     are summed in float64: for a filter that rejects most of the signal, wᵀCw cancels.
     """
 
-    def __init__(self, config: Wav2Vec2Config, **kwargs: object) -> None:
+    def __init__(self, config: WaveformConfig, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.channels = config.conv_dim[0]
         self.kernel_size, self.stride = config.conv_kernel[0], config.conv_stride[0]
@@ -119,7 +119,7 @@ class FeatureEncoder(keras.layers.Layer):
     samples only; only the group norm must be told where the speech ends.
     """
 
-    def __init__(self, config: Wav2Vec2Config, **kwargs: object) -> None:
+    def __init__(self, config: WaveformConfig, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.group_norm = config.feat_extract_norm == "group"
         self.conv_layers = [

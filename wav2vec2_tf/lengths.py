@@ -10,7 +10,7 @@ import bisect
 
 import tensorflow as tf
 
-from wav2vec2_tf.config import SAMPLE_RATE, Wav2Vec2Config
+from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
 
 BUCKETS = (*(320 * round(50 * 2 ** (step / 4)) for step in range(28)), 1_920_000)
@@ -42,13 +42,6 @@ def clip_lengths(lengths: tf.Tensor, samples: tf.Tensor | int) -> tf.Tensor:
 def lengths_of(attention_mask: tf.Tensor) -> tf.Tensor:
     """(batch, samples) mask of 1 for speech and then 0 for padding → (batch,) lengths."""
     return tf.reduce_sum(tf.cast(tf.cast(attention_mask, tf.bool), tf.int32), axis=-1)
-
-
-def frame_lengths(config: Wav2Vec2Config, lengths: tf.Tensor | int) -> tf.Tensor | int:
-    """Samples → frames out of the feature encoder, of a number or of each element."""
-    if isinstance(lengths, int):
-        return config.frame_length(lengths)
-    return tf.maximum(config.layer_lengths(lengths)[-1], 0)
 
 
 def valid(lengths: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 
-from wav2vec2_tf.checkpoint.loader import LoadReport
-from wav2vec2_tf.checkpoint.readers import open_checkpoint
+from wav2vec2_tf.checkpoint.loader import Plan
+from wav2vec2_tf.checkpoint.readers import Checkpoint
 from wav2vec2_tf.files import read_json, whole_file
 
 PROVENANCE_FILE = "provenance.json"
@@ -36,17 +36,20 @@ class Provenance:
     """First paragraph of the checkpoint's own model card."""
 
     @classmethod
-    def of(cls, source: str | PathLike[str], folder: Path, report: LoadReport) -> Provenance:
+    def of(cls, source: str | PathLike[str], checkpoint: Checkpoint, plan: Plan) -> Provenance:
         """The record that a folder carries, or a new one for a checkpoint that carries none."""
-        if (folder / PROVENANCE_FILE).exists():
+        path = checkpoint.path
+        folder = path if path.is_dir() else path.parent
+        if path.is_dir() and (folder / PROVENANCE_FILE).exists():
             return cls.load(folder)
+        left_out = checkpoint.settings.ignored if checkpoint.settings else ()
         return cls(
             source=str(source),
             revision=folder.name if folder.parent.name == "snapshots" else UNKNOWN,
             licence=licence_of(folder),
-            sha256=hashes(open_checkpoint(folder).files),
-            seeded=report.seeded,
-            ignored=report.ignored,
+            sha256=hashes(checkpoint.files),
+            seeded=tuple(plan.seeded.values()),
+            ignored=(*plan.ignored, *left_out),
             description=description_of(folder),
         )
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wav2vec2_tf.checkpoint.weight_names import BASE_PREFIX, OTHER_HEADS, Name, name_of
+from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
+from wav2vec2_tf.checkpoint.weight_names import HEADS, Name, name_of
 from wav2vec2_tf.errors import UserError
 
 if TYPE_CHECKING:
     import keras
 
     from wav2vec2_tf.checkpoint.readers import Checkpoint
+    from wav2vec2_tf.config import Config
 
 MASK_EMBEDDING = "masked_spec_embed"
 """The one tensor that may be missing (published base-960h lacks it) or left over (a config without
@@ -30,91 +33,170 @@ class LoadReport:
     """Keys of tensors drawn anew, the same each time."""
     ignored: tuple[str, ...]
     """Keys of tensors that this model has no use for: other heads', mostly."""
+    not_finite: tuple[str, ...] = ()
+    """Keys of tensors that hold NaN or infinity: loaded as they are."""
 
 
-def load(model: keras.Model, checkpoint: Checkpoint, *, new_head: bool = False) -> LoadReport:
-    """Assign every weight of a built model from `checkpoint`.
+@dataclass(frozen=True)
+class Plan:
+    """What comes from where, worked out before any value is read."""
+
+    keys: Mapping[str, str]
+    """Variable's path below the model → the checkpoint's key."""
+    seeded: Mapping[str, str]
+    """Variable's path below the model → the key that the checkpoint lacks, or has otherwise."""
+    ignored: tuple[str, ...]
+
+
+def plan(
+    model: keras.Model,
+    checkpoint: Checkpoint,
+    prefixes: Mapping[str, str],
+    *,
+    new_head: bool = False,
+) -> Plan:
+    """Match every weight of a built model, initialised or not, with a tensor of `checkpoint`.
 
     Args:
+        prefixes: what begins the keys of each family's base model, by `model_type`.
         new_head: draw the head anew where the checkpoint has none of that shape.
 
     Raises:
-        UserError: tensors are missing, left over, of another shape or not of floating point; all
-            of them are listed, and no variable has been changed.
+        UserError: tensors are missing, left over, of another shape or kind of number, or of
+            another family; all of them are listed.
     """
-    prefix = BASE_PREFIX if any(key.startswith(BASE_PREFIX) for key in checkpoint) else ""
+    model_type = model.config.model_type
+    first_parts = {key.partition(".")[0] + "." for key in checkpoint}
+    begun = {kind for kind, prefix in prefixes.items() if prefix in first_parts}
+    if begun and model_type not in begun:
+        raise UserError(
+            f"{checkpoint.path}: holds a model of type {', '.join(sorted(begun))}, and its config "
+            f"says {model_type}: take the config.json that came with the weights"
+        )
+    prefix = prefixes[model_type] if begun else ""
+    keys: dict[str, str] = {}
+    seeded: dict[str, str] = {}
     faults: list[str] = []
-    seeded: dict[str, keras.Variable] = {}
-    used: dict[str, tuple[keras.Variable, Name]] = {}
-    left = dict.fromkeys(checkpoint)
     own_heads: set[str] = set()
     for variable in model.weights:
         name, in_head = _locate(model, variable)
-        keys = name.keys if in_head else tuple(prefix + key for key in name.keys)
-        if in_head:
-            own_heads.add(keys[0].partition(".")[0] + ".")
-        key = next((key for key in keys if key in checkpoint), None)
-        left.pop(key or "", None)
+        spellings = name.keys if in_head else tuple(prefix + key for key in name.keys)
+        key = next((key for key in spellings if key in checkpoint), None)
         wanted = name.checkpoint_shape(tuple(variable.shape))
+        redraw = in_head and new_head
+        if in_head:
+            own_heads.add(name.keys[0].partition(".")[0])
         if key is None:
-            if (in_head and new_head) or keys[0].endswith(MASK_EMBEDDING):
-                seeded[keys[0]] = variable
+            if redraw or name.keys[0] == MASK_EMBEDDING:
+                seeded[_below(variable)] = spellings[0]
             else:
-                faults.append(f"missing {keys[0]} {list(wanted)}")
-        elif checkpoint[key].shape != wanted:
-            if in_head and new_head:
-                seeded[key] = variable
+                faults.append(f"missing {spellings[0]} {list(wanted)}")
+            continue
+        keys[_below(variable)] = key
+        tensor = checkpoint[key]
+        whole = str(variable.dtype).startswith("int")
+        if tensor.shape != wanted:
+            if redraw:
+                seeded[_below(variable)] = key
             else:
-                faults.append(f"{key} is {list(checkpoint[key].shape)}, not {list(wanted)}")
-        elif not _is_float(checkpoint[key].dtype):
-            faults.append(f"{key} holds {checkpoint[key].dtype}, not floating-point numbers")
-        else:
-            used[key] = (variable, name)
-    other_heads = tuple(head for head in OTHER_HEADS if head not in own_heads)
-    ignored = [k for k in left if k.startswith(other_heads) or k.endswith(MASK_EMBEDDING)]
+                faults.append(f"{key} is {list(tensor.shape)}, not {list(wanted)}")
+        elif not (tensor.dtype.kind in "iu" if whole else _is_float(tensor.dtype)):
+            kind = "whole" if whole else "floating-point"
+            faults.append(f"{key} holds {tensor.dtype}, not {kind} numbers")
+    matched = set(keys.values())
+    left = [key for key in checkpoint if key not in matched]
+    ignored = [key for key in left if _may_be_left(key, prefix, own_heads)]
     faults += [f"unexpected {key}" for key in left if key not in ignored]
     if faults:
         raise UserError(
             f"{checkpoint.path}: {len(faults)} tensors do not fit the config: {'; '.join(faults)}"
             + _head_advice(faults)
         )
-    for key, variable in seeded.items():
-        variable.assign(_initial(key, tuple(variable.shape), model.config.initializer_range))
-    for key, (variable, name) in used.items():
-        variable.assign(name.to_variable(checkpoint[key].read().astype(np.float32)))
-    return LoadReport(tuple(seeded), tuple(ignored))
+    present = {path: key for path, key in keys.items() if path not in seeded}
+    return Plan(present, seeded, tuple(ignored))
 
 
-def tensors(model: keras.Model) -> Mapping[str, np.ndarray]:
-    """The weights under the names and in the layout of a Hugging Face checkpoint."""
-    result = {}
+def load(
+    model: keras.Model, checkpoint: Checkpoint, plan: Plan, *, only: Container[str] | None = None
+) -> LoadReport:
+    """Assign every weight of a built model as planned, or those of the keys in `only`."""
+    not_finite = []
+    for variable in model.weights:
+        path = _below(variable)
+        key = plan.seeded.get(path) or plan.keys[path]
+        if only is not None and key not in only:
+            continue
+        if path in plan.seeded:
+            values = initial(key, tuple(variable.shape), model.config)
+        else:
+            read = checkpoint[key].read()
+            if not np.isfinite(read).all():
+                not_finite.append(key)
+            values = _locate(model, variable)[0].to_variable(read)
+        variable.assign(values.astype(variable.dtype))
+    return LoadReport(tuple(plan.seeded.values()), plan.ignored, tuple(not_finite))
+
+
+def keyed(model: keras.Model, prefix: str) -> Iterator[tuple[str, str, keras.Variable]]:
+    """Every weight: its path below the model, its key in a Hugging Face checkpoint, itself."""
     for variable in model.weights:
         name, in_head = _locate(model, variable)
-        prefix = "" if in_head or not model.base_name else BASE_PREFIX
-        result[prefix + name.keys[0]] = name.to_checkpoint(np.asarray(variable))
+        below = "" if in_head or not model.base_name else prefix
+        yield _below(variable), below + name.keys[0], variable
+
+
+def tensors(model: keras.Model, prefix: str) -> dict[str, LazyTensor]:
+    """The weights under the names and in the layout of a Hugging Face checkpoint."""
+
+    def read(name: Name, variable: keras.Variable) -> np.ndarray:
+        return name.to_checkpoint(variable.numpy())
+
+    result = {}
+    for _, key, variable in keyed(model, prefix):
+        name, _ = _locate(model, variable)
+        shape = name.checkpoint_shape(tuple(variable.shape))
+        result[key] = LazyTensor(shape, np.dtype(variable.dtype), partial(read, name, variable))
     return result
+
+
+def _below(variable: keras.Variable) -> str:
+    """The variable's path below the model's own name, which is numbered."""
+    return variable.path.split("/", 1)[1]
 
 
 def _locate(model: keras.Model, variable: keras.Variable) -> tuple[Name, bool]:
     """The variable's name in a checkpoint, and whether it is part of a head."""
-    path = variable.path.split("/", 1)[1]  # below the model's own name
+    path = _below(variable)
     below = path.removeprefix(f"{model.base_name}/")
     return name_of(below), bool(model.base_name) and below == path
-
-
-def _initial(key: str, shape: tuple[int, ...], deviation: float) -> np.ndarray:
-    """As transformers initialises; drawn by the key alone, whatever else draws numbers."""
-    random = np.random.default_rng(zlib.crc32(key.encode()))
-    if key.endswith(MASK_EMBEDDING):
-        return random.uniform(size=shape)
-    return random.normal(0, deviation, shape) if len(shape) > 1 else np.zeros(shape)
 
 
 def _is_float(dtype: np.dtype) -> bool:
     return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
+def _may_be_left(key: str, prefix: str, own_heads: set[str]) -> bool:
+    if key.endswith(MASK_EMBEDDING):
+        return True
+    first = key.partition(".")[0]
+    # in a base model alone, the feature extractor is not an x-vector's
+    is_base = not prefix and first == "feature_extractor"
+    return first in HEADS and first not in own_heads and not is_base
+
+
+def initial(key: str, shape: tuple[int, ...], config: Config) -> np.ndarray:
+    """As transformers initialises; drawn by the key alone, whatever else draws numbers."""
+    random = np.random.default_rng(zlib.crc32(key.encode()))
+    if key.endswith(MASK_EMBEDDING):
+        return random.uniform(size=shape).astype(np.float32)
+    if len(shape) < 2:
+        return np.zeros(shape, np.float32)
+    return random.normal(0, config.initializer_range, shape).astype(np.float32)
+
+
 def _head_advice(faults: list[str]) -> str:
     if any("lm_head" in fault for fault in faults):
         return "; from_pretrained(…, vocab_size=…) makes a new head, --head none does without"
+    if any("classifier" in fault for fault in faults):
+        return "; from_pretrained(…, num_labels=…) makes a new head"
     return ""

@@ -1,0 +1,39 @@
+"""Grouped convolutions over time that keep the number of frames, for positions."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+
+def same_padded_grouped_conv(hidden_states: tf.Tensor, kernel: tf.Tensor, groups: int) -> tf.Tensor:
+    """(batch, frames, channels) by (kernel, channels / groups, outputs) → (batch, frames, outputs).
+
+    A frame sees kernel // 2 frames before it and (kernel - 1) // 2 after it, as in transformers.
+    Needs at least one frame.
+    One convolution a group: TensorFlow's own grouped convolution fails on builds without oneDNN,
+    and is no faster.
+    """
+    width = kernel.shape[0]
+    padded = tf.pad(hidden_states, [[0, 0], [width // 2, (width - 1) // 2], [0, 0]])
+    inputs = tf.split(padded, groups, axis=-1)
+    kernels = tf.split(kernel, groups, axis=-1)
+    outputs = [tf.nn.conv1d(x, w, 1, "VALID") for x, w in zip(inputs, kernels, strict=True)]
+    return tf.concat(outputs, axis=-1)
+
+
+class GroupedConv(keras.layers.Layer):
+    """(batch, frames, channels) → the same shape, each group of channels by itself, and a bias."""
+
+    def __init__(self, channels: int, kernel_size: int, groups: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.channels, self.kernel_size, self.groups = channels, kernel_size, groups
+
+    def build(self, input_shape: object = None) -> None:
+        shape = (self.kernel_size, self.channels // self.groups, self.channels)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="he_normal")
+        self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
+
+    def call(self, hidden_states: tf.Tensor) -> tf.Tensor:
+        kernel = tf.convert_to_tensor(self.kernel)
+        return same_padded_grouped_conv(hidden_states, kernel, self.groups) + self.bias
