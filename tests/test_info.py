@@ -10,9 +10,12 @@ import pytest
 import reference
 import torch
 import transformers
+from torch.nn.utils import parametrize
+from torch.utils.flop_counter import FlopCounterMode
 
-from wav2vec2_tf import UserError, Wav2Vec2Config, info
+from wav2vec2_tf import UserError, Wav2Vec2Config, families, info
 from wav2vec2_tf.cli import main
+from wav2vec2_tf.config import Wav2Vec2BertConfig
 
 
 def empty_checkpoint(name: str, folder: Path) -> Path:
@@ -88,14 +91,49 @@ def test_flops_of_a_hand_worked_model() -> None:
     encoder = 5 * 4 * (1 * 3) + 4 * 3 * (4 * 2)
     layer = 4 * 4 * 6 * 6 + 2 * 4 * 6 * 7  # four projections of 4 frames; two dense layers
     attention = 2 * 4 * 4 * 6  # scores, and what they weigh
-    assert info.flops(config, 11, head=True) == {
+    got = info.flops(config, 11, ctc=True)
+    assert {part: work for part, work in got.items() if work} == {
         "feature encoder": 2 * encoder,
         "feature projection": 2 * 4 * 3 * 6,
         "positional convolution": 2 * 4 * 4 * 6 * (6 // 2),
         "transformer": 2 * 2 * (layer + attention),
         "head": 2 * 4 * 6 * 5,
     }
-    assert info.flops(config, 11, head=False)["head"] == 0
+    assert info.flops(config, 11, ctc=False)["head"] == 0
+
+
+@pytest.mark.parametrize("variant", reference.VARIANTS)
+def test_flops_and_parameters_of_every_family_are_those_torch_counts(
+    variant: str, tmp_path: Path
+) -> None:
+    # an even kernel makes transformers convolve one frame too many, which it drops
+    odd = {"num_conv_pos_embeddings": 15}
+    if "data2vec" in variant:
+        odd = {"conv_pos_kernel_size": 5}
+    theirs = reference.perturbed_model(reference.tiny_config(variant, **odd))
+    reference.save_checkpoint(theirs, tmp_path)
+    described = info.describe(tmp_path, 9000)
+    assert described.parameters == sum(
+        values.numel() for values in theirs.state_dict().values() if values.is_floating_point()
+    )
+    for module in list(theirs.modules()):
+        if parametrize.is_parametrized(module, "weight"):  # the counter stumbles over them
+            parametrize.remove_parametrizations(module, "weight")
+    theirs.set_attn_implementation("eager")
+    config = families.config_of(theirs.config.to_dict())
+    frames, more = config.encoder_frames(9000), 0
+    speech = torch.zeros(1, 9000)
+    if isinstance(config, Wav2Vec2BertConfig):
+        speech = torch.zeros(1, frames, 160)
+        if config.position_embeddings_type == "relative_key":
+            # transformers multiplies by an embedding for every pair of frames, not every distance
+            distances = (
+                config.left_max_position_embeddings + 1 + config.right_max_position_embeddings
+            )
+            more = 2 * config.num_hidden_layers * frames * config.hidden_size * (frames - distances)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        theirs(speech)
+    assert described.flops + more == counter.get_total_flops()
 
 
 def test_command(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,8 +141,8 @@ def test_command(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "30480 samples → 95 frames"
     assert [line.rsplit(maxsplit=2)[0] for line in lines[2:]] == [
-        *(name for name, _ in info.PARTS),
-        "all",
+        *("feature encoder", "feature projection", "positional convolution", "transformer"),
+        *("mask embedding", "head", "all"),
     ]
     assert lines[-1].split()[1] == "94.3963"
 
@@ -126,4 +164,4 @@ def test_a_length_below_one_frame(base: Path, capsys: pytest.CaptureFixture[str]
 
 def test_no_such_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(tmp_path / "none")]) == 1
-    assert capsys.readouterr().err == f"error: {tmp_path / 'none'}: no such folder\n"
+    assert capsys.readouterr().err == f"error: {tmp_path / 'none'}: no such folder or file\n"

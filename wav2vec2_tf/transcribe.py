@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf import ctc
-from wav2vec2_tf.audio import normalize
-from wav2vec2_tf.config import SAMPLE_RATE, Wav2Vec2Config
+from wav2vec2_tf.audio import FeatureExtractor, normalize
+from wav2vec2_tf.config import SAMPLE_RATE, Config
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.lengths import bucket, frame_lengths
-from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, read_config
+from wav2vec2_tf.lengths import bucket
+from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, open_model, read_config
 from wav2vec2_tf.processor import Processor
 from wav2vec2_tf.sources import resolve
 from wav2vec2_tf.tokenizer import CTCTokenizer
@@ -43,36 +43,51 @@ class Transcript:
 class Recognizer:
     """Everything between waveforms and words."""
 
-    config: Wav2Vec2Config
+    config: Config
     tokenizer: CTCTokenizer
     do_normalize: bool
     """Whether the model was trained on speech of zero mean and unit variance."""
     logits: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]
-    """(batch, samples) normalised speech, (batch,) lengths or None → (batch, frames, vocab)."""
+    """(batch, samples) speech, (batch,) lengths or None → (batch, frames, vocab)."""
     fixed_length: int | None = None
     """Samples a SavedModel was exported at; None where any length goes."""
 
     @classmethod
     def load(
-        cls, source: str | PathLike[str], *, jit_compile: bool = False, **hub: Any
+        cls,
+        source: str | PathLike[str],
+        *,
+        target_lang: str | None = None,
+        jit_compile: bool = False,
+        **hub: Any,
     ) -> Recognizer:
-        """A CTC model from a folder, a SavedModel or a Hugging Face id.
+        """A CTC model of any family.
 
         Args:
+            source: a folder, a SavedModel, a Hugging Face id or a fairseq checkpoint, which has its
+                `dict.ltr.txt` beside it.
+            target_lang: the language to transcribe, of a model with adapters for many (MMS); a
+                SavedModel has one already.
             jit_compile: compile with XLA, anew for each shape of input.
             hub: `revision`, `token`, `cache_dir`, `local_files_only`.
 
         Raises:
-            UserError: no such model, or it has no vocabulary, or not that of its head.
+            UserError: no such model or language, or it has no vocabulary, or not that of its head.
         """
-        folder = resolve(source, **hub)
-        saved = (folder / "saved_model.pb").exists()
-        facts = folder / SAVED_MODEL_FACTS if saved else folder
-        config, processor = read_config(facts), Processor.from_pretrained(facts)
-        tokenizer = fitting_tokenizer(folder, config, processor)
-        call, length = _saved_model(folder) if saved else _keras_model(folder)
+        path = resolve(source, adapter=target_lang, **hub)
+        call: Callable[..., tf.Tensor]
+        if (path / "saved_model.pb").exists():
+            facts = path / SAVED_MODEL_FACTS
+            config, processor = read_config(facts), Processor.from_pretrained(facts)
+            tokenizer = fitting_tokenizer(path, config, processor)
+            call, length = _saved_model(path)
+        else:
+            config, _ = open_model(path, target_lang=target_lang)
+            processor = Processor.from_pretrained(path, target_lang=target_lang)
+            tokenizer = fitting_tokenizer(path, config, processor)
+            call, length = _keras_model(path, target_lang), None
         compiled = tf.function(call, jit_compile=jit_compile, reduce_retracing=True)
-        return cls(config, tokenizer, processor.feature_extractor.do_normalize, compiled, length)
+        return cls(config, tokenizer, normalizes(processor), compiled, length)
 
     @property
     def minimum_length(self) -> int:
@@ -125,7 +140,7 @@ class Recognizer:
             row[:samples] = normalize(cut) if self.do_normalize else cut
         if masked:
             logits = self.logits(tf.constant(padded), tf.constant(lengths))
-            frames = frame_lengths(self.config, tf.constant(lengths))
+            frames = self.config.frame_length(tf.constant(lengths))
         else:
             logits = self.logits(tf.constant(padded), None)
             frames = tf.fill([len(speech)], logits.shape[1])
@@ -133,34 +148,40 @@ class Recognizer:
         return _transcripts(ctc.greedy(logits, frames, alphabet, self.config.stride / SAMPLE_RATE))
 
 
-def fitting_tokenizer(folder: Path, config: Wav2Vec2Config, processor: Processor) -> CTCTokenizer:
+def normalizes(processor: Processor) -> bool:
+    """Whether speech is to be of zero mean and unit variance: log-mel features never ask for it."""
+    extractor = processor.feature_extractor
+    return isinstance(extractor, FeatureExtractor) and extractor.do_normalize
+
+
+def fitting_tokenizer(source: Path, config: Config, processor: Processor) -> CTCTokenizer:
     """The processor's tokenizer; `UserError` where its tokens are not those of the model's head.
 
     A head may also have the tokens that a tokenizer adds to its vocabulary.
     """
     tokenizer = processor.tokenizer
     if tokenizer is None:
-        raise UserError(f"{folder}: there is no vocab.json, so no text can be made of its output")
+        missing = "dict.ltr.txt beside it" if source.is_file() else "vocab.json"
+        raise UserError(f"{source}: there is no {missing}, so no text can be made of its output")
     if not tokenizer.vocab_size <= config.vocab_size <= len(tokenizer.tokens):
         raise UserError(
-            f"{folder}: the vocabulary has {tokenizer.vocab_size} tokens and the model's head "
-            f"{config.vocab_size}; take the vocab.json that the checkpoint was trained with"
+            f"{source}: the vocabulary has {tokenizer.vocab_size} tokens and the model's head "
+            f"{config.vocab_size}; take the vocabulary that the checkpoint was trained with"
         )
     return tokenizer
 
 
-def _keras_model(folder: Path) -> tuple[Callable[..., tf.Tensor], None]:
+def _keras_model(path: Path, target_lang: str | None) -> Callable[..., tf.Tensor]:
     from wav2vec2_tf.auto import AutoModelForCTC
 
-    return AutoModelForCTC.from_pretrained(folder), None
+    return AutoModelForCTC.from_pretrained(path, target_lang=target_lang)
 
 
 def _saved_model(folder: Path) -> tuple[Callable[..., tf.Tensor], int | None]:
     loaded = load_saved_model(folder)
-    signature = loaded.signatures["serving_default"]
-    if "logits" not in signature.structured_outputs:
+    if "transcribe" not in loaded.signatures:
         raise UserError(f"{folder}: has no CTC head, so no text can be made of its output")
-    speech = signature.structured_input_signature[1]["speech"]
+    speech = loaded.signatures["serving_default"].structured_input_signature[1]["speech"]
 
     def call(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
         return loaded(speech) if lengths is None else loaded({"speech": speech, "lengths": lengths})

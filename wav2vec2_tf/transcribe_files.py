@@ -17,8 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
-        help="folder, SavedModel or Hugging Face id; by default the bundled one, which knows "
-        "200 words of synthetic speech",
+        help="folder, SavedModel, Hugging Face id or fairseq's .pt file; by default the bundled "
+        "one, which knows 200 words of synthetic speech",
+    )
+    parser.add_argument(
+        "--target-lang", metavar="LANG", help="the language, of MMS models with one each"
     )
     parser.add_argument("--json", action="store_true", help="a JSON object a file, with words")
     add_hub_options(parser)
@@ -31,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
     from wav2vec2_tf.files import BUNDLED_MODEL
     from wav2vec2_tf.transcribe import Recognizer
 
-    recognizer = Recognizer.load(args.model or BUNDLED_MODEL, **hub_options(args))
+    recognizer = Recognizer.load(
+        args.model or BUNDLED_MODEL, target_lang=args.target_lang, **hub_options(args)
+    )
     failed = 0
     progress = tqdm(args.audio, unit="file", disable=len(args.audio) == 1 or None, leave=False)
     for path in progress:

@@ -17,13 +17,14 @@ from wav2vec2_tf.errors import UserError
 
 TOLERANCE = 1e-4
 """Largest |Δ| of an output."""
-TEXT_TOLERANCE = 0.01
-"""Largest share of characters; frames whose two best tokens tie may fall either way."""
-TRANSCRIBE = "transcribe"
+TRANSCRIBE, QUANTIZED = "transcribe", "quantized"
+SHARES = {TRANSCRIBE: "of the characters", QUANTIZED: "of the frames"}
+"""What is compared by the share that differs: of two choices that tie, either may be made."""
+SHARE_TOLERANCE = 0.01
 
 
 def in_fresh_process(folder: Path, expected: Path) -> dict[str, float]:
-    """Largest |Δ| by name; `UserError` where the SavedModel does not load or differs."""
+    """Largest |Δ|, or share, by name; `UserError` where the SavedModel fails to load or differs."""
     command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, folder, expected]
     done = subprocess.run(command, capture_output=True, text=True)  # type: ignore[arg-type]
     if done.returncode:
@@ -33,7 +34,7 @@ def in_fresh_process(folder: Path, expected: Path) -> dict[str, float]:
     off = {
         name: value
         for name, value in differences.items()
-        if not value <= (TEXT_TOLERANCE if name == TRANSCRIBE else TOLERANCE)
+        if not value <= (SHARE_TOLERANCE if name in SHARES else TOLERANCE)
     }
     if off:
         raise UserError(f"{folder}: differs from the model it was made of: {off}")
@@ -41,28 +42,54 @@ def in_fresh_process(folder: Path, expected: Path) -> dict[str, float]:
 
 
 def differences(folder: str, expected: str) -> dict[str, float]:
+    """Largest |Δ|, or share, of each way to call the SavedModel.
+
+    Args:
+        expected: npz file of what to call it with, `speech` and `lengths` (of Wav2Vec2-BERT also
+            `input_features` and `frames`; where text is expected also `raw` speech), and of what
+            is to come: `plain/NAME`, `masked/NAME` and `features/NAME` for each output; `text`.
+    """
     import tensorflow as tf
 
     loaded = tf.saved_model.load(folder)
-    result = {}
+    signatures = loaded.signatures
+    result: dict[str, float] = {}
+
+    def note(name: str, value: np.floating) -> None:
+        result[name] = float(np.maximum(result.get(name, 0.0), value))  # which keeps a NaN
+
     with np.load(expected) as arrays:
         speech, lengths = tf.constant(arrays["speech"]), tf.constant(arrays["lengths"])
-        plain = loaded.signatures["serving_default"](speech=speech)
-        (name,) = plain
-        masked = loaded.signatures["with_lengths"](speech=speech, lengths=lengths)[name]
-        for key, got in {
-            "serving_default": plain[name],
-            "with_lengths": masked,
-            "__call__": loaded(speech),
-            "__call__ with lengths": loaded({"speech": speech, "lengths": lengths}),
-        }.items():
-            wanted = arrays["masked" if "lengths" in key else "plain"]
-            result[key] = float(np.abs(got.numpy() - wanted).max(initial=0))
+        inputs = {"speech": speech, "lengths": lengths}
+        ways = {
+            "serving_default": ("plain", signatures["serving_default"](speech=speech)),
+            "with_lengths": ("masked", signatures["with_lengths"](**inputs)),
+            "__call__": ("plain", loaded(speech)),
+            "__call__ with lengths": ("masked", loaded(inputs)),
+        }
+        if "input_features" in arrays:
+            features, frames = tf.constant(arrays["input_features"]), tf.constant(arrays["frames"])
+            inputs = {"input_features": features, "lengths": frames}
+            ways["from_features"] = ("features", signatures["from_features"](**inputs))
+            ways["__call__ of features"] = ("features", loaded(inputs))
+        for way, (kind, got) in ways.items():
+            prefix = f"{kind}/"
+            names = [key.removeprefix(prefix) for key in arrays if key.startswith(prefix)]
+            for name in names:
+                values = (got[name] if isinstance(got, dict) else got).numpy()
+                wanted = arrays[prefix + name]
+                off = np.abs(values - wanted)
+                if name == "projected_quantized_states":
+                    note(QUANTIZED, np.mean(~(off <= TOLERANCE).all(axis=-1)))
+                elif name == "codevector_perplexity":
+                    note(QUANTIZED, off / wanted)
+                else:
+                    note(way, off.max(initial=0))
         if "text" in arrays:
-            transcribe = loaded.signatures[TRANSCRIBE]
-            got = transcribe(speech=tf.constant(arrays["raw"]), lengths=lengths)["text"].numpy()
+            got = signatures[TRANSCRIBE](speech=tf.constant(arrays["raw"]), lengths=lengths)["text"]
             wanted = b" ".join(arrays["text"]).decode()
-            alike = difflib.SequenceMatcher(None, wanted, b" ".join(got).decode(), autojunk=False)
+            said = b" ".join(got.numpy()).decode()
+            alike = difflib.SequenceMatcher(None, wanted, said, autojunk=False)
             result[TRANSCRIBE] = 1 - alike.ratio()
     return result
 

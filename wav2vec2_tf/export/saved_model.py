@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from wav2vec2_tf import ctc
+from wav2vec2_tf import ctc, families
 from wav2vec2_tf import lengths as padding
-from wav2vec2_tf.config import PUBLISHED_LENGTH, SAMPLE_RATE
-from wav2vec2_tf.models import Wav2Vec2ForCTC, Wav2Vec2Model
-from wav2vec2_tf.pretrained import CONFIG_FILE, SAVED_MODEL_FACTS
+from wav2vec2_tf.config import PUBLISHED_LENGTH, SAMPLE_RATE, Config, Wav2Vec2BertConfig
+from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, write_config
 from wav2vec2_tf.processor import Processor
+from wav2vec2_tf.transcribe import normalizes
 
 NORMALISER_EPSILON = 1e-7  # transformers' Wav2Vec2FeatureExtractor
+ONLY_OUTPUT = {
+    families.BASE: "hidden_states",
+    families.CTC: "logits",
+    families.SEQUENCE: "logits",
+    families.FRAME: "logits",
+}
+"""The name of the output of heads that give one; those of the others have names of their own."""
+OF_UTTERANCES = (families.SEQUENCE, families.X_VECTOR)
+"""Heads that give something of each utterance; the others do of each frame."""
+
+MODES = (False, True)  # `training`
+
+Outputs = dict[str, tf.Tensor]
+Run = Callable[[tf.Tensor, tf.Tensor | None, bool], Outputs]
 
 
 def export(
-    model: Wav2Vec2Model | Wav2Vec2ForCTC,
+    model: keras.Model,
     processor: Processor | None,
     folder: Path,
     *,
@@ -31,67 +45,120 @@ def export(
     """Write a SavedModel with the model's weights, once, as trainable variables.
 
     `__call__(inputs, training=False)` takes `speech`, `(speech, attention_mask)`,
-    `(speech, lengths)` and dicts of these names; speech is normalised, (batch, length) float32.
-    Signatures: `serving_default`, `with_lengths` and, for CTC with a tokenizer, `transcribe`.
+    `(speech, lengths)` and dicts of these names; speech is (batch, length) float32, normalised as
+    the checkpoint's processor says. Wav2Vec2-BERT takes `input_features` in its place as well,
+    (batch, frames, 160) float32, with a mask or lengths in frames. What comes out is a tensor, or a
+    dict from heads with several outputs.
+    Signatures: `serving_default`, `with_lengths`, `from_features` of Wav2Vec2-BERT and, for CTC
+    with a tokenizer, `transcribe`.
 
     Args:
+        model: of any family, with any head.
         processor: what `transcribe` normalises and spells by; without its tokenizer there is no
             such signature.
         length: samples of each row; None for any.
-        log_softmax: give log-probabilities in place of logits.
+        log_softmax: give log-probabilities of tokens in place of logits.
+
+    Raises:
+        UserError: log-probabilities of a model without a CTC head.
     """
-    head = isinstance(model, Wav2Vec2ForCTC)
-
-    def run(speech: tf.Tensor, lengths: tf.Tensor | None, training: bool) -> tf.Tensor:
-        output = model(speech, lengths, training=training)
-        return tf.nn.log_softmax(output) if log_softmax and head else output
-
+    if log_softmax and model.head != families.CTC:
+        raise UserError("log_softmax is for models with a CTC head: leave it out")
     root = tf.train.Checkpoint()
     # Keras's own layers stay out of the object graph: with them, every weight is written twice.
     root.variables = [variable.value for variable in model.variables]
     root.trainable_variables = [variable.value for variable in model.trainable_variables]
     root.regularization_losses = []
-    core = tf.function(run, autograph=False)
-    root.__call__ = callable_with_every_input(core, length)
+    if model.head == families.PRE_TRAINING:
+        root.temperature = model.quantizer.temperature  # no weight, but training lowers it
+    kinds = [speech_spec(length)]
+    if isinstance(model.config, Wav2Vec2BertConfig):
+        kinds.append(features_spec(model.config, length))
+    run = traced(model, kinds, log_softmax)
+    root.__call__ = callable_with_every_input(run, kinds, ONLY_OUTPUT.get(model.head))
 
-    name = "logits" if head else "hidden_states"
-    signatures = {
-        "serving_default": _serving_default(root.__call__, length, name),
-        "with_lengths": _with_lengths(root.__call__, model, length, name),
-    }
-    if head and processor is not None and processor.tokenizer is not None:
-        alphabet = ctc.Alphabet.of(processor.tokenizer)
-        do_normalize = processor.feature_extractor.do_normalize
-        signatures["transcribe"] = _transcribe(core, model, alphabet, do_normalize, length)
+    signatures = {"serving_default": _serving_default(run, length)}
+    for name, kind in zip(("with_lengths", "from_features"), kinds, strict=False):
+        signatures[name] = _with_lengths(run, kind, model)
+    if model.head == families.CTC and processor is not None and processor.tokenizer is not None:
+        signatures["transcribe"] = _transcribe(run, model.config, processor, length)
     tf.saved_model.save(root, folder, signatures=signatures)
     facts = folder / SAVED_MODEL_FACTS
     facts.mkdir()
-    (facts / CONFIG_FILE).write_text(json.dumps(model.config.to_dict(), indent=2) + "\n")
+    write_config(facts, model.config, model.head)
     if processor is not None:
         processor.save_pretrained(facts)
+
+
+def outputs(
+    model: keras.Model,
+    inputs: tf.Tensor,
+    lengths: tf.Tensor | None,
+    *,
+    training: bool = False,
+    log_softmax: bool = False,
+) -> Outputs:
+    """What a model gives, by name; see `export`."""
+    output = model(inputs, lengths, training=training)
+    if model.head in ONLY_OUTPUT:
+        return {ONLY_OUTPUT[model.head]: tf.nn.log_softmax(output) if log_softmax else output}
+    return {name: value for name, value in output._asdict().items() if value is not None}
 
 
 def speech_spec(length: int | None) -> tf.TensorSpec:
     return tf.TensorSpec([None, length], tf.float32, name="speech")
 
 
+def features_spec(config: Wav2Vec2BertConfig, length: int | None) -> tf.TensorSpec:
+    """Of the log-mel features that `length` samples give."""
+    frames = None if length is None else config.encoder_frames(length)
+    shape = [None, frames, config.feature_projection_input_dim]
+    return tf.TensorSpec(shape, tf.float32, name="input_features")
+
+
 def lengths_spec(dtype: tf.DType = tf.int32) -> tf.TensorSpec:
     return tf.TensorSpec([None], dtype, name="lengths")
 
 
-def callable_with_every_input(
-    run: Callable[[tf.Tensor, tf.Tensor | None, bool], tf.Tensor], length: int | None
-) -> Any:
-    """A function traced for each structure of input, for training and not.
+def traced(model: keras.Model, kinds: Sequence[tf.TensorSpec], log_softmax: bool) -> Run:
+    """`outputs`, in four traces for each kind of input, which all that is saved shares.
 
-    A loaded SavedModel finds a function by the exact structure and types it was traced with. The
-    model itself is traced four times in all: the structures share those traces.
+    A `tf.function` in their place would be traced anew by `tf.saved_model.save`.
     """
 
-    def call(inputs: Any, training: bool = False) -> tf.Tensor:
+    def trace(kind: tf.TensorSpec, masked: bool, training: bool) -> Any:
+        @tf.function(input_signature=[kind, lengths_spec()][: 1 + masked], autograph=False)
+        def core(inputs: tf.Tensor, lengths: tf.Tensor | None = None) -> Outputs:
+            return outputs(model, inputs, lengths, training=training, log_softmax=log_softmax)
+
+        return core.get_concrete_function()
+
+    traces = {
+        (kind.shape.rank, masked, training): trace(kind, masked, training)
+        for kind in kinds
+        for masked in (False, True)
+        for training in MODES
+    }
+
+    def run(inputs: tf.Tensor, lengths: tf.Tensor | None, training: bool) -> Outputs:
+        core = traces[inputs.shape.rank, lengths is not None, training]
+        return core(inputs) if lengths is None else core(inputs, lengths)
+
+    return run
+
+
+def callable_with_every_input(
+    run: Run, kinds: Sequence[tf.TensorSpec], only_output: str | None
+) -> Any:
+    """A function traced for each kind and structure of input, for training and not.
+
+    A loaded SavedModel finds a function by the exact structure and types it was traced with.
+    """
+
+    def call(inputs: Any, training: bool = False) -> Outputs | tf.Tensor:
         if not isinstance(inputs, dict):
-            speech, *rest = inputs if isinstance(inputs, list | tuple) else [inputs]
-            inputs = {"speech": speech}
+            first, *rest = inputs if isinstance(inputs, list | tuple) else [inputs]
+            inputs = {"speech" if first.shape.rank == 2 else "input_features": first}
             if rest:
                 inputs["attention_mask" if rest[0].shape.rank == 2 else "lengths"] = rest[0]
         lengths = inputs.get("lengths")
@@ -99,54 +166,61 @@ def callable_with_every_input(
             lengths = padding.lengths_of(inputs["attention_mask"])
         if lengths is not None:
             lengths = tf.cast(lengths, tf.int32)
-        return run(inputs["speech"], lengths, training)
+        (first,) = (inputs[kind.name] for kind in kinds if kind.name in inputs)
+        results = run(first, lengths, training)
+        return results if only_output is None else results[only_output]
 
     function = tf.function(call, autograph=False)
-    speech = speech_spec(length)
-    seconds = [lengths_spec(dtype) for dtype in (tf.int32, tf.int64)]
-    seconds += [
-        tf.TensorSpec([None, length], dtype, name="attention_mask")
-        for dtype in (tf.int32, tf.int64, tf.bool)
-    ]
-    for training in (False, True):
-        function.get_concrete_function(speech, training=training)
-        function.get_concrete_function({"speech": speech}, training=training)
-        for second in seconds:
-            for inputs in (
-                (speech, second),
-                [speech, second],
-                {"speech": speech, second.name: second},
-            ):
-                function.get_concrete_function(inputs, training=training)
+    for training in MODES:
+        for kind in kinds:
+            function.get_concrete_function(kind, training=training)
+            function.get_concrete_function({kind.name: kind}, training=training)
+            for second in _seconds(kind):
+                for inputs in (
+                    (kind, second),
+                    [kind, second],
+                    {kind.name: kind, second.name: second},
+                ):
+                    function.get_concrete_function(inputs, training=training)
     return function
 
 
-def _serving_default(call: Any, length: int | None, name: str) -> Any:
+def _seconds(kind: tf.TensorSpec) -> list[tf.TensorSpec]:
+    """What may come with speech or features to say how much of each row is valid."""
+    masks = (tf.int32, tf.int64, tf.bool)
+    return [lengths_spec(dtype) for dtype in (tf.int32, tf.int64)] + [
+        tf.TensorSpec(kind.shape[:2], dtype, name="attention_mask") for dtype in masks
+    ]
+
+
+def _serving_default(run: Run, length: int | None) -> Any:
     @tf.function(input_signature=[speech_spec(length)], autograph=False)
-    def serving_default(speech: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: call(speech)}
+    def serving_default(speech: tf.Tensor) -> Outputs:
+        return run(speech, None, False)
 
     return serving_default
 
 
-def _with_lengths(call: Any, model: keras.Model, length: int | None, name: str) -> Any:
-    @tf.function(input_signature=[speech_spec(length), lengths_spec()], autograph=False)
-    def with_lengths(speech: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        clipped = padding.clip_lengths(lengths, padding.size(speech, 1))
-        frames = padding.frame_lengths(model.config, clipped)
-        return {name: call((speech, lengths)), "frame_lengths": frames}
+def _with_lengths(run: Run, kind: tf.TensorSpec, model: keras.Model) -> Any:
+    @tf.function(input_signature=[kind, lengths_spec()], autograph=False)
+    def with_lengths(inputs: tf.Tensor, lengths: tf.Tensor) -> Outputs:
+        results = dict(run(inputs, lengths, False))
+        if model.head not in OF_UTTERANCES:
+            clipped = padding.clip_lengths(lengths, padding.size(inputs, 1))
+            of_speech = kind.name == "speech"
+            frames_of = model.config.frame_length if of_speech else model.config.adapted_frames
+            results["frame_lengths"] = frames_of(clipped)
+        return results
 
     return with_lengths
 
 
-def _transcribe(
-    run: Callable[..., tf.Tensor],
-    model: Wav2Vec2ForCTC,
-    alphabet: ctc.Alphabet,
-    do_normalize: bool,
-    length: int | None,
-) -> Any:
-    compiled = tf.function(lambda speech, lengths: run(speech, lengths, False), jit_compile=True)
+def _transcribe(run: Run, config: Config, processor: Processor, length: int | None) -> Any:
+    assert processor.tokenizer is not None
+    alphabet = ctc.Alphabet.of(processor.tokenizer)
+    compiled = tf.function(
+        lambda speech, lengths: run(speech, lengths, False)["logits"], jit_compile=True
+    )
     longest = length or padding.BUCKETS[-1]
 
     @tf.function(
@@ -169,11 +243,11 @@ def _transcribe(
         speech = tf.ensure_shape(speech, [None, length])
         mask = padding.valid(lengths, width)
         speech = padding.silence_padding(speech, mask)
-        if do_normalize:
+        if normalizes(processor):
             speech = normalise(speech, lengths, mask)
-        frames = padding.frame_lengths(model.config, lengths)
+        frames = config.frame_length(lengths)
         decoded = ctc.greedy(
-            compiled(speech, lengths), frames, alphabet, model.config.stride / SAMPLE_RATE
+            compiled(speech, lengths), frames, alphabet, config.stride / SAMPLE_RATE
         )
         return decoded._asdict()
 
