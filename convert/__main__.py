@@ -1,4 +1,4 @@
-"""`python -m convert torch|verify|saved-model|package …`"""
+"""`python -m convert torch|huggingface|verify|saved-model|package …`"""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sys
 from wav2vec2_tf.programs import add_programs, run_program
 
 PROGRAMS = {
-    "torch": ("from_torch", "PyTorch checkpoint → a folder this library loads; needs no torch"),
+    "torch": ("huggingface", "PyTorch or fairseq checkpoint → a folder this library loads"),
+    "huggingface": ("huggingface", "the same: the folder is one that transformers loads too"),
     "verify": ("verify", "run PyTorch and this library side by side and compare"),
     "saved-model": ("saved_model", "a model → SavedModel for TensorFlow Hub and Serving"),
     "package": ("package", "a SavedModel → .tar.gz with its module card"),

@@ -10,15 +10,97 @@ import argparse
 import gzip
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wav2vec2_tf.errors import UserError
 
+if TYPE_CHECKING:
+    from wav2vec2_tf.config import Config
+    from wav2vec2_tf.processor import Processor
+
 SIGNATURES = {
-    "serving_default": "normalised speech → one row of outputs a frame; all of it counts",
+    "serving_default": "speech → outputs; all of it counts",
     "with_lengths": "the same; beyond its length (in samples) a row has no influence",
+    "from_features": "the same of log-mel features; lengths are in frames",
     "transcribe": "raw 16 kHz waveforms → text, and words with start and end in seconds and "
     "confidence, of which each row's first `count` are valid",
+}
+
+
+class Head(NamedTuple):
+    """What a card says of a head, by how transformers' names of it end."""
+
+    title: str
+    task: str
+    """One of TensorFlow Hub's `tags/task.yaml`."""
+
+
+HEADS = {
+    "Model": Head("Speech representations: {} without a head, to fine-tune", "audio-embedding"),
+    "ForCTC": Head("Speech recognition: {} with a CTC head over characters", "audio-stt"),
+    "ForPreTraining": Head(
+        "Speech representations: {} with the head it is pre-trained with", "audio-embedding"
+    ),
+    "ForSequenceClassification": Head(
+        "Classification of utterances: {} and the mean of its frames", "audio-event-classification"
+    ),
+    "ForAudioFrameClassification": Head(
+        "Classification of frames: {} with a linear head", "audio-event-classification"
+    ),
+    "ForXVector": Head("Speaker embeddings: {} with an x-vector head", "audio-embedding"),
+}
+
+
+class Paper(NamedTuple):
+    name: str
+    """Of the model, in its family's words."""
+    title: str
+    number: str
+    """On arXiv."""
+
+
+PAPERS = {
+    "wav2vec2": Paper(
+        "wav2vec 2.0",
+        "wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations",
+        "2006.11477",
+    ),
+    "hubert": Paper(
+        "HuBERT",
+        "HuBERT: Self-Supervised Speech Representation Learning by Masked Prediction of Hidden "
+        "Units",
+        "2106.07447",
+    ),
+    "wavlm": Paper(
+        "WavLM",
+        "WavLM: Large-Scale Self-Supervised Pre-Training for Full Stack Speech Processing",
+        "2110.13900",
+    ),
+    "data2vec-audio": Paper(
+        "data2vec",
+        "data2vec: A General Framework for Self-supervised Learning in Speech, Vision and Language",
+        "2202.03555",
+    ),
+    "unispeech": Paper(
+        "UniSpeech",
+        "UniSpeech: Unified Speech Representation Learning with Labeled and Unlabeled Data",
+        "2101.07597",
+    ),
+    "unispeech-sat": Paper(
+        "UniSpeech-SAT",
+        "UniSpeech-SAT: Universal Speech Representation Learning with Speaker Aware Pre-Training",
+        "2110.05752",
+    ),
+    "wav2vec2-conformer": Paper(
+        "wav2vec 2.0 with Conformer blocks",
+        "fairseq S2T: Fast Speech-to-Text Modeling with fairseq",
+        "2010.05171",
+    ),
+    "wav2vec2-bert": Paper(
+        "Wav2Vec2-BERT",
+        "Seamless: Multilingual Expressive and Streaming Speech Translation",
+        "2312.05187",
+    ),
 }
 
 
@@ -71,14 +153,22 @@ def package(
     for path in (out, card):
         if path.exists() and not force:
             raise UserError(f"{path} exists already: name another, or replace it with --force")
-    text = module_card(
-        model,
-        name or f"{out.name.removesuffix('.tar.gz')}/1",
-        language,
-        _read_report(parity, "comparisons", "convert verify") if parity else None,
-        _read_report(wer, "modes", "eval wer") if wer else None,
-        out.name,
-    )
+    try:
+        text = module_card(
+            model,
+            name or f"{out.name.removesuffix('.tar.gz')}/1",
+            language,
+            _read_report(parity, "comparisons", "convert verify") if parity else None,
+            _read_report(wer, "modes", "eval wer") if wer else None,
+            out.name,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        reports = " and ".join(str(path) for path in (parity, wer) if path)
+        raise UserError(
+            f"{reports}: not as `convert verify` and `eval wer` write it ({error!r})"
+        ) from None
     with whole_file(out) as beside, whole_file(card) as card_beside:
         _archive(model, beside)
         card_beside.write_text(text, encoding="utf-8")
@@ -92,6 +182,20 @@ def _read_report(path: Path, key: str, program: str) -> dict[str, Any]:
     if key not in values:
         raise UserError(f"{path}: has no {key!r}; give the JSON that `{program}` writes")
     return values
+
+
+def _check_certificate(
+    parity: dict[str, Any], family: str, head: str, sha256: dict[str, str]
+) -> None:
+    """Raise `UserError` for one that found a difference, or is of another model."""
+    if not parity.get("equal"):
+        raise UserError("the certificate says that the model differs: convert and verify it again")
+    of = parity.get("family"), parity.get("head")
+    if of != (family, head):
+        raise UserError(f"the certificate is of {of}, and the SavedModel of {(family, head)}")
+    hashes = parity.get("sha256")
+    if sha256 and (not isinstance(hashes, dict) or not set(hashes.values()) & set(sha256.values())):
+        raise UserError("the certificate is of another checkpoint than the SavedModel's")
 
 
 def _archive(model: Path, out: Path) -> None:
@@ -120,33 +224,43 @@ def module_card(
     archive: str,
 ) -> str:
     """Markdown in the form of the cards on TensorFlow Hub."""
+    from wav2vec2_tf.audio import PREPROCESSOR_FILE
     from wav2vec2_tf.config import SAMPLE_RATE
+    from wav2vec2_tf.export.saved_model import OF_UTTERANCES
+    from wav2vec2_tf.families import head_named
     from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, read_config
+    from wav2vec2_tf.processor import Processor
     from wav2vec2_tf.provenance import UNKNOWN, Provenance
     from wav2vec2_tf.transcribe import load_saved_model
 
     facts = model / SAVED_MODEL_FACTS
     config, origin = read_config(facts), Provenance.load(facts)
+    head_name = head_named(config)
+    if head_name is None:
+        raise UserError(f"{model}: its config.json names no class, so it is no SavedModel of ours")
+    if parity is not None:
+        _check_certificate(parity, config.model_type, head_name, origin.sha256)
+    head, paper = HEADS[head_name], PAPERS[config.model_type]
+    with_files = (facts / PREPROCESSOR_FILE).exists()
+    processor = Processor.from_pretrained(facts) if with_files else None
     signatures = load_saved_model(model).signatures
     speech = signatures["serving_default"].structured_input_signature[1]["speech"]
-    ctc = "logits" in signatures["serving_default"].structured_outputs
     fixed = speech.shape[1]
     length = f"{fixed} samples ({fixed / SAMPLE_RATE:.3g} s)" if fixed else "any length"
-    task, tunable = ("audio-stt", "true")
+    frame = 1000 * config.stride / SAMPLE_RATE
+    spoken = processor.tokenizer.target_lang if processor and processor.tokenizer else None
     licence = origin.licence
     terms = f"`{licence}`" if licence != UNKNOWN else "unknown: ask whoever trained the checkpoint"
     lines = [
         f"# Module {name}",
         "",
-        "Speech recognition: wav2vec 2.0 with a CTC head over characters"
-        if ctc
-        else "Speech representations: wav2vec 2.0 without a head, to fine-tune",
+        head.title.format(paper.name),
         "",
         f"<!-- asset-path: {archive} -->",
-        f"<!-- task: {task} -->",
-        "<!-- network-architecture: wav2vec2 -->",
+        f"<!-- task: {head.task} -->",
+        f"<!-- network-architecture: {config.model_type} -->",
         "<!-- format: saved_model_2 -->",
-        f"<!-- fine-tunable: {tunable} -->",
+        "<!-- fine-tunable: true -->",
         f"<!-- license: {licence} -->",
         f"<!-- language: {language} -->",
         "",
@@ -159,10 +273,10 @@ def module_card(
         *([f"Its own card says: {origin.description}", ""] if origin.description else []),
         *(f"- `{file}`: SHA-256 `{digest}`" for file, digest in origin.sha256.items()),
         *(f"- `{key}` is not in the checkpoint: seeded" for key in origin.seeded),
-        f"- {config.num_hidden_layers} Transformer layers of {config.hidden_size}, "
-        f"{config.feat_extract_norm} norm in the feature encoder",
-        f"- input: 16 kHz mono speech of {length}, zero mean and unit variance; one frame of "
-        f"output in {1000 * config.stride / SAMPLE_RATE:g} ms",
+        f"- {_layers(config)}",
+        f"- input: 16 kHz mono speech of {length}, {_scale(config, processor)}"
+        + (f"; one frame of output in {frame:g} ms" if head_name not in OF_UTTERANCES else ""),
+        *([f"- the adapter and the tokens are those of `{spoken}`"] if spoken else []),
         "",
         "## Signatures",
         "",
@@ -171,8 +285,14 @@ def module_card(
         *(_signature_row(key, signatures[key]) for key in sorted(signatures)),
         "",
         "`__call__(inputs, training=False)` takes `speech`, `(speech, attention_mask)`, "
-        "`(speech, lengths)` and dicts of these names. Given lengths or a mask, padding has no "
-        "influence on the result. The weights are trainable variables.",
+        "`(speech, lengths)` and dicts of these names"
+        + (
+            "; and `input_features` in place of speech, with a mask or lengths of frames"
+            if "from_features" in signatures
+            else ""
+        )
+        + ". Given lengths or a mask, padding has no influence on the result. The weights are "
+        "trainable variables.",
         "",
         "## Use",
         "",
@@ -188,10 +308,35 @@ def module_card(
         *_wer_lines(wer),
         "## References",
         "",
-        "[1] [wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations]"
-        "(https://arxiv.org/abs/2006.11477).",
+        f"[1] [{paper.title}](https://arxiv.org/abs/{paper.number}).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _layers(config: Config) -> str:
+    """The sizes of the model, in words."""
+    from wav2vec2_tf.config import Wav2Vec2BertConfig, Wav2Vec2ConformerConfig, WaveformConfig
+
+    conformer = isinstance(config, Wav2Vec2ConformerConfig | Wav2Vec2BertConfig)
+    block = "Conformer" if conformer else "Transformer"
+    words = f"{config.num_hidden_layers} {block} layers of {config.hidden_size}"
+    if isinstance(config, WaveformConfig):
+        words += f", {config.feat_extract_norm} norm in the feature encoder"
+    if config.add_adapter:
+        words += f", and an adapter that strides {config.adapter_stride**config.num_adapter_layers}"
+    return words
+
+
+def _scale(config: Config, processor: Processor | None) -> str:
+    """How the waveform is to be scaled, in words."""
+    from wav2vec2_tf.config import Wav2Vec2BertConfig
+    from wav2vec2_tf.transcribe import normalizes
+
+    if isinstance(config, Wav2Vec2BertConfig):
+        return "full scale ±1 (its log-mel features are made inside)"
+    if processor is None:
+        return "scaled as the checkpoint asks for"
+    return "zero mean and unit variance" if normalizes(processor) else "full scale ±1"
 
 
 def _signature_row(name: str, function: Any) -> str:
@@ -212,7 +357,18 @@ def _shape(shape: Any) -> str:
 def _parity_lines(parity: dict[str, Any] | None) -> list[str]:
     if parity is None:
         return ["## Parity", "", "Not compared with PyTorch.", ""]
-    lines = ["## Parity", "", "Against PyTorch in float32, largest and mean difference:", ""]
+    versions = ", ".join(f"{name} {version}" for name, version in parity["versions"].items())
+    lines = [
+        *("## Parity", ""),
+        f"Against PyTorch in float32, largest and mean difference; at most {parity['tolerance']:g} "
+        f"passes. Compared: {parity['kind']}, with {versions}.",
+        "",
+        *(
+            f"- {given['name']}: {', '.join(f'{k} {v}' for k, v in given.items() if k != 'name')}"
+            for given in parity["inputs"]
+        ),
+        "",
+    ]
     lines += [
         "| input | part | max \\|Δ\\| | mean \\|Δ\\| | argmax flips | frames |",
         "|---|---|---|---|---|---|",
@@ -222,7 +378,14 @@ def _parity_lines(parity: dict[str, Any] | None) -> list[str]:
         f"{c['argmax_flips']} | {c['frames']} |"
         for c in parity["comparisons"]
     ]
-    return [*lines, ""]
+    half = [
+        f"| {dtype} | {c['part']} | {c['max_difference']:.2e} | {c['argmax_flips']} |"
+        for dtype, comparisons in parity.get("half_precision", {}).items()
+        for c in comparisons
+    ]
+    if half:
+        lines += ["", "| half precision | part | max \\|Δ\\| | argmax flips |", "|---|---|---|---|"]
+    return [*lines, *half, "", *(f"- {note}" for note in parity.get("notes", ())), ""]
 
 
 def _wer_lines(wer: dict[str, Any] | None) -> list[str]:

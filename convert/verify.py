@@ -1,6 +1,7 @@
 """PyTorch on SOURCE beside this library on OUT: the same numbers, part by part.
 
-Prints a table, writes OUT/parity.json, and exits with 1 where the tolerance is passed.
+SOURCE is the PyTorch checkpoint; OUT what `convert torch` made of it, or a SavedModel made of that.
+Prints a table, writes the certificate OUT/parity.json, and exits with 1 beyond the tolerance.
 """
 
 from __future__ import annotations
@@ -8,39 +9,70 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.config import PUBLISHED_LENGTH, SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
 
 if TYPE_CHECKING:
-    import numpy as np
+    from .parity import Comparison
 
-TOLERANCE = 1e-4
+TOLERANCE = 2e-4
+"""Largest |Δ| of the last hidden state and the logits, in float32."""
 PARITY_FILE = "parity.json"
-PARTS = ("feature_encoder", "feature_projection", "pos_conv_embed", "layers_0", "last_hidden_state")
+PROVEN = (
+    "The names of fairseq's tensors are proven on files that fairseq itself wrote, with what it "
+    "computes from them (tests/test_fairseq.py)."
+)
+UNPROVEN = (
+    "The names of fairseq's tensors are taken from transformers' conversion and unproven: no file "
+    "that fairseq wrote of this family was at hand. Both sides have them from the same table."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="the PyTorch checkpoint: folder or Hugging Face id")
-    parser.add_argument("out", help="what `convert torch` made of it")
+    parser.add_argument(
+        "source", help="the PyTorch checkpoint: folder, Hugging Face id, or fairseq's .pt file"
+    )
+    parser.add_argument("out", help="what `convert torch` made of it, or a SavedModel made of that")
     parser.add_argument("--json", type=Path, help=f"by default OUT/{PARITY_FILE}")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="default: %(default)s")
+    parser.add_argument(
+        "--dtypes",
+        nargs="+",
+        default=[],
+        choices=["bfloat16", "float16"],
+        help="also report how far inference in these is from float32",
+    )
+    parser.add_argument(
+        "--target-lang", metavar="LANG", help="the language that OUT has, of MMS models"
+    )
     add_hub_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    parity = verify(args.source, args.out, tolerance=args.tolerance, **hub_options(args))
-    print(table(parity))
-    path = args.json or Path(args.out) / PARITY_FILE
     from wav2vec2_tf.files import whole_file
 
+    path = args.json or Path(args.out) / PARITY_FILE
+    path.unlink(missing_ok=True)  # an earlier one says nothing of what is there now
+    parity = verify(
+        args.source,
+        args.out,
+        tolerance=args.tolerance,
+        dtypes=args.dtypes,
+        target_lang=args.target_lang,
+        **hub_options(args),
+    )
+    print(table(parity))
+    # JSON has no NaN
+    content = json.loads(json.dumps(asdict(parity)), parse_constant=lambda _: None)
     with whole_file(path) as beside:
-        beside.write_text(json.dumps(asdict(parity), indent=2) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     if not parity.equal:
         print(f"error: {args.out} differs from {args.source}; see {path}", file=sys.stderr)
         return 1
@@ -49,40 +81,45 @@ def run(args: argparse.Namespace) -> int:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One part of the model on one input."""
-
-    input: str
-    part: str
-    max_difference: float
-    mean_difference: float
-    scale: float
-    """Largest magnitude of the reference."""
-    argmax_flips: int
-    """Frames whose best token differs though the reference's margin is over twice the tolerance."""
-    frames: int
-
-    def within(self, tolerance: float) -> bool:
-        # Logits are held to the tolerance itself; inner states, which no one reads and whose
-        # magnitude is the checkpoint's own, to the tolerance of their scale.
-        allowed = tolerance if self.part == "logits" else tolerance * max(1.0, self.scale)
-        return self.max_difference <= allowed and self.argmax_flips == 0
-
-
-@dataclass(frozen=True)
 class Parity:
+    """The certificate."""
+
     source: str
+    family: str
+    """The config's `model_type`."""
+    head: str
+    """How transformers' name of the class ends."""
+    kind: str
+    """What was compared: a Keras model or a SavedModel."""
+    target_lang: str | None
     equal: bool
     tolerance: float
     max_difference: float
-    """Of the logits, or of the last hidden state where there is no head."""
+    """Of what the head is for: the logits, or the last hidden state where there is no head."""
     comparisons: tuple[Comparison, ...]
+    half_precision: dict[str, tuple[Comparison, ...]]
+    """By type, against float32 here: reported, not judged."""
+    inputs: tuple[dict[str, str | int], ...]
     versions: dict[str, str]
     sha256: dict[str, str]
+    """Of SOURCE's files of weights."""
+    notes: tuple[str, ...]
 
 
-def verify(source: str, out: str, *, tolerance: float = TOLERANCE, **hub: Any) -> Parity:
-    """Run both and compare; raises `UserError` where one of them does not load."""
+def verify(
+    source: str,
+    out: str,
+    *,
+    tolerance: float = TOLERANCE,
+    dtypes: Sequence[str] = (),
+    target_lang: str | None = None,
+    **hub: Any,
+) -> Parity:
+    """Run both and compare.
+
+    Raises:
+        UserError: one of them does not load, or they are not of one family.
+    """
     try:
         import torch
         import transformers
@@ -93,163 +130,108 @@ def verify(source: str, out: str, *, tolerance: float = TOLERANCE, **hub: Any) -
     import numpy as np
     import tensorflow as tf
 
-    from wav2vec2_tf.auto import AutoModel, AutoModelForCTC
-    from wav2vec2_tf.checkpoint.readers import open_checkpoint
+    import wav2vec2_tf
+    from wav2vec2_tf.auto import HEADS
+    from wav2vec2_tf.families import family_of, head_named
+    from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, open_model, read_config
     from wav2vec2_tf.provenance import hashes
     from wav2vec2_tf.sources import resolve
 
-    from .source import has_ctc_head
+    from . import parity
+    from .source import head_of
 
-    folder, converted = resolve(source, **hub), resolve(out)
-    has_head = has_ctc_head(converted)
-    ours = (AutoModelForCTC if has_head else AutoModel).from_pretrained(converted)
-    checkpoint = open_checkpoint(folder)  # a damaged one is named here, in one line
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    kind = transformers.AutoModelForCTC if has_head else transformers.AutoModel
-    try:
-        theirs = kind.from_pretrained(
-            folder, attn_implementation="eager", dtype=torch.float32, local_files_only=True
-        ).eval()
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise UserError(f"{source}: transformers does not load it: {error}") from None
-    their_base = theirs.base_model
-    our_base = ours.wav2vec2 if has_head else ours
+    made = Path(out).expanduser()
+    if not made.is_dir():
+        raise UserError(f"{out}: no such folder; give what `convert torch` or `saved-model` made")
+    is_saved_model = (made / "saved_model.pb").is_file()
+    config = read_config(made / SAVED_MODEL_FACTS if is_saved_model else made)
+    their_config, checkpoint = open_model(source, target_lang=target_lang, **hub)
+    if their_config.model_type != config.model_type:
+        raise UserError(
+            f"{out} is of the family {config.model_type}, and {source} of "
+            f"{their_config.model_type}: name the checkpoint that it was made of"
+        )
+    head = head_named(config) if is_saved_model else head_of(made)
+    if head is None:
+        raise UserError(f"{out}: its config.json names no class, so it is no SavedModel of ours")
+    ours: parity.Ours | parity.Exported
+    if is_saved_model:
+        if dtypes:
+            raise UserError(f"{out}: a SavedModel has one type; --dtypes is for Keras models")
+        ours = parity.Exported(made, head)
+    else:
+        ours = parity.Ours(HEADS[head].from_pretrained(made))
+    with ExitStack() as stack:
+        folder = resolve(source, **hub)
+        if not folder.is_dir():  # transformers does not read it
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "converted"
+            _convert(source, folder, head)
+        kind = family_of(config).architecture(head)
+        theirs = parity.Theirs.load(folder, kind, target_lang)
 
-    comparisons = []
-    for name, speech in inputs():
-        with torch.inference_mode():
-            reference = _reference_parts(their_base, torch.from_numpy(speech[np.newaxis]))
-            if has_head:
-                last = torch.from_numpy(reference["last_hidden_state"])
-                reference["logits"] = theirs.lm_head(last).numpy()
-        got = our_parts(our_base, tf.constant(speech[np.newaxis]))
-        if has_head:
-            got["logits"] = ours(speech[np.newaxis]).numpy()
-        comparisons += [compare(name, p, reference[p], got[p], tolerance) for p in reference]
-    comparisons += list(_padded(ours, has_head, tolerance))
-    final = "logits" if has_head else "last_hidden_state"
+    inputs = parity.utterances(config, head, ours.length)
+    compared = tuple(parity.compare_models(theirs, ours, config, head, inputs, tolerance))
+    half = {}
+    for dtype in dtypes:
+        assert isinstance(ours, parity.Ours)
+        other = parity.Ours(HEADS[head].from_pretrained(made, dtype=dtype))
+        half[dtype] = tuple(parity.compare_half(ours, other, inputs[0]))
     return Parity(
         source=str(source),
-        equal=all(c.within(tolerance) for c in comparisons),
+        family=config.model_type,
+        head=head,
+        kind=_kind(ours.length) if is_saved_model else "Keras model",
+        target_lang=target_lang,
+        equal=all(c.passes for c in compared),
         tolerance=tolerance,
-        max_difference=max(c.max_difference for c in comparisons if c.part == final),
-        comparisons=tuple(comparisons),
-        versions={m.__name__: m.__version__ for m in (torch, transformers, tf, np)},
+        max_difference=parity.largest(compared, head),
+        comparisons=compared,
+        half_precision=half,
+        inputs=tuple({"name": u.name, "samples": len(u.speech), **u.origin} for u in inputs),
+        versions={m.__name__: m.__version__ for m in (torch, transformers, tf, np, wav2vec2_tf)},
         sha256=hashes(checkpoint.files),
+        notes=tuple(_notes(checkpoint)),
     )
 
 
-def inputs() -> Iterator[tuple[str, np.ndarray]]:
-    """Normalised (samples,) inputs: real speech, and noise of one frame to the published length."""
-    import numpy as np
-
-    from wav2vec2_tf import audio
-    from wav2vec2_tf.files import BUNDLED_SPEECH
-
-    speech = audio.load(BUNDLED_SPEECH)
-    yield f"speech {len(speech) / SAMPLE_RATE:.1f} s", audio.normalize(speech)
-    random = np.random.default_rng(0)
-    for samples in (400, 16_000, PUBLISHED_LENGTH):
-        noise = random.normal(0, 0.1, samples).astype(np.float32)
-        yield f"noise {samples} samples", audio.normalize(noise)
+def _kind(length: int | None) -> str:
+    return f"SavedModel, {f'{length} samples' if length else 'any length'}"
 
 
-def _padded(ours: Any, has_head: bool, tolerance: float) -> Iterator[Comparison]:
-    """A ragged batch with lengths against each utterance alone: padding has no influence."""
-    import numpy as np
-    import tensorflow as tf
+def _convert(source: str, folder: Path, head: str) -> None:
+    """A checkpoint in one file → a folder that transformers loads."""
+    from .huggingface import convert
+    from .options import HEADS
 
-    speeches = [speech for _, speech in inputs()][:3]
-    lengths = np.array([len(speech) for speech in speeches], np.int32)
-    batch = np.full((len(speeches), lengths.max() + 16_000), np.nan, np.float32)
-    for row, speech in zip(batch, speeches, strict=True):
-        row[: len(speech)] = speech
-    together = ours(tf.constant(batch), tf.constant(lengths)).numpy()
-    for row, speech in zip(together, speeches, strict=True):
-        alone = ours(tf.constant(speech[np.newaxis])).numpy()
-        part = "logits" if has_head else "last_hidden_state"
-        name = f"padded from {len(speech)}"
-        yield compare(name, part, alone, row[np.newaxis, : alone.shape[1]], tolerance)
+    words = {name: word for word, name in HEADS.items()}
+    convert(source, folder, head=words[head])
 
 
-def _reference_parts(base: Any, speech: Any) -> dict[str, np.ndarray]:
-    """Each part's output in PyTorch, by hooks on one forward pass."""
-    modules = {
-        "feature_encoder": base.feature_extractor,
-        "feature_projection": base.feature_projection,
-        "pos_conv_embed": base.encoder.pos_conv_embed,
-        "layers_0": base.encoder.layers[0],
-    }
-    seen: dict[str, np.ndarray] = {}
-
-    def keep(part: str) -> Any:
-        def hook(module: Any, arguments: Any, output: Any) -> None:
-            first = output[0] if isinstance(output, tuple) else output
-            # The encoder adds to its tensors in place: take a copy.
-            seen[part] = (
-                first.transpose(1, 2).numpy() if part == "feature_encoder" else first.numpy()
-            )
-            seen[part] = seen[part].copy()
-
-        return hook
-
-    handles = [module.register_forward_hook(keep(part)) for part, module in modules.items()]
-    try:
-        seen["last_hidden_state"] = base(speech).last_hidden_state.numpy()
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {part: seen[part] for part in PARTS}
-
-
-def our_parts(base: Any, speech: Any) -> dict[str, np.ndarray]:
-    """Each part's output here, part after part."""
-    features = base.feature_encoder(speech)
-    projected = base.feature_projection(features)
-    states = base(speech, output_hidden_states=True)
-    parts = {
-        "feature_encoder": features,
-        "feature_projection": projected,
-        "pos_conv_embed": base.encoder.pos_conv_embed(projected),
-        "layers_0": states.hidden_states[1],
-        "last_hidden_state": states.last_hidden_state,
-    }
-    return {part: value.numpy() for part, value in parts.items()}
-
-
-def compare(
-    name: str, part: str, reference: np.ndarray, got: np.ndarray, tolerance: float
-) -> Comparison:
-    """Differences of two (1, frames, channels) arrays."""
-    import numpy as np
-
-    if reference.shape != got.shape:
-        raise UserError(f"{part} on {name}: PyTorch gives {reference.shape}, this {got.shape}")
-    difference = np.abs(reference.astype(np.float64) - got)
-    flips = 0
-    if part == "logits":
-        second, best = np.sort(reference, axis=-1)[..., -2:].transpose(2, 0, 1)
-        differs = reference.argmax(-1) != got.argmax(-1)
-        flips = int((differs & (best - second > 2 * tolerance)).sum())
-    return Comparison(
-        input=name,
-        part=part,
-        max_difference=float(difference.max()),
-        mean_difference=float(difference.mean()),
-        scale=float(np.abs(reference).max()),
-        argmax_flips=flips,
-        frames=reference.shape[1],
-    )
+def _notes(checkpoint: Any) -> list[str]:
+    notes = [
+        "The reference is transformers' PyTorch model in float32, one utterance at a time.",
+        "Inner states are held to the tolerance times their own magnitude, where that is over 1.",
+    ]
+    if checkpoint.settings is not None:
+        notes.append(PROVEN if checkpoint.settings.proven else UNPROVEN)
+    elif checkpoint.path.is_file():
+        notes.append("SOURCE is one file: transformers was given a copy that this library wrote.")
+    return notes
 
 
 def table(parity: Parity) -> str:
     """One line a comparison."""
-    lines = [f"{'input':26} {'part':20} {'max |Δ|':>9} {'mean |Δ|':>9} {'flips':>5} {'frames':>6}"]
-    for c in parity.comparisons:
-        mark = "" if c.within(parity.tolerance) else "  ← beyond tolerance"
+    lines = [
+        f"{'input':28} {'part':26} {'max |Δ|':>9} {'mean |Δ|':>9} {'of at most':>10} "
+        f"{'flips':>5} {'frames':>6}"
+    ]
+    rows = [(c.input, c) for c in parity.comparisons]
+    for dtype, comparisons in parity.half_precision.items():
+        rows += [(f"{dtype}: {c.input}", c) for c in comparisons]
+    for name, c in rows:
+        mark = "" if c.passes else "  ← beyond tolerance"
         lines.append(
-            f"{c.input:26} {c.part:20} {c.max_difference:9.2e} {c.mean_difference:9.2e} "
-            f"{c.argmax_flips:5} {c.frames:6}{mark}"
+            f"{name:28} {c.part:26} {c.max_difference:9.2e} {c.mean_difference:9.2e} "
+            f"{c.scale:10.3g} {c.argmax_flips:5} {c.frames:6}{mark}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *parity.notes])

@@ -132,7 +132,12 @@ def _write(path: Path, text: str) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `eval wer`."""
     parser.add_argument(
-        "--model", required=True, help="folder, SavedModel folder or Hugging Face id"
+        "--model",
+        required=True,
+        help="folder, SavedModel folder, Hugging Face id or fairseq's .pt file",
+    )
+    parser.add_argument(
+        "--target-lang", metavar="LANG", help="the language, of MMS models with one each"
     )
     parser.add_argument(
         "--data",
@@ -190,7 +195,12 @@ def run(args: argparse.Namespace) -> int:
     from wav2vec2_tf.lengths import bucket
     from wav2vec2_tf.transcribe import Recognizer
 
-    recognizer = Recognizer.load(args.model, jit_compile=args.jit_compile, **hub_options(args))
+    recognizer = Recognizer.load(
+        args.model,
+        target_lang=args.target_lang,
+        jit_compile=args.jit_compile,
+        **hub_options(args),
+    )
     modes, length = _fit_model(args, modes, recognizer)
     options = {
         "split": args.split,
@@ -200,6 +210,7 @@ def run(args: argparse.Namespace) -> int:
         "batch_size": args.batch_size,
         "jit_compile": args.jit_compile,
         "revision": args.revision,
+        "target_lang": args.target_lang,
     }
     journal = _open_journal(args, options, corpus)
     try:

@@ -64,6 +64,19 @@ def test_commands_for_the_internet_parse(monkeypatch: pytest.MonkeyPatch) -> Non
         assert main(command) == 1  # not a usage error: the model is not there
 
 
+def test_every_published_checkpoint_has_its_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each asks for its model, which is not there, and for nothing that the program lacks."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"^\|.*\| `wav2vec2-tf (convert torch .*)` \|$", README, re.MULTILINE)
+    assert len(commands) > 30
+    for command in commands:
+        assert main(shlex.split(command)) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_targets_of_the_makefile_are_those_the_readme_names() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     named = set(re.findall(r"^make ([\w-]+)", README, re.MULTILINE))

@@ -1,0 +1,32 @@
+"""Figures that these tests measure, kept for the table that `make verify` ends with."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FIGURES = Path(__file__).parent.parent.parent / "build" / "figures.jsonl"
+
+
+@pytest.fixture
+def record() -> Callable[..., None]:
+    """Adds a line to the figures: JSON of the named values."""
+
+    def add(**values: Any) -> None:
+        FIGURES.parent.mkdir(exist_ok=True)
+        with FIGURES.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+    return add
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """No test's models are left when the next one makes its own."""
+    yield
+    gc.collect()
