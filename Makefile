@@ -3,6 +3,8 @@
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null)) python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
+# of the tests; each takes up to 3 GB
+PROCESSES ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test check verify small-model clean
@@ -11,15 +13,17 @@ demo: $(VENV)/ready
 	$(RUN) -m convert.demo build/demo
 
 test: $(VENV)/ready
-	$(RUN) -m pytest -q
+	$(RUN) -m pytest -q -n $(PROCESSES) --dist loadfile
 
 check: $(VENV)/ready
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
-# Parity with PyTorch at the published sizes, and the published snippets on a model of real size:
-# about 8 minutes on 2 cores.
+# Parity with PyTorch: every published size, every family × format × head, and the published
+# snippets on a model of real size. Ends with the table of figures, docs/parity.md.
 verify: $(VENV)/ready
-	$(RUN) -m pytest -q -m full_size --durations=0 -rP tests/full_size
+	rm -f build/figures.jsonl
+	$(RUN) -m pytest -q -m full_size --durations=0 tests/full_size
+	$(RUN) tests/full_size/table.py build/figures.jsonl docs/parity.md
 
 # Trains the bundled model and speaks its corpus again: an hour and a half on 2 cores. Needs flite
 # and bible-kjv (Debian packages). Keeping freed memory takes a third off the time of a step.
