@@ -108,7 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="SavedModel that `convert saved-model` made")
     parser.add_argument("out", type=Path, help="NAME.tar.gz to write; NAME.md goes beside it")
     parser.add_argument("--name", help="publisher/model/version for the card's title")
-    parser.add_argument("--language", default="en", help="default: %(default)s")
+    parser.add_argument("--language", help="default: the one the model was converted for, or en")
     parser.add_argument("--parity", type=Path, help="parity.json of `convert verify`")
     parser.add_argument("--wer", type=Path, help="JSON of `eval wer`")
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
@@ -133,7 +133,7 @@ def package(
     out: Path,
     *,
     name: str | None = None,
-    language: str = "en",
+    language: str | None = None,
     parity: Path | None = None,
     wer: Path | None = None,
     force: bool = False,
@@ -218,7 +218,7 @@ def _archive(model: Path, out: Path) -> None:
 def module_card(
     model: Path,
     name: str,
-    language: str,
+    language: str | None,
     parity: dict[str, Any] | None,
     wer: dict[str, Any] | None,
     archive: str,
@@ -262,7 +262,7 @@ def module_card(
         "<!-- format: saved_model_2 -->",
         "<!-- fine-tunable: true -->",
         f"<!-- license: {licence} -->",
-        f"<!-- language: {language} -->",
+        f"<!-- language: {language or spoken or 'en'} -->",
         "",
         "## Overview",
         "",

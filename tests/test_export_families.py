@@ -409,6 +409,7 @@ def test_mms_speaks_the_language_it_was_exported_with(
     assert run("package", out, tmp_path / "mms.tar.gz") == 0
     card = (tmp_path / "mms.md").read_text()
     assert "the adapter and the tokens are those of `fra`" in card
+    assert "<!-- language: fra -->" in card
 
 
 @pytest.mark.parametrize("language", ["frb", "frq"])

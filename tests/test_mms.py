@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,15 @@ def test_load_adapter_replaces_adapter_and_head(folder: Path, speech: np.ndarray
         np.testing.assert_allclose(compiled(tf.constant(speech)), logits, atol=1e-5)
         heads = [v for v in model.trainable_variables if "lm_head" in v.path]
         assert [tuple(v.shape) for v in heads] == [(24, logits.shape[-1]), (logits.shape[-1],)]
+
+
+def test_the_example_of_the_docs(folder: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "families.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example.replace("facebook/mms-1b-all", str(folder)), names)
+    assert names["processor"].tokenizer.target_lang == "deu"
+    assert names["model"].config.vocab_size == len(SPECIAL) + len(LETTERS["deu"])
 
 
 def test_functions_traced_before(folder: Path, tmp_path: Path, speech: np.ndarray) -> None:

@@ -89,10 +89,8 @@ class Config:
             value = getattr(self, name)
             if name in _COUNTS and value is not None and value < 1:
                 raise UserError(f"config: {name} must be at least 1, got {value}")
-            if (
-                name in _LAYERS
-                and (len(value) if isinstance(value, tuple) else value) > MOST_LAYERS
-            ):
+            layers = len(value) if isinstance(value, tuple) else value
+            if name in _LAYERS and layers > MOST_LAYERS:
                 raise UserError(f"config: {name} asks for over {MOST_LAYERS} layers")
             if name in _NOT_NEGATIVE and not value >= 0:
                 raise UserError(f"config: {name} must not be negative, got {value}")
