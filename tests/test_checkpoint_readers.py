@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import pickle
-import random
 import struct
 import subprocess
 import sys
@@ -377,7 +376,7 @@ def safetensors_file(header: object, data: bytes = b"") -> bytes:
     [
         (b"", "is empty"),
         (b"\x01", "neither safetensors nor"),
-        (bytes(random.Random(0).choices(range(128), k=100)), "neither safetensors nor"),
+        (bytes(random((100,), torch.uint8) % 128), "neither safetensors nor"),
         (b"<!doctype html><title>404</title>", "neither safetensors nor"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
         (struct.pack("<Q", 2**31) + b"{}", "cut short or damaged"),
