@@ -333,7 +333,7 @@ def _named(outputs: Any, head: str) -> Parts:
     if head == families.BASE:
         return {}  # the last hidden state is among the parts
     fields = outputs._asdict() if hasattr(outputs, "_asdict") else {LOGITS: outputs}
-    return {name: value.numpy() for name, value in fields.items() if value is not None}
+    return {name: value.numpy() for name, value in fields.items() if not isinstance(value, tuple)}
 
 
 # Comparing

@@ -106,7 +106,11 @@ def run(model: torch.nn.Module, values: np.ndarray, **options: Any) -> dict[str,
 def named(outputs: Any) -> dict[str, np.ndarray]:
     """Ours under transformers' names."""
     fields = outputs._asdict() if isinstance(outputs, tuple) else {"logits": outputs}
-    return {name: np.asarray(values) for name, values in fields.items() if values is not None}
+    return {
+        name: np.asarray(values)
+        for name, values in fields.items()
+        if name not in ("hidden_states", "attentions")
+    }
 
 
 def assert_equal(got: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
@@ -129,6 +133,36 @@ def test_outputs_equal_pytorch(kind: str, head: str) -> None:
     assert_equal(named(ours(values)), wanted)
     for name, (first, second) in ((n, v) for n, v in wanted.items() if v.ndim):
         assert np.abs(first - second).max() > 0.01, name  # of the speech, not of biases
+
+
+@pytest.mark.parametrize(("kind", "head"), EVERY)
+def test_states_and_attentions(kind: str, head: str) -> None:
+    ours, theirs = pair(kind, head)
+    values = np.stack(inputs_of(kind))
+    theirs.set_attn_implementation("eager")  # which alone gives weights
+    with torch.inference_mode():
+        wanted = theirs(torch.from_numpy(values), output_hidden_states=True, output_attentions=True)
+    got = ours(values, output_hidden_states=True, output_attentions=True)
+    assert_equal(named(got), run(theirs, values))
+    assert len(got.hidden_states) == len(wanted.hidden_states) == 2
+    for state, their_state in zip(got.hidden_states, wanted.hidden_states, strict=True):
+        np.testing.assert_allclose(state, their_state, atol=TOLERANCE)
+    (weights,), (their_weights,) = got.attentions, wanted.attentions
+    if kind == "wavlm":  # transformers' are averaged over heads
+        weights, their_weights = tf.reduce_mean(weights, axis=1), their_weights[:, 0]
+    np.testing.assert_allclose(weights, their_weights, atol=TOLERANCE)
+    assert not getattr(ours(values), "hidden_states", ())
+
+
+@pytest.mark.parametrize(("kind", "head"), EVERY)
+def test_functional_api(kind: str, head: str) -> None:
+    ours, _ = pair(kind, head)
+    values = np.stack(inputs_of(kind))
+    speech = keras.Input(values.shape[1:])
+    got = keras.Model(speech, ours(speech))(values)
+    for name, part in named(ours(values)).items():
+        symbolic = getattr(got, name) if isinstance(got, tuple) else got
+        np.testing.assert_allclose(symbolic, part, atol=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "head"), EVERY)
@@ -175,6 +209,26 @@ def test_masked_frames(kind: str) -> None:
     assert np.abs(plain["projected_states"] - got["projected_states"]).max() > 0.05
     changed = plain["codevector_perplexity"] != got["codevector_perplexity"]
     assert changed == (kind != "unispeech")  # there it is over every frame, masked or not
+
+
+def test_features_are_masked_beside_the_frames_that_are_given() -> None:
+    """As in transformers, where only frames are not drawn if they are given."""
+    still = {"hidden_dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0}
+    changes = {**still, "feat_proj_dropout": 0.0, "feat_quantizer_dropout": 0.0, "layerdrop": 0.0}
+    ours, _ = pair("wav2vec2", families.PRE_TRAINING, mask_feature_prob=0.9, **changes)
+    values = np.stack(inputs_of("wav2vec2"))
+    masked = np.zeros((2, ours.config.frame_length(STEPS)), bool)
+    still_states = ours(values, mask_time_indices=masked).projected_states
+    states = ours(values, mask_time_indices=masked, training=True).projected_states
+    assert np.abs(states - still_states).max() > 0.1
+
+
+def test_a_config_that_masks_nothing_has_nothing_to_mask_with() -> None:
+    ours, _ = pair("wav2vec2", families.PRE_TRAINING, mask_time_prob=0.0)
+    values = np.stack(inputs_of("wav2vec2"))
+    masked = np.ones((2, ours.config.frame_length(STEPS)), bool)
+    with pytest.raises(UserError, match="load the model with mask_time_prob above 0"):
+        ours(values, mask_time_indices=masked)
 
 
 def test_masked_frames_of_padding_do_not_count() -> None:

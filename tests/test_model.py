@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import layer_reference
 import numpy as np
 import pytest
 import reference
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from convert import parity
 from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, Wav2Vec2Config, Wav2Vec2ForCTC
 from wav2vec2_tf.checkpoint import loader
+from wav2vec2_tf.encoder import PositionalConvEmbedding
 from wav2vec2_tf.spec_augment import span_mask
 
 TOLERANCE = 1e-5  # a tenth of the contract's: float32 gives 1e-6 at this size
@@ -224,6 +226,22 @@ def test_compiled_equals_eager(ours: Any, mode: str) -> None:
     compiled = MODES[mode](lambda speech, lengths=None: ours(speech, lengths))
     assert difference(compiled(speech), ours(speech)) < TOLERANCE
     assert difference(compiled(speech, lengths), ours(speech, lengths)) < TOLERANCE
+
+
+@pytest.mark.parametrize("policy", ["float16", "mixed_float16"])
+@pytest.mark.parametrize("scale", [1e-4, 4.0])
+def test_weight_norm_where_float16_cannot_add_up_squares(policy: str, scale: float) -> None:
+    """The scale of v is arbitrary in a checkpoint with weight norm."""
+    config = Wav2Vec2Config(hidden_size=240, num_attention_heads=2, num_conv_pos_embedding_groups=2)
+    kernels = []
+    for name in ("float32", policy):
+        with layer_reference.policy(name):
+            layer = PositionalConvEmbedding(config)
+            layer.build()
+        layer.v.assign(np.random.default_rng(0).normal(0, scale, layer.v.shape))
+        kernels.append(np.asarray(layer.kernel(), np.float32))
+    wanted, got = kernels
+    assert 0 < np.abs(got - wanted).max() < 2e-3 * np.abs(wanted).max()
 
 
 def test_functional_api(ours: Any) -> None:

@@ -67,14 +67,20 @@ class PositionalConvEmbedding(keras.layers.Layer):
 
     def build(self, input_shape: object = None) -> None:
         shape = (self.kernel_size, self.hidden_size // self.groups, self.hidden_size)
-        self.v = self.add_weight(name="v", shape=shape, initializer="glorot_uniform")
-        self.g = self.add_weight(name="g", shape=(self.kernel_size, 1, 1), initializer="ones")
+        self.v = self.add_weight(
+            name="v", shape=shape, initializer="glorot_uniform", autocast=False
+        )
+        self.g = self.add_weight(
+            name="g", shape=(self.kernel_size, 1, 1), initializer="ones", autocast=False
+        )
         self.bias = self.add_weight(name="bias", shape=(self.hidden_size,), initializer="zeros")
 
     def kernel(self) -> tf.Tensor:
         """(kernel, hidden / groups, hidden)"""
-        v = tf.convert_to_tensor(self.v)
-        return v * (self.g * tf.math.rsqrt(tf.reduce_sum(tf.square(v), axis=(1, 2), keepdims=True)))
+        # in float16 the squares of what are plausible weights are too large or too small
+        v, g = tf.cast(self.v, tf.float32), tf.cast(self.g, tf.float32)
+        kernel = v * (g * tf.math.rsqrt(tf.reduce_sum(tf.square(v), axis=(1, 2), keepdims=True)))
+        return tf.cast(kernel, self.compute_dtype)
 
     def call(
         self, hidden_states: tf.Tensor, frame_mask: tf.Tensor | None = None, training: bool = False

@@ -15,7 +15,7 @@ from wav2vec2_tf.config import Config, UniSpeechConfig, UniSpeechSatConfig, Wav2
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.layers import dense, layer_norm
 from wav2vec2_tf.lengths import silence_padding, size, valid
-from wav2vec2_tf.models import Wav2Vec2Model
+from wav2vec2_tf.models import Encoded, LogitsOutput, Wav2Vec2Model, with_states
 from wav2vec2_tf.pretrained import Pretrained
 from wav2vec2_tf.quantizer import GumbelVectorQuantizer
 
@@ -23,12 +23,21 @@ from wav2vec2_tf.quantizer import GumbelVectorQuantizer
 class PreTrainingOutput(NamedTuple):
     projected_states: tf.Tensor
     """(batch, frames, proj_codevector_dim), or hidden_size where the family does not project"""
-    projected_quantized_states: tf.Tensor | None
-    """(batch, frames, as many): what the states are to predict; None in UniSpeech-SAT"""
-    codevector_perplexity: tf.Tensor | None
-    """scalar: see `GumbelVectorQuantizer.call`; None in UniSpeech-SAT"""
-    logits: tf.Tensor | None = None
-    """UniSpeech-SAT alone: (batch, frames, conv channels), the normed features"""
+    projected_quantized_states: tf.Tensor
+    """(batch, frames, as many): what the states are to predict"""
+    codevector_perplexity: tf.Tensor
+    """scalar: see `GumbelVectorQuantizer.call`"""
+    hidden_states: tuple[tf.Tensor, ...] = ()
+    attentions: tuple[tf.Tensor, ...] = ()
+
+
+class UniSpeechSatPreTrainingOutput(NamedTuple):
+    projected_states: tf.Tensor
+    """(batch, frames, hidden)"""
+    logits: tf.Tensor
+    """(batch, frames, conv channels): the normed features"""
+    hidden_states: tuple[tf.Tensor, ...] = ()
+    attentions: tuple[tf.Tensor, ...] = ()
 
 
 class XVectorOutput(NamedTuple):
@@ -36,6 +45,8 @@ class XVectorOutput(NamedTuple):
     """(batch, xvector_output_dim): what `objective` takes"""
     embeddings: tf.Tensor
     """(batch, xvector_output_dim): the x-vector, one a speaker"""
+    hidden_states: tuple[tf.Tensor, ...] = ()
+    attentions: tuple[tf.Tensor, ...] = ()
 
 
 class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
@@ -90,7 +101,9 @@ class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
         lengths: tf.Tensor | None = None,
         mask_time_indices: tf.Tensor | None = None,
         training: bool = False,
-    ) -> PreTrainingOutput:
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> PreTrainingOutput | UniSpeechSatPreTrainingOutput:
         """Speech → predictions and their targets; see `Wav2Vec2Model.call`.
 
         Args:
@@ -98,13 +111,18 @@ class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
                 to see. Perplexity is over them, but in UniSpeech, where it is over all valid ones.
         """
         outputs = self.base_model.encode(
-            speech, lengths, training=training, mask_time_indices=mask_time_indices
+            speech,
+            lengths,
+            training=training,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+            mask_time_indices=mask_time_indices,
         )
         mask = outputs.encoder_mask
         features = self.dropout_features(outputs.extract_features, training=training)
-        states = outputs.last_hidden_state
+        states, inner = outputs.last_hidden_state, (outputs.hidden_states, outputs.attentions)
         if isinstance(self.config, UniSpeechSatConfig):
-            return PreTrainingOutput(states, None, None, logits=features)
+            return UniSpeechSatPreTrainingOutput(states, features, *inner)
         chosen = mask
         if mask_time_indices is not None and not isinstance(self.config, UniSpeechConfig):
             masked = tf.cast(mask_time_indices, tf.bool)
@@ -112,8 +130,8 @@ class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
         quantized, perplexity = self.quantizer(features, chosen=chosen, training=training)
         quantized = self.project_q(silence_padding(quantized, mask))
         if isinstance(self.config, UniSpeechConfig):
-            return PreTrainingOutput(states, self.project_hid(quantized), perplexity)
-        return PreTrainingOutput(self.project_hid(states), quantized, perplexity)
+            return PreTrainingOutput(states, self.project_hid(quantized), perplexity, *inner)
+        return PreTrainingOutput(self.project_hid(states), quantized, perplexity, *inner)
 
 
 class Wav2Vec2ForSequenceClassification(Pretrained, keras.Model):
@@ -136,17 +154,24 @@ class Wav2Vec2ForSequenceClassification(Pretrained, keras.Model):
         self.classifier.build((None, self.config.classifier_proj_size))
 
     def call(
-        self, speech: tf.Tensor, lengths: tf.Tensor | None = None, training: bool = False
-    ) -> tf.Tensor:
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> tf.Tensor | LogitsOutput:
         """Speech → (batch, num_labels) logits; see `Wav2Vec2Model.call`.
 
         Of a row with no frame they are the classifier's bias.
         """
-        states, frame_mask = _encode(self, speech, lengths, training)
+        states, frame_mask, outputs = _encode(
+            self, speech, lengths, training, output_hidden_states, output_attentions
+        )
         projected = silence_padding(self.projector(states), frame_mask)
         count = tf.cast(_frame_count(projected, frame_mask), tf.float32)[:, tf.newaxis]
         total = tf.reduce_sum(tf.cast(projected, tf.float32), axis=1)
-        return self.classifier(tf.math.divide_no_nan(total, count))
+        return with_states(self.classifier(tf.math.divide_no_nan(total, count)), outputs)
 
 
 class Wav2Vec2ForAudioFrameClassification(Pretrained, keras.Model):
@@ -167,14 +192,21 @@ class Wav2Vec2ForAudioFrameClassification(Pretrained, keras.Model):
         self.classifier.build((None, None, self.config.hidden_size))
 
     def call(
-        self, speech: tf.Tensor, lengths: tf.Tensor | None = None, training: bool = False
-    ) -> tf.Tensor:
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> tf.Tensor | LogitsOutput:
         """Speech → (batch, frames, num_labels) logits; see `Wav2Vec2Model.call`.
 
         Frames beyond a row's own hold the classifier's bias.
         """
-        states, _ = _encode(self, speech, lengths, training)
-        return self.classifier(states)
+        states, _, outputs = _encode(
+            self, speech, lengths, training, output_hidden_states, output_attentions
+        )
+        return with_states(self.classifier(states), outputs)
 
 
 class Wav2Vec2ForXVector(Pretrained, keras.Model):
@@ -207,21 +239,29 @@ class Wav2Vec2ForXVector(Pretrained, keras.Model):
         self.objective.build()
 
     def call(
-        self, speech: tf.Tensor, lengths: tf.Tensor | None = None, training: bool = False
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> XVectorOutput:
         """Speech → the x-vector; see `Wav2Vec2Model.call`.
 
         Where too few frames are left for a standard deviation (of one PyTorch's is NaN, of none it
         raises) it is 0, and the mean of none is 0 too.
         """
-        states, frame_mask = _encode(self, speech, lengths, training)
+        states, frame_mask, outputs = _encode(
+            self, speech, lengths, training, output_hidden_states, output_attentions
+        )
         count = _frame_count(states, frame_mask)
         states = self.projector(states)
         for layer in self.tdnn:
             states = layer(states)
             count = tf.maximum(count - layer.span, 0)
         embeddings = self.feature_extractor(statistics_pooling(states, count))
-        return XVectorOutput(self.classifier(embeddings), embeddings)
+        logits = self.classifier(embeddings)
+        return XVectorOutput(logits, embeddings, outputs.hidden_states, outputs.attentions)
 
 
 class TDNNLayer(keras.layers.Layer):
@@ -321,24 +361,36 @@ def _layer_weights(model: keras.Model) -> keras.Variable | None:
 
 
 def _encode(
-    model: keras.Model, speech: tf.Tensor, lengths: tf.Tensor | None, training: bool
-) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """The states that a head sees, the last or a weighted sum of all, and the mask of their frames.
+    model: keras.Model,
+    speech: tf.Tensor,
+    lengths: tf.Tensor | None,
+    training: bool,
+    output_hidden_states: bool,
+    output_attentions: bool,
+) -> tuple[tf.Tensor, tf.Tensor | None, Encoded]:
+    """The states that a head sees, the mask of their frames, and what was asked for.
 
-    The sum is of the encoder's states: there may be an adapter after them.
+    The states are the last, or a weighted sum of all of the encoder's: there may be an adapter
+    after them.
     """
     weighted = model.layer_weights is not None
     outputs = model.base_model.encode(
-        speech, lengths, training=training, output_hidden_states=weighted
+        speech,
+        lengths,
+        training=training,
+        output_hidden_states=output_hidden_states or weighted,
+        output_attentions=output_attentions,
     )
     if not weighted:
-        return outputs.last_hidden_state, outputs.frame_mask
+        return outputs.last_hidden_state, outputs.frame_mask, outputs
     shares = tf.nn.softmax(tf.cast(model.layer_weights, tf.float32))
     shares = tf.unstack(tf.cast(shares, outputs.last_hidden_state.dtype))
     states = tf.add_n(
         [state * share for state, share in zip(outputs.hidden_states, shares, strict=True)]
     )
-    return states, outputs.encoder_mask
+    if not output_hidden_states:
+        outputs = outputs._replace(hidden_states=())
+    return states, outputs.encoder_mask, outputs
 
 
 def _frame_count(states: tf.Tensor, frame_mask: tf.Tensor | None) -> tf.Tensor:

@@ -160,12 +160,15 @@ class Wav2Vec2Model(Pretrained, keras.Model):
             features, _ = log_mel_graph(speech, lengths)
             features = tf.cast(features, self.compute_dtype)
         hidden_states, features = self.feature_projection(features, training=training)
-        if mask_time_indices is not None and self.config.apply_spec_augment:
-            rows, width = padding.size(features, 0), padding.size(features, 1)
-            masked = tf.pad(mask_time_indices, [[0, rows - batch], [0, width - frames]])
-            hidden_states = self._masked(hidden_states, masked)
-        elif training and self.config.apply_spec_augment:
-            hidden_states = self._spec_augment(hidden_states, mask)
+        if self.config.apply_spec_augment:
+            if mask_time_indices is not None:
+                rows, width = padding.size(features, 0), padding.size(features, 1)
+                masked = tf.pad(mask_time_indices, [[0, rows - batch], [0, width - frames]])
+                hidden_states = self._masked(hidden_states, masked)
+            elif training:
+                hidden_states = self._masked_in_time(hidden_states, mask)
+            if training:
+                hidden_states = self._masked_in_features(hidden_states)
         last, states, attentions = self.encoder(
             hidden_states,
             mask,
@@ -235,38 +238,57 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         return speech, lengths
 
     def _masked(self, hidden_states: tf.Tensor, masked: tf.Tensor) -> tf.Tensor:
+        if not self.config.has_mask_embedding:
+            raise UserError(
+                "the config masks nothing (mask_time_prob is 0), so there is no embedding to put "
+                "in place of masked frames; load the model with mask_time_prob above 0"
+            )
         embedding = tf.cast(self.masked_spec_embed, hidden_states.dtype)
         return tf.where(tf.cast(masked, tf.bool)[..., tf.newaxis], embedding, hidden_states)
 
-    def _spec_augment(self, hidden_states: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    def _masked_in_time(self, hidden_states: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+        """SpecAugment (arXiv:1904.08779): spans of each row's frames masked."""
         config = self.config
+        if config.mask_time_prob == 0:
+            return hidden_states
         batch, frames = padding.size(hidden_states, 0), padding.size(hidden_states, 1)
-        if config.mask_time_prob > 0:
-            lengths = (
-                tf.fill([batch], frames)
-                if mask is None
-                else tf.reduce_sum(tf.cast(mask, tf.int32), axis=-1)
-            )
-            masked = span_mask(
-                lengths,
-                frames,
-                probability=config.mask_time_prob,
-                span=config.mask_time_length,
-                minimum=config.mask_time_min_masks,
-                seed=self.seed_generator,
-            )
-            hidden_states = self._masked(hidden_states, masked)
-        if config.mask_feature_prob > 0:
-            masked = span_mask(
-                tf.fill([batch], config.hidden_size),
-                config.hidden_size,
-                probability=config.mask_feature_prob,
-                span=config.mask_feature_length,
-                minimum=config.mask_feature_min_masks,
-                seed=self.seed_generator,
-            )
-            hidden_states = tf.where(masked[:, tf.newaxis], 0.0, hidden_states)
-        return hidden_states
+        lengths = (
+            tf.fill([batch], frames)
+            if mask is None
+            else tf.reduce_sum(tf.cast(mask, tf.int32), axis=-1)
+        )
+        masked = span_mask(
+            lengths,
+            frames,
+            probability=config.mask_time_prob,
+            span=config.mask_time_length,
+            minimum=config.mask_time_min_masks,
+            seed=self.seed_generator,
+        )
+        return self._masked(hidden_states, masked)
+
+    def _masked_in_features(self, hidden_states: tf.Tensor) -> tf.Tensor:
+        """SpecAugment: spans of each row's channels zero."""
+        config = self.config
+        if config.mask_feature_prob == 0:
+            return hidden_states
+        masked = span_mask(
+            tf.fill([padding.size(hidden_states, 0)], config.hidden_size),
+            config.hidden_size,
+            probability=config.mask_feature_prob,
+            span=config.mask_feature_length,
+            minimum=config.mask_feature_min_masks,
+            seed=self.seed_generator,
+        )
+        return tf.where(masked[:, tf.newaxis], tf.zeros((), hidden_states.dtype), hidden_states)
+
+
+class LogitsOutput(NamedTuple):
+    """Of a head with logits alone, where more is asked for."""
+
+    logits: tf.Tensor
+    hidden_states: tuple[tf.Tensor, ...] = ()
+    attentions: tuple[tf.Tensor, ...] = ()
 
 
 class Wav2Vec2ForCTC(Pretrained, keras.Model):
@@ -277,6 +299,8 @@ class Wav2Vec2ForCTC(Pretrained, keras.Model):
 
     def __init__(self, config: Config, **kwargs: object) -> None:
         super().__init__(config, **kwargs)
+        if config.vocab_size is None:
+            raise UserError("config: vocab_size is null, and a CTC head needs it")
         self.base_model = Wav2Vec2Model(config, name="base_model")
         self.dropout = keras.layers.Dropout(config.final_dropout)
         self.lm_head = dense(config, config.vocab_size, "lm_head")
@@ -301,11 +325,30 @@ class Wav2Vec2ForCTC(Pretrained, keras.Model):
             self.lm_head.build((None, None, self.config.last_hidden_size))
 
     def call(
-        self, speech: tf.Tensor, lengths: tf.Tensor | None = None, training: bool = False
-    ) -> tf.Tensor:
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> tf.Tensor | LogitsOutput:
         """16 kHz speech → (batch, frames, vocab) logits; see `Wav2Vec2Model.call`.
 
         Frames beyond a row's own hold the head's bias.
         """
-        hidden_states = self.base_model(speech, lengths=lengths, training=training)
-        return self.lm_head(self.dropout(hidden_states, training=training))
+        outputs = self.base_model.encode(
+            speech,
+            lengths,
+            training=training,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+        )
+        logits = self.lm_head(self.dropout(outputs.last_hidden_state, training=training))
+        return with_states(logits, outputs)
+
+
+def with_states(logits: tf.Tensor, outputs: Encoded) -> tf.Tensor | LogitsOutput:
+    """The logits alone, or with what else was asked of the base model."""
+    if outputs.hidden_states or outputs.attentions:
+        return LogitsOutput(logits, outputs.hidden_states, outputs.attentions)
+    return logits

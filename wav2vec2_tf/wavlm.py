@@ -26,12 +26,12 @@ class GatedAttention(Attention):
     def __init__(self, config: WavLMConfig, index: int = 0, **kwargs: object) -> None:
         super().__init__(config, index, **kwargs)
         self.max_distance = config.max_bucket_distance
-        self.buckets = distance_buckets(config.num_buckets, config.max_bucket_distance)
-        self.rel_attn_embed = (
-            keras.layers.Embedding(config.num_buckets, self.heads, name="rel_attn_embed")
-            if index == 0
-            else None
-        )
+        self.rel_attn_embed = None
+        if index == 0:
+            self.buckets = distance_buckets(config.num_buckets, config.max_bucket_distance)
+            self.rel_attn_embed = keras.layers.Embedding(
+                config.num_buckets, self.heads, name="rel_attn_embed"
+            )
         self.gru_rel_pos_linear = dense(config, GATES * GATE_CHANNELS, "gru_rel_pos_linear")
 
     def build(self, input_shape: object = None) -> None:

@@ -102,7 +102,7 @@ def outputs(
     output = model(inputs, lengths, training=training)
     if model.head in ONLY_OUTPUT:
         return {ONLY_OUTPUT[model.head]: tf.nn.log_softmax(output) if log_softmax else output}
-    return {name: value for name, value in output._asdict().items() if value is not None}
+    return {name: value for name, value in output._asdict().items() if not isinstance(value, tuple)}
 
 
 def speech_spec(length: int | None) -> tf.TensorSpec:
