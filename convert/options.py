@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-HEADS = {
+HEAD_OPTIONS = {
     "none": "Model",
     "ctc": "ForCTC",
     "pre-training": "ForPreTraining",
@@ -21,7 +21,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     """What to take of a checkpoint that holds more, or lacks what lies beside it."""
     parser.add_argument(
         "--head",
-        choices=HEADS,
+        choices=HEAD_OPTIONS,
         help="the head to keep; by default what the checkpoint holds, but a SavedModel leaves out "
         "that of pre-training",
     )

@@ -35,7 +35,7 @@ class Head(NamedTuple):
     """One of TensorFlow Hub's `tags/task.yaml`."""
 
 
-HEADS = {
+CARDS = {
     "Model": Head("Speech representations: {} without a head, to fine-tune", "audio-embedding"),
     "ForCTC": Head("Speech recognition: {} with a CTC head over characters", "audio-stt"),
     "ForPreTraining": Head(
@@ -194,8 +194,11 @@ def _check_certificate(
     if of != (family, head):
         raise UserError(f"the certificate is of {of}, and the SavedModel of {(family, head)}")
     hashes = parity.get("sha256")
-    if sha256 and (not isinstance(hashes, dict) or not set(hashes.values()) & set(sha256.values())):
-        raise UserError("the certificate is of another checkpoint than the SavedModel's")
+    if sha256 and (not isinstance(hashes, dict) or set(hashes.values()) != set(sha256.values())):
+        raise UserError(
+            "the certificate is of another checkpoint, or another language of it, than the "
+            "SavedModel: verify what the SavedModel was made of"
+        )
 
 
 def _archive(model: Path, out: Path) -> None:
@@ -240,7 +243,7 @@ def module_card(
         raise UserError(f"{model}: its config.json names no class, so it is no SavedModel of ours")
     if parity is not None:
         _check_certificate(parity, config.model_type, head_name, origin.sha256)
-    head, paper = HEADS[head_name], PAPERS[config.model_type]
+    head, paper = CARDS[head_name], PAPERS[config.model_type]
     with_files = (facts / PREPROCESSOR_FILE).exists()
     processor = Processor.from_pretrained(facts) if with_files else None
     signatures = load_saved_model(model).signatures

@@ -10,21 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.auto import HEADS as MODELS
+from wav2vec2_tf.auto import MODELS
 from wav2vec2_tf.checkpoint import loader
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.readers import Checkpoint
+from wav2vec2_tf.checkpoint.weight_names import HEAD_KEYS
 from wav2vec2_tf.checkpoint.writer import write_safetensors
 from wav2vec2_tf.config import Config
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.families import BASE, CTC, family_of, head_named
+from wav2vec2_tf.families import (
+    BASE,
+    CTC,
+    FRAME,
+    PRE_TRAINING,
+    SEQUENCE,
+    X_VECTOR,
+    family_of,
+    head_named,
+)
 from wav2vec2_tf.pretrained import WEIGHTS_FILE, Pretrained, log_report, open_model, write_config
 from wav2vec2_tf.processor import Processor
 from wav2vec2_tf.provenance import Provenance
 from wav2vec2_tf.sources import resolve
-from wav2vec2_tf.transcribe import fitting_tokenizer
+from wav2vec2_tf.transcribe import check_extractor, fitting_tokenizer
 
-from .options import HEADS
+from .options import HEAD_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -51,17 +61,19 @@ class Source:
                 not_finite.append(key)
             return values
 
+        tensors = self.tensors()
         write_safetensors(
             folder / WEIGHTS_FILE,
             {
                 key: replace(tensor, read=partial(read, key, tensor))
-                for key, tensor in self.tensors().items()
+                for key, tensor in tensors.items()
             },
         )
         seeded = tuple(self.plan.seeded.values())
         report = loader.LoadReport(seeded, self.plan.ignored, tuple(not_finite))
         log_report(self.checkpoint.path, report)
-        write_config(folder, self.config, self.kind.head)
+        types = {tensor.dtype.name for tensor in tensors.values()} - {"int64"}  # of counters
+        write_config(folder, self.config, self.kind.head, types.pop() if len(types) == 1 else None)
         self.processor.save_pretrained(folder)
         self.provenance.save(folder)
 
@@ -80,13 +92,24 @@ class Source:
         return result
 
 
+MARKS = {
+    X_VECTOR: "objective.",
+    PRE_TRAINING: "quantizer.",
+    CTC: "lm_head.",
+    SEQUENCE: "projector.",
+    FRAME: "classifier.",
+}
+"""What a checkpoint with the head holds, and none with a head further down."""
+
+
 def head_of(path: Path) -> str:
     """How transformers would name the class of a checkpoint: "ForCTC", "Model", …
 
     By the class that its config names, or else by what it holds.
     """
     config, checkpoint = open_model(path)
-    return head_named(config) or (CTC if "lm_head.weight" in checkpoint else BASE)
+    held = (head for head, mark in MARKS.items() if any(key.startswith(mark) for key in checkpoint))
+    return head_named(config) or next(held, BASE)
 
 
 def open_source(
@@ -103,7 +126,7 @@ def open_source(
     Args:
         source: folder, Hugging Face id or fairseq's file; `hub` as `from_pretrained` takes it.
         out: where the result goes; must leave `source` alone.
-        head: a key of `options.HEADS`, or None for what the checkpoint holds.
+        head: a key of `options.HEAD_OPTIONS`, or None for what the checkpoint holds.
         dictionary: fairseq's letters; by default `dict.ltr.txt` beside the file.
         target_lang: the language, of a model with adapters for many.
 
@@ -114,18 +137,30 @@ def open_source(
     here, there = path.resolve(), out.expanduser().resolve()
     if here == there or here.is_relative_to(there):
         raise UserError(f"{out} holds the model to convert: name another folder")
-    kind = MODELS[HEADS[head] if head else head_of(path)]
+    kind = MODELS[HEAD_OPTIONS[head] if head else head_of(path)]
     config, checkpoint = open_model(source, target_lang=target_lang, **hub)
     kind.check_head(config)
     plan = kind.plan(config, checkpoint)
     processor = Processor.from_pretrained(
         source, target_lang=target_lang, dictionary=dictionary, **hub
     )
+    check_extractor(path, config, processor)
     if kind.head == CTC and processor.tokenizer is None:
         missing = "vocab.json" if path.is_dir() else "dict.ltr.txt beside it"
         print(f"{source} has no {missing}: there will be no text output", file=sys.stderr)
     elif kind.head == CTC:
         fitting_tokenizer(path, config, processor)
+    if left_out := {key.partition(".")[0] for key in plan.ignored} & set(HEAD_KEYS):
+        listed = ", ".join(sorted(left_out))
+        print(f"{source}: left out, of no use to this head: {listed}", file=sys.stderr)
+    if processor.tokenizer is not None and len(processor.tokenizer.languages) > 1:
+        if target_lang is None:
+            print(
+                f"{source}: the language kept is {processor.tokenizer.target_lang!r}, of "
+                f"{len(processor.tokenizer.languages)}; --target-lang names another",
+                file=sys.stderr,
+            )
+        processor.tokenizer.keep_target_lang()
     return Source(
         kind, config, checkpoint, plan, processor, Provenance.of(source, checkpoint, plan)
     )

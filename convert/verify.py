@@ -131,7 +131,7 @@ def verify(
     import tensorflow as tf
 
     import wav2vec2_tf
-    from wav2vec2_tf.auto import HEADS
+    from wav2vec2_tf.auto import MODELS
     from wav2vec2_tf.families import family_of, head_named
     from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, open_model, read_config
     from wav2vec2_tf.provenance import hashes
@@ -144,7 +144,12 @@ def verify(
     if not made.is_dir():
         raise UserError(f"{out}: no such folder; give what `convert torch` or `saved-model` made")
     is_saved_model = (made / "saved_model.pb").is_file()
-    config = read_config(made / SAVED_MODEL_FACTS if is_saved_model else made)
+    place = made / SAVED_MODEL_FACTS if is_saved_model else made
+    config = read_config(place)
+    folder = resolve(source, **hub)
+    language, theirs_by_default = _language(place), _language(folder)
+    if language != (target_lang or theirs_by_default) and language is not None:
+        raise UserError(f"{out} is of the language {language!r}: pass --target-lang {language}")
     their_config, checkpoint = open_model(source, target_lang=target_lang, **hub)
     if their_config.model_type != config.model_type:
         raise UserError(
@@ -160,9 +165,8 @@ def verify(
             raise UserError(f"{out}: a SavedModel has one type; --dtypes is for Keras models")
         ours = parity.Exported(made, head)
     else:
-        ours = parity.Ours(HEADS[head].from_pretrained(made))
+        ours = parity.Ours(MODELS[head].from_pretrained(made))
     with ExitStack() as stack:
-        folder = resolve(source, **hub)
         if not folder.is_dir():  # transformers does not read it
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "converted"
             _convert(source, folder, head)
@@ -174,7 +178,7 @@ def verify(
     half = {}
     for dtype in dtypes:
         assert isinstance(ours, parity.Ours)
-        other = parity.Ours(HEADS[head].from_pretrained(made, dtype=dtype))
+        other = parity.Ours(MODELS[head].from_pretrained(made, dtype=dtype))
         half[dtype] = tuple(parity.compare_half(ours, other, inputs[0]))
     return Parity(
         source=str(source),
@@ -194,6 +198,15 @@ def verify(
     )
 
 
+def _language(folder: Path) -> str | None:
+    """Of the vocabularies in a model's folder, the one that counts (MMS)."""
+    from wav2vec2_tf.files import read_json
+    from wav2vec2_tf.tokenizer import CONFIG_FILE
+
+    path = folder / CONFIG_FILE
+    return read_json(path).get("target_lang") if path.is_file() else None
+
+
 def _kind(length: int | None) -> str:
     return f"SavedModel, {f'{length} samples' if length else 'any length'}"
 
@@ -201,9 +214,9 @@ def _kind(length: int | None) -> str:
 def _convert(source: str, folder: Path, head: str) -> None:
     """A checkpoint in one file → a folder that transformers loads."""
     from .huggingface import convert
-    from .options import HEADS
+    from .options import HEAD_OPTIONS
 
-    words = {name: word for word, name in HEADS.items()}
+    words = {name: word for word, name in HEAD_OPTIONS.items()}
     convert(source, folder, head=words[head])
 
 

@@ -11,7 +11,7 @@ import pytest
 import reference
 import transformers
 
-from wav2vec2_tf import UserError, Wav2Vec2Config, families
+from wav2vec2_tf import AutoModelForCTC, UserError, Wav2Vec2Config, families
 from wav2vec2_tf.config import Config
 from wav2vec2_tf.files import read_json
 
@@ -26,7 +26,7 @@ def test_defaults_are_those_of_transformers(model_type: str) -> None:
     theirs = getattr(transformers, f"{family.name}Config")().to_dict()
     ours = family.config().to_dict()
     assert theirs["model_type"] == ours["model_type"] == model_type
-    same = {name for name in ours if name in theirs} - {"vocab_size"}  # theirs may be null
+    same = {name for name in ours if name in theirs}
     assert len(same) > 20
     assert {name: theirs[name] for name in same} == {name: ours[name] for name in same}
 
@@ -60,6 +60,13 @@ def test_labels_are_counted_by_their_names() -> None:
     assert families.config_of(more).num_labels == 2
 
 
+def test_a_vocabulary_of_null_is_kept_where_it_is_the_default() -> None:
+    config = config_of({"model_type": "wav2vec2-bert", "vocab_size": None})
+    assert config.to_dict()["vocab_size"] is None
+    with pytest.raises(UserError, match="vocab_size is null, and a CTC head needs it"):
+        AutoModelForCTC(config)
+
+
 def test_null_means_the_default() -> None:
     """Configs written by old versions hold null where a field did not apply."""
     assert config_of({"layerdrop": None, "mask_time_min_masks": None}) == Wav2Vec2Config()
@@ -87,8 +94,33 @@ def test_a_whole_number_is_a_float_where_one_is_wanted() -> None:
         ({"conv_stride": [5, 2, 2, 2, 2, 2, 0]}, "must be positive"),
         ({"vocab_size": 0}, "vocab_size must be at least 1"),
         ({"num_hidden_layers": -1}, "num_hidden_layers must not be negative"),
-        ({"num_hidden_layers": 10**6}, "num_hidden_layers asks for over 1000 layers"),
-        ({"conv_dim": [1] * 1001}, "conv_dim asks for over 1000 layers"),
+        ({"num_hidden_layers": 10**6}, "num_hidden_layers asks for over 200 layers"),
+        ({"conv_dim": [1] * 201}, "conv_dim asks for over 200 layers"),
+        (
+            {"hidden_size": 4 * 10**9, "num_attention_heads": 1},
+            "hidden_size must be at most 262144",
+        ),
+        ({"num_labels": 10**7}, "num_labels must be at most 262144"),
+        ({"conv_kernel": [10**30] * 7}, "conv_dim, conv_stride and conv_kernel must be at most"),
+        (
+            {"model_type": "wavlm", "max_bucket_distance": 10**10},
+            "max_bucket_distance must be at most 262144",
+        ),
+        (
+            {"model_type": "wav2vec2-conformer", "rotary_embedding_base": 10**400},
+            "rotary_embedding_base must be from 1 to",
+        ),
+        (
+            {
+                "model_type": "wav2vec2-bert",
+                "hidden_size": 16,
+                "num_attention_heads": 2,
+                "add_adapter": True,
+                "output_hidden_size": 19,
+            },
+            "num_attention_heads does not divide output_hidden_size",
+        ),
+        ({"num_adapter_layers": -1}, "num_adapter_layers must not be negative"),
         ({"layer_norm_eps": float("nan")}, "layer_norm_eps must not be negative"),
         ({"initializer_range": -1}, "initializer_range must not be negative"),
         ({"layer_norm_eps": 10**400}, "layer_norm_eps is too large"),
@@ -107,6 +139,7 @@ def test_a_whole_number_is_a_float_where_one_is_wanted() -> None:
         ({"codevector_dim": 255}, "num_codevector_groups does not divide codevector_dim"),
         ({"num_feat_extract_layers": 6}, "num_feat_extract_layers is 6, and conv_dim has 7"),
         ({"hiden_size": 768}, "hiden_size is no field; did you mean hidden_size"),
+        ({"hidden_sise": 7, "hidden_size": 768}, "hidden_sise is no field; did you mean hidden_"),
         ({"id2label": {"0": "a", "1": "b"}, "num_labels": 3}, "num_labels is 3, and id2label"),
         ({"id2label": ["a"]}, "id2label must be an object"),
         ({"model_type": "hubert", "add_adapter": True}, "hubert has no adapter"),

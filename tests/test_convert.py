@@ -27,6 +27,8 @@ from safetensors.numpy import load_file, save_file
 
 from convert.__main__ import main
 from wav2vec2_tf import AutoModelForCTC, Processor
+from wav2vec2_tf.audio import FeatureExtractor, LogMelFeatureExtractor
+from wav2vec2_tf.auto import MODELS
 from wav2vec2_tf.provenance import Provenance
 from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS
 
@@ -322,6 +324,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         "the vocabulary has",
     ),
     "vocabulary not JSON": (lambda f: (f / "vocab.json").write_text("["), "vocab.json"),
+    "a feature extractor of another kind": (
+        lambda f: LogMelFeatureExtractor().save_pretrained(f),
+        "is of a SeamlessM4TFeatureExtractor, and a wav2vec2 model takes a Wav2Vec2FeatureExtra",
+    ),
+    "a feature extractor of another rate": (
+        lambda f: FeatureExtractor(sampling_rate=8000).save_pretrained(f),
+        "is for 8000 Hz, and speech is given to models at 16000 Hz",
+    ),
     "no feature extractor": (
         lambda f: (f / "preprocessor_config.json").unlink(),
         "preprocessor_config.json",
@@ -344,6 +354,37 @@ def test_bad_source_gives_one_line_and_nothing_else(
         assert shown.out == ""
         assert [path.name for path in tmp_path.iterdir()] == ["in"]  # no part of OUT, none hidden
     assert not (copy / "ran").exists()
+
+
+def test_a_place_where_no_folder_can_be(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("torch", copy, copy / "config.json" / "out") == 1
+    message = f"error: {copy / 'config.json'}: no folder can be made there"
+    assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("head", "variant"),
+    [
+        *((head, "layer") for head in MODELS),
+        ("ForPreTraining", "unispeech-sat"),
+        ("ForXVector", "data2vec-audio"),
+    ],
+)
+def test_the_head_is_known_by_its_tensors(
+    head: str, variant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the config names no class, or one that transformers lacks."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    model = reference.perturbed_model(reference.tiny_config(variant), head=head)
+    reference.save_checkpoint(model, source)
+    change_config(source, architectures=["Wav2Vec2ForSpeechClassification"])
+    assert run("torch", source, out) == 0
+    (written,) = json.loads((out / "config.json").read_text())["architectures"]
+    assert written == type(model).__name__
+    assert "left out" not in capsys.readouterr().err
+    if head not in ("Model", "ForCTC"):
+        assert run("torch", source, tmp_path / "base", "--head", "none") == 0
+        assert "left out, of no use to this head: " in capsys.readouterr().err
 
 
 def test_a_head_that_is_not_there(
@@ -544,6 +585,18 @@ def test_a_certificate_that_does_not_speak_for_the_model(
     assert shown.err.count("\n") == 1
     assert complaint in shown.err
     assert [path.name for path in tmp_path.iterdir()] == ["parity.json"]
+
+
+def test_a_certificate_of_another_language(
+    saved: Path, parity: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All languages of MMS share the file of the model itself."""
+    values = json.loads(parity.read_text())
+    values["sha256"]["adapter.deu.safetensors"] = "0" * 64
+    path = tmp_path / "parity.json"
+    path.write_text(json.dumps(values))
+    assert run("package", saved, tmp_path / "a.tar.gz", "--parity", path) == 1
+    assert "of another checkpoint, or another language of it" in capsys.readouterr().err
 
 
 @contextlib.contextmanager

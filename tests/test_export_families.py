@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from convert.__main__ import main
 from convert.saved_model import write_expected
 from wav2vec2_tf import Processor, Recognizer, UserError, families
-from wav2vec2_tf.auto import HEADS
+from wav2vec2_tf.auto import MODELS
 from wav2vec2_tf.config import Wav2Vec2BertConfig
 from wav2vec2_tf.export import check, saved_model
 from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS
@@ -98,7 +98,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported
     def export(variant: str, head: str) -> Exported:
         folder = tmp_path_factory.mktemp(f"{variant}-{head}")
         source = checkpoint(folder / "source", variant, head)
-        model = HEADS[head].from_pretrained(source)
+        model = MODELS[head].from_pretrained(source)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(saved_model, "_seconds", few_structures)
             if head == families.CTC and variant not in TRAINED:
@@ -262,7 +262,7 @@ def test_every_head(head: str, exported: Any, tmp_path: Path) -> None:
 
 def test_outputs_that_a_family_does_not_give_are_left_out(tmp_path: Path) -> None:
     source = checkpoint(tmp_path, "unispeech-sat", families.PRE_TRAINING)
-    model = HEADS[families.PRE_TRAINING].from_pretrained(source)
+    model = MODELS[families.PRE_TRAINING].from_pretrained(source)
     outputs = saved_model.outputs(model, padded_batch(0.0), None)
     assert sorted(outputs) == ["logits", "projected_states"]
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
+import keras
+import layer_reference
 import ml_dtypes
 import numpy as np
 import pytest
 import reference
+import tensorflow as tf
 import torch
 import transformers
 from safetensors.numpy import load_file, save_file
 
-from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, auto, families
+from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, Wav2Vec2Config, auto, families
 from wav2vec2_tf.checkpoint import loader, weight_names
 
 MASK = "wav2vec2.masked_spec_embed"
@@ -293,7 +297,7 @@ def test_config_is_written_back_whole(folder: Path, tmp_path: Path) -> None:
 # The weight table
 
 
-@pytest.mark.parametrize("head", list(auto.HEADS))
+@pytest.mark.parametrize("head", list(auto.MODELS))
 @pytest.mark.parametrize("variant", reference.VARIANTS)
 def test_every_variable_has_the_name_and_shape_of_transformers(variant: str, head: str) -> None:
     """For every family and head, without any value."""
@@ -302,17 +306,38 @@ def test_every_variable_has_the_name_and_shape_of_transformers(variant: str, hea
     family = families.family_of(config)
     if head not in (families.BASE, families.CTC, *family.heads):
         with pytest.raises(UserError, match=f"has no {head}; it has ForCTC"):
-            auto.HEADS[head].check_head(config)
+            auto.MODELS[head].check_head(config)
         assert not hasattr(transformers, family.architecture(head))
         return
     if config.add_adapter and head not in (families.BASE, families.CTC):
         return
-    ours = loader.tensors(auto.HEADS[head].skeleton(config), family.prefix)
+    ours = loader.tensors(auto.MODELS[head].skeleton(config), family.prefix)
     with torch.device("meta"):
         wanted = getattr(transformers, family.architecture(head))(theirs).state_dict()
     assert {name: tensor.shape for name, tensor in ours.items()} == {
         name: tuple(values.shape) for name, values in wanted.items()
     }
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_skeleton_never_takes_memory(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras gives values to what was made in one stateless scope when the next one closes."""
+    made: list[keras.Variable] = []
+    add_weight = keras.layers.Layer.add_weight
+
+    def kept(layer: keras.layers.Layer, *arguments: Any, **options: Any) -> keras.Variable:
+        if fails and len(made) > 20:
+            raise UserError("as a config may")
+        made.append(add_weight(layer, *arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(keras.layers.Layer, "add_weight", kept)
+    with contextlib.suppress(UserError):
+        AutoModelForCTC.skeleton(Wav2Vec2Config())
+    with keras.StatelessScope():
+        pass
+    assert len(made) > 20
+    assert all(variable._value is None for variable in made)
 
 
 def test_names_are_those_that_only_rows_can_tell() -> None:
@@ -413,6 +438,34 @@ def test_a_saved_model_is_no_checkpoint(copy: Path) -> None:
     (copy / "saved_model.pb").touch()
     with pytest.raises(UserError, match="is a SavedModel; give the checkpoint"):
         AutoModelForCTC.from_pretrained(copy)
+
+
+@pytest.mark.parametrize("dtype", [None, "float16"])
+def test_numbers_too_large_for_the_type_are_named(copy: Path, dtype: str | None) -> None:
+    tensors = tensors_of(copy)
+    tensors["lm_head.bias"][0] = 1e5
+    rewrite(copy, tensors)
+    model = AutoModelForCTC.from_pretrained(copy, dtype=dtype)
+    assert model.load_report.not_finite == (("lm_head.bias",) if dtype else ())
+
+
+def test_keras_policy_is_the_default_type(folder: Path) -> None:
+    with layer_reference.policy("mixed_bfloat16"):
+        model = AutoModelForCTC.from_pretrained(folder)
+        other = AutoModelForCTC.from_pretrained(folder, dtype="float32")
+    assert model.lm_head.dtype_policy.name == "mixed_bfloat16"
+    assert other.lm_head.dtype_policy.name == "float32"
+    assert model(np.zeros((1, 4000), np.float32)).dtype == tf.bfloat16
+
+
+@pytest.mark.parametrize("name", ["dtype", "torch_dtype"])
+def test_the_config_names_the_type_that_was_saved(copy: Path, tmp_path: Path, name: str) -> None:
+    path = copy / "config.json"
+    values = json.loads(path.read_text())
+    values.pop("dtype", None)
+    path.write_text(json.dumps({**values, name: "float32"}))
+    AutoModelForCTC.from_pretrained(copy, dtype="bfloat16").save_pretrained(tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "config.json").read_text())[name] == "bfloat16"
 
 
 def test_values_that_are_not_numbers_are_loaded_and_named(

@@ -98,6 +98,36 @@ def test_load_adapter_replaces_adapter_and_head(folder: Path, speech: np.ndarray
         assert [tuple(v.shape) for v in heads] == [(24, logits.shape[-1]), (logits.shape[-1],)]
 
 
+def test_an_adapter_that_is_no_number_is_named(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    tensors = load_file(copy / "adapter.fra.safetensors")
+    tensors["lm_head.bias"] = np.full_like(tensors["lm_head.bias"], np.nan)
+    save_file(tensors, copy / "adapter.fra.safetensors", metadata={"format": "pt"})
+    model = AutoModelForCTC.from_pretrained(copy)
+    assert model.load_report.not_finite == ()
+    model.load_adapter("fra")
+    assert model.load_report.not_finite == ("lm_head.bias",)
+    assert "NaN or infinity in lm_head.bias" in caplog.text
+
+
+def test_one_language_is_kept_in_conversion(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert convert(["torch", str(folder), str(tmp_path / "eng")]) == 0
+    assert "the language kept is 'eng', of 3; --target-lang names" in capsys.readouterr().err
+    assert convert(["torch", str(folder), str(tmp_path / "fra"), "--target-lang", "fra"]) == 0
+    assert "language" not in capsys.readouterr().err
+    for lang in ("eng", "fra"):
+        tokenizer = AutoProcessor.from_pretrained(tmp_path / lang).tokenizer
+        assert tokenizer.target_lang == lang and tokenizer.languages == (lang,)
+        theirs = transformers.Wav2Vec2CTCTokenizer.from_pretrained(tmp_path / lang)
+        assert theirs.convert_ids_to_tokens(range(len(tokenizer))) == list(tokenizer.tokens)
+        with pytest.raises(UserError, match="has vocabularies of 1 languages, and 'deu' is not"):
+            AutoProcessor.from_pretrained(tmp_path / lang, target_lang="deu")
+
+
 def test_the_example_of_the_docs(folder: Path) -> None:
     page = (Path(__file__).parent.parent / "docs" / "families.md").read_text(encoding="utf-8")
     [example] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)

@@ -345,11 +345,12 @@ MMS = BOTH | {
 
 
 def fails_for_language(source: str | Path, language: str, **options: object) -> str:
-    """One message, whether all of the model or only the adapter is asked for."""
+    """Of a local folder one message, whether all of the model or only the adapter is asked for."""
     message = fails(source, adapter=language, **options)
-    with pytest.raises(UserError) as caught:
-        sources.adapter_file(source, language, **options)  # type: ignore[arg-type]
-    assert str(caught.value) == message
+    if isinstance(source, Path):
+        with pytest.raises(UserError) as caught:
+            sources.adapter_file(source, language)
+        assert str(caught.value) == message
     return message
 
 
@@ -358,24 +359,23 @@ def test_the_adapter_of_one_language_is_fetched_with_the_model(hub: Hub, tmp_pat
     folder = sources.resolve("o/mms", adapter="fra", cache_dir=tmp_path)
     whole = {*DESCRIPTION, "model.safetensors", "adapter.fra.safetensors"}
     assert names(folder) == hub.downloads() == whole
-    hub.requests.clear()
-    file = sources.adapter_file(folder, "fra", cache_dir=tmp_path)
-    assert file == folder / "adapter.fra.safetensors"
-    assert hub.requests == []
+    assert sources.adapter_file(folder, "fra") == folder / "adapter.fra.safetensors"
 
 
-def test_the_adapter_of_another_language_is_fetched_alone(hub: Hub, tmp_path: Path) -> None:
+def test_of_the_adapter_of_another_language_no_more_is_fetched(hub: Hub, tmp_path: Path) -> None:
     hub.models["o/mms"] = {MAIN: MMS, OLD: MMS | {"adapter.frr.bin": b"old"}}
+    sources.resolve("o/mms", cache_dir=tmp_path)
     for language, name in [
         ("frr", "adapter.frr.bin"),
         ("uzb-script_latin", "adapter.uzb-script_latin.safetensors"),
     ]:
         hub.requests.clear()
-        file = sources.adapter_file("o/mms", language, cache_dir=tmp_path)
+        folder = sources.resolve("o/mms", adapter=language, cache_dir=tmp_path)
+        file = sources.adapter_file(folder, language)
         assert file.name == name and file.read_bytes() == MMS[name]
         assert hub.downloads() == {name}
-    old = sources.adapter_file("o/mms", "frr", revision="v1", cache_dir=tmp_path)
-    assert old.read_bytes() == b"old"
+    folder = sources.resolve("o/mms", adapter="frr", revision="v1", cache_dir=tmp_path)
+    assert sources.adapter_file(folder, "frr").read_bytes() == b"old"
 
 
 def test_adapters_in_a_local_folder(tmp_path: Path) -> None:
@@ -431,12 +431,11 @@ def test_without_network_only_cached_adapters_are_had(
     folder = sources.resolve("o/mms", adapter="fra", cache_dir=tmp_path)
     offline: dict[str, Any] = {"cache_dir": tmp_path, "local_files_only": True}
     assert sources.resolve("o/mms", adapter="fra", **offline) == folder
-    assert sources.adapter_file("o/mms", "fra", **offline).parent == folder
     message = fails_for_language("o/mms", "frr", **offline)
     assert message.startswith("o/mms as cached (connect for more): has no adapter for 'frr'")
 
     request.getfixturevalue("unreachable")
-    assert sources.adapter_file("o/mms", "fra", cache_dir=tmp_path).parent == folder
+    assert sources.resolve("o/mms", adapter="fra", cache_dir=tmp_path) == folder
     assert "cannot be reached" in fails_for_language("o/mms", "frr", cache_dir=tmp_path)
     (record,) = caplog.records
     assert "using the cached copy" in record.getMessage()

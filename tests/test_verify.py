@@ -128,7 +128,7 @@ def test_certificate(variant: str, head: str, tmp_path: Path) -> None:
     assert all(row["scale"] > 1e-3 for row in rows), "a comparison of zeros would prove nothing"
     for row in rows:
         of_scale = max(1.0, row["scale"])
-        exact = row["part"] in ("last_hidden_state", "logits")
+        exact = row["part"] in ("logits", parity.LAST, parity.QUANTIZED, *parity.FINAL.values())
         wanted = 1e-3 if row["part"] == "log_mel" else 2e-4 * (1 if exact else of_scale)
         assert row["allowed"] == pytest.approx(wanted)
         if row["part"] != "log_mel":
@@ -274,7 +274,7 @@ def test_fairseq(name: str, tmp_path: Path) -> None:
     assert PROVEN in values["notes"] and UNPROVEN not in values["notes"]
 
 
-def test_one_language_of_many(tmp_path: Path) -> None:
+def test_one_language_of_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = tmp_path / "source", tmp_path / "out"
     model = reference.perturbed_model(reference.tiny_config("mms"))
     reference.save_checkpoint(model, source)
@@ -287,6 +287,11 @@ def test_one_language_of_many(tmp_path: Path) -> None:
     vocabularies = {"eng": english, "fra": {**english, "é": tokens}}
     (source / "vocab.json").write_text(json.dumps(vocabularies))
     assert run("torch", source, out, "--target-lang", "fra") == 0
+    assert list(json.loads((out / "vocab.json").read_text())) == ["fra"]
+    for options in ((), ("--target-lang", "eng")):
+        capsys.readouterr()
+        assert run("verify", source, out, *options) == 1
+        assert "is of the language 'fra': pass --target-lang fra" in one_line(capsys)
     values = certificate(source, out, "--target-lang", "fra")
     assert values["target_lang"] == "fra"
     assert values["sha256"].keys() == {"model.safetensors", "adapter.fra.safetensors"}

@@ -19,7 +19,7 @@ AutoModelForAudioFrameClassification = Wav2Vec2ForAudioFrameClassification
 AutoModelForAudioXVector = Wav2Vec2ForXVector
 AutoProcessor = Processor
 
-HEADS = {
+MODELS = {
     model.head: model
     for model in (
         *(Wav2Vec2Model, Wav2Vec2ForCTC, Wav2Vec2ForPreTraining),

@@ -7,7 +7,6 @@ Which class a `model_type` has is in `families.py`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import types
 import typing
@@ -15,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.errors import UserError, did_you_mean
 
 SAMPLE_RATE = 16_000  # Hz, of every model
 PUBLISHED_LENGTH = 246_000  # samples (15.4 s) that the published SavedModels are fixed to
@@ -24,7 +23,10 @@ MEL_STACK = 2  # such windows to a frame; the last of an odd number makes none
 ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu", "swish")
 DEFAULT_LABELS = 2  # of a classifier whose config names none
 NEAR_MISS = 0.9  # likeness from which an unknown field is taken for a misspelt one
-MOST_LAYERS = 1000  # of one kind: a file that claims more is not built to see whether it fits
+# A file that claims more is not built to see whether it fits.
+MOST_LAYERS = 200  # of one kind
+LARGEST_SIZE = 2**18
+LARGEST_ROTARY_BASE = 2**53
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class Config:
     model_type: ClassVar[str]
     feat_proj_layer_norm: ClassVar[bool] = True
 
-    vocab_size: int = 32
+    vocab_size: int | None = 32  # None where there is no CTC head
     hidden_size: int = 768
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
@@ -89,6 +91,8 @@ class Config:
             value = getattr(self, name)
             if name in _COUNTS and value is not None and value < 1:
                 raise UserError(f"config: {name} must be at least 1, got {value}")
+            if name in _COUNTS and value is not None and value > LARGEST_SIZE:
+                raise UserError(f"config: {name} must be at most {LARGEST_SIZE}, got {value}")
             layers = len(value) if isinstance(value, tuple) else value
             if name in _LAYERS and layers > MOST_LAYERS:
                 raise UserError(f"config: {name} asks for over {MOST_LAYERS} layers")
@@ -200,10 +204,8 @@ class Config:
         }
         extra = {k: v for k, v in values.items() if k not in kinds and k != "model_type"}
         for name in extra:
-            absent = [other for other in kinds if other not in values]
-            near = difflib.get_close_matches(name, absent, 1, NEAR_MISS)
-            if near:
-                raise UserError(f"config: {name} is no field; did you mean {near[0]}?")
+            if near := did_you_mean(name, kinds, NEAR_MISS):
+                raise UserError(f"config: {name} is no field{near}")
         labels = extra.get("id2label")
         if isinstance(labels, dict):
             count = known.setdefault("num_labels", len(labels))
@@ -356,6 +358,7 @@ class Data2VecAudioConfig(WaveformConfig):
 class Wav2Vec2ConformerConfig(Wav2Vec2Config):
     model_type: ClassVar[str] = "wav2vec2-conformer"
 
+    vocab_size: int | None = None
     position_embeddings_type: str | None = "relative"
     rotary_embedding_base: int = 10_000
     max_source_positions: int = 5000
@@ -373,6 +376,7 @@ class Wav2Vec2BertConfig(Config):
 
     model_type: ClassVar[str] = "wav2vec2-bert"
 
+    vocab_size: int | None = None
     hidden_size: int = 1024
     num_hidden_layers: int = 24
     num_attention_heads: int = 16
@@ -398,6 +402,8 @@ class Wav2Vec2BertConfig(Config):
     def _check(self) -> None:
         super()._check()
         _check_conformer(self, (None, "relative", "rotary", "relative_key"))
+        if self.last_hidden_size % self.num_attention_heads:
+            raise UserError("config: num_attention_heads does not divide output_hidden_size")
 
     @property
     def adapter_padding(self) -> int:
@@ -414,14 +420,13 @@ _COUNTS = frozenset(
     (
         *("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size"),
         *("mask_time_length", "mask_feature_length"),
-        *("adapter_kernel_size", "adapter_stride", "num_adapter_layers", "output_hidden_size"),
+        *("adapter_kernel_size", "adapter_stride", "output_hidden_size"),
         *("num_labels", "classifier_proj_size", "xvector_output_dim"),
         *("num_conv_pos_embeddings", "num_conv_pos_embedding_groups", "conv_pos_kernel_size"),
         *("adapter_attn_dim", "num_codevectors_per_group", "num_codevector_groups"),
         *("codevector_dim", "proj_codevector_dim", "num_negatives"),
         *("num_buckets", "max_bucket_distance", "num_ctc_classes", "num_clusters"),
         *("max_source_positions", "conv_depthwise_kernel_size", "feature_projection_input_dim"),
-        "rotary_embedding_base",
     )
 )
 _LAYERS = frozenset(
@@ -429,7 +434,8 @@ _LAYERS = frozenset(
 )
 _NOT_NEGATIVE = frozenset(
     (
-        *("num_hidden_layers", "layer_norm_eps", "initializer_range", "pad_token_id"),
+        *("num_hidden_layers", "num_adapter_layers"),
+        *("layer_norm_eps", "initializer_range", "pad_token_id"),
         *("mask_time_min_masks", "mask_feature_min_masks", "diversity_loss_weight"),
         *("left_max_position_embeddings", "right_max_position_embeddings"),
     )
@@ -477,6 +483,8 @@ def _one_length(config: Config, *names: str) -> None:
     listed = f"{', '.join(names[:-1])} and {names[-1]}"
     if len({len(values) for values in lists}) != 1 or not lists[0]:
         raise UserError(f"config: {listed} must be of one length")
+    if max(max(values) for values in lists) > LARGEST_SIZE:
+        raise UserError(f"config: {listed} must be at most {LARGEST_SIZE}")
     if min(min(values) for values in lists) < 1:
         raise UserError(f"config: {listed} must be positive")
 
@@ -492,6 +500,11 @@ def _check_conformer(
         raise UserError(
             "config: conv_depthwise_kernel_size must be odd, "
             f"got {config.conv_depthwise_kernel_size}"
+        )
+    if not 1 <= config.rotary_embedding_base <= LARGEST_ROTARY_BASE:
+        raise UserError(
+            f"config: rotary_embedding_base must be from 1 to {LARGEST_ROTARY_BASE}, "
+            f"got {config.rotary_embedding_base}"
         )
     if scheme == "rotary" and config.hidden_size // config.num_attention_heads % 2:
         raise UserError("config: rotary positions need an even number of channels in a head")

@@ -7,7 +7,6 @@ paper in `convert/package.py`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from wav2vec2_tf.bert_adapter import BertAdapter
 from wav2vec2_tf.conformer import ConformerEncoder
 from wav2vec2_tf.data2vec import PositionalConvStack
 from wav2vec2_tf.encoder import Encoder
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.errors import UserError, did_you_mean
 from wav2vec2_tf.hubert import hubert_positions
 from wav2vec2_tf.wavlm import GatedAttention
 
@@ -121,10 +120,9 @@ def config_of(values: Mapping[str, Any]) -> configs.Config:
     """The config in the values of a `config.json`; `UserError` for an unknown `model_type`."""
     model_type = values.get("model_type")
     if not isinstance(model_type, str) or model_type not in FAMILIES:
-        near = difflib.get_close_matches(str(model_type), FAMILIES, 1)
         raise UserError(
             f"config: model_type {model_type!r} is unknown; known: {', '.join(FAMILIES)}"
-            + (f"; did you mean {near[0]}?" if near else "")
+            + did_you_mean(str(model_type), FAMILIES)
         )
     config = FAMILIES[model_type].config.from_dict(values)
     family_of(config)  # refuses what the family lacks

@@ -64,8 +64,13 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 def _parents(path: Path) -> Iterator[None]:
     """Make the folders above `path`; on an error, remove those made here."""
     made = [parent for parent in path.absolute().parents if not parent.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{path.parent}: no folder can be made there ({error.strerror}); name another place"
+            ) from None
         yield
     except BaseException:
         for parent in made:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -16,13 +15,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import keras
+from keras.src.backend.common import global_state
 
 from wav2vec2_tf import families
 from wav2vec2_tf.checkpoint import loader
 from wav2vec2_tf.checkpoint.readers import Checkpoint, open_checkpoint
 from wav2vec2_tf.checkpoint.writer import write_safetensors
 from wav2vec2_tf.config import Config
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.errors import UserError, did_you_mean
 from wav2vec2_tf.files import read_json, whole_file
 from wav2vec2_tf.sources import adapter_file, resolve
 
@@ -57,7 +57,7 @@ class Pretrained:
         cls,
         source: str | PathLike[str],
         *,
-        dtype: str = "float32",
+        dtype: str | None = None,
         target_lang: str | None = None,
         revision: str | None = None,
         token: str | None = None,
@@ -71,7 +71,7 @@ class Pretrained:
             source: a folder in Hugging Face format, the id of a model on the Hugging Face Hub, or
                 a fairseq checkpoint (`.pt`).
             dtype: of weights and computation: "float32", or "bfloat16" or "float16" for inference
-                in half the memory.
+                in half the memory; by default Keras's dtype policy, which is float32 unless set.
             target_lang: the language whose adapter and head to load, of a model that has one for
                 each (MMS); by default those in the checkpoint itself.
             revision, token, cache_dir, local_files_only: as `huggingface_hub` takes them.
@@ -81,7 +81,7 @@ class Pretrained:
         Raises:
             UserError: see `sources.resolve`, `Config` and `checkpoint.loader.plan`.
         """
-        if dtype not in DTYPES:
+        if dtype not in (None, *DTYPES):
             raise UserError(f"dtype {dtype!r} is unknown; known: {', '.join(DTYPES)}")
         hub: dict[str, Any] = {
             "revision": revision,
@@ -101,7 +101,7 @@ class Pretrained:
 
     @classmethod
     def of_checkpoint(
-        cls, config: Config, checkpoint: Checkpoint, plan: loader.Plan, dtype: str = "float32"
+        cls, config: Config, checkpoint: Checkpoint, plan: loader.Plan, dtype: str | None = None
     ) -> Self:
         """A model with the weights of a checkpoint, as planned."""
         with _dtype_policy(dtype):
@@ -129,16 +129,22 @@ class Pretrained:
     @classmethod
     def skeleton(cls, config: Config) -> keras.Model:
         """A model whose weights have names, shapes and types, but no values."""
-        with keras.StatelessScope(initialize_variables=False):
-            model = cls(config)
-            model.build()  # type: ignore[attr-defined]
+        # Keras lists them, to give them values when whichever scope closes next.
+        pending = "uninitialized_variables"
+        before = list(global_state.get_global_attribute(pending) or ())
+        try:
+            with keras.StatelessScope(initialize_variables=False):
+                model = cls(config)
+                model.build()  # type: ignore[attr-defined]
+        finally:
+            global_state.set_global_attribute(pending, before)
         return model
 
     def load_adapter(self, target_lang: str) -> None:
         """Put another language's adapter and head in place of those loaded (MMS).
 
         Functions traced with this model go on where the new head has the size of the former, and
-        give NaN where it has not: make them anew.
+        give NaN where it has not: make them anew, and compile anew to go on training.
 
         Raises:
             UserError: the model has no adapters, was not loaded by `from_pretrained`, or its
@@ -157,7 +163,8 @@ class Pretrained:
         if config.vocab_size != self.config.vocab_size:
             self.set_head(config.vocab_size)  # type: ignore[attr-defined]
         self.config = config
-        loader.load(self, checkpoint, plan, only=adapter)
+        self.load_report = loader.load(self, checkpoint, plan, only=adapter)
+        log_report(checkpoint.path, self.load_report)
         self.train_function = self.test_function = self.predict_function = None
 
     @property
@@ -172,13 +179,18 @@ class Pretrained:
             self.build()  # type: ignore[attr-defined]
         with whole_file(folder / WEIGHTS_FILE) as beside:
             write_safetensors(beside, loader.tensors(self, self.prefix))
-        write_config(folder, self.config, self.head)
+        write_config(folder, self.config, self.head, self.dtype)  # type: ignore[attr-defined]
 
 
-def write_config(folder: Path, config: Config, head: str) -> None:
-    """`config.json`, whole or not at all; it names the class that transformers loads."""
+def write_config(folder: Path, config: Config, head: str, dtype: str | None = None) -> None:
+    """`config.json`, whole or not at all; it names the class that transformers loads.
+
+    With `dtype`, the type of the weights, also what it says of that is true.
+    """
     architecture = families.family_of(config).architecture(head)
     values = {**config.to_dict(), "architectures": [architecture]}
+    for name in values.keys() & {"dtype", "torch_dtype"} if dtype else ():
+        values[name] = dtype
     with whole_file(folder / CONFIG_FILE) as beside:
         beside.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -208,7 +220,7 @@ def open_model(
     elif not path.is_dir():
         values = read_json(place)
     if target_lang is not None:
-        adapter = open_checkpoint(adapter_file(source, target_lang, **hub))
+        adapter = open_checkpoint(adapter_file(path, target_lang))
         if overrides.setdefault("vocab_size", _vocabulary(adapter)) != _vocabulary(adapter):
             raise UserError("target_lang brings a head of its own size: leave vocab_size out")
         checkpoint = _with_adapter(checkpoint, adapter)
@@ -228,10 +240,7 @@ def _config(values: Mapping[str, Any], place: Path, overrides: Mapping[str, Any]
     known = config.field_kinds()
     for name in overrides:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise UserError(
-                f"{name} is no field of the config" + (f"; did you mean {near[0]}?" if near else "")
-            )
+            raise UserError(f"{name} is no field of the config" + did_you_mean(name, known))
     config = dataclasses.replace(config, **overrides)
     families.family_of(config)  # refuses what the family lacks
     return config
@@ -260,10 +269,10 @@ def _vocabulary(adapter: Checkpoint) -> int:
 
 
 @contextlib.contextmanager
-def _dtype_policy(dtype: str) -> Iterator[None]:
-    """Layers made inside have weights and computation of this type."""
+def _dtype_policy(dtype: str | None) -> Iterator[None]:
+    """Layers made inside have weights and computation of this type, if it is given."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype)
+    keras.config.set_dtype_policy(dtype or before)
     try:
         yield
     finally:

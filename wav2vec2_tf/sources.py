@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.errors import UserError, near_languages
 
 logger = logging.getLogger(__name__)
 
@@ -61,50 +60,23 @@ def resolve(
     """
     path = _local(source)
     if path is None:
-        return _from_hub(
-            os.fspath(source),
-            lambda title, files: _wanted(title, files, adapter),
-            revision,
-            token,
-            cache_dir,
-            local_files_only,
-        )
+        return _from_hub(os.fspath(source), adapter, revision, token, cache_dir, local_files_only)
     if adapter is not None:
         adapter_file(path, adapter)
     return path
 
 
-def adapter_file(
-    source: str | os.PathLike[str],
-    language: str,
-    *,
-    revision: str | None = None,
-    token: str | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
-    local_files_only: bool = False,
-) -> Path:
+def adapter_file(source: Path, language: str) -> Path:
     """The weights of a language's adapter: `adapter.fra.safetensors` or else `adapter.fra.bin`.
 
     Args:
-        source: the model's folder, a file in it, or a hub's model id, of which no more is fetched.
+        source: the model's folder, or a file in it.
         language: as the files are named, "fra".
-        revision, token, cache_dir, local_files_only: as for `resolve`.
 
     Raises:
-        UserError: as `resolve` does; for a language without an adapter it names similar ones.
+        UserError: there is none for the language; similar ones are named.
     """
-    folder = _local(source)
-    if folder is None:
-        folder = _from_hub(
-            os.fspath(source),
-            lambda title, files: [_adapter_name(title, files, language)],
-            revision,
-            token,
-            cache_dir,
-            local_files_only,
-        )
-    elif folder.is_file():
-        folder = folder.parent
+    folder = source.parent if source.is_file() else source
     return folder / _adapter_name(str(source), _names(folder), language)
 
 
@@ -124,13 +96,6 @@ def _adapter_name(title: str, files: Iterable[str], language: str) -> str:
         f"{title}: has no adapter for {language!r} but for {len(kinds)} languages; "
         f"pass target_lang=, as {near_languages(language, kinds)}"
     )
-
-
-def near_languages(language: str | None, languages: Iterable[str]) -> str:
-    """For an error: up to five languages, those spelt most alike, or else the first."""
-    known = sorted(languages)
-    near = difflib.get_close_matches(str(language), known, 5, cutoff=0.3) or known[:5]
-    return ", ".join(map(repr, near))
 
 
 def _names(folder: Path) -> list[str]:
@@ -158,13 +123,13 @@ def _looks_like_a_path(source: str) -> bool:
 
 def _from_hub(
     model: str,
-    choose: Callable[[str, list[str]], list[str]],
+    adapter: str | None,
     revision: str | None,
     token: str | None,
     cache_dir: str | os.PathLike[str] | None,
     local_files_only: bool,
 ) -> Path:
-    """The folder with those of a model's files that `choose(title, files)` names, or raises for."""
+    """The folder with a model's files, and with the adapter of a language if one is named."""
     import huggingface_hub
     from huggingface_hub import constants, errors
 
@@ -176,7 +141,7 @@ def _from_hub(
                 f"{_title(model, revision)}: neither a folder here nor in the cache; "
                 "connect once without local_files_only and HF_HUB_OFFLINE"
             )
-        choose(f"{_title(model, revision)} as cached (connect for more)", _names(folder))
+        _wanted(f"{_title(model, revision)} as cached (connect for more)", _names(folder), adapter)
         return folder
 
     # An HfHubHTTPError derives from the base error of the HTTP library, whichever that is; the page
@@ -188,10 +153,14 @@ def _from_hub(
     )
     try:
         info = huggingface_hub.HfApi(token=token).model_info(model, revision=revision)
-        files = choose(model, [sibling.rfilename for sibling in info.siblings or ()])
+        files = _wanted(model, [sibling.rfilename for sibling in info.siblings or ()], adapter)
         return Path(
             huggingface_hub.snapshot_download(
-                model, revision=revision, token=token, cache_dir=cache, allow_patterns=files
+                model,
+                revision=revision,
+                token=token,
+                cache_dir=cache,
+                allow_patterns=files,
             )
         )
     except UserError:
@@ -209,7 +178,7 @@ def _from_hub(
             f"{_title(model, revision)}: not a folder here, not in the cache, and {reason}; "
             "connect and try again"
         ) from problem
-    choose(f"{_title(model, revision)} as cached ({reason})", _names(folder))
+    _wanted(f"{_title(model, revision)} as cached ({reason})", _names(folder), adapter)
     logger.warning("%s: using the cached copy, as %s", _title(model, revision), reason)
     return folder
 

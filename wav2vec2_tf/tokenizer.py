@@ -21,9 +21,8 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.errors import UserError, near_languages
 from wav2vec2_tf.files import read_json, whole_file
-from wav2vec2_tf.sources import near_languages
 
 VOCABULARY_FILE = "vocab.json"
 CONFIG_FILE = "tokenizer_config.json"
@@ -172,6 +171,14 @@ class CTCTokenizer:
             )
         self._take(self._vocabularies[target_lang], {})
         self.target_lang = target_lang
+
+    def keep_target_lang(self) -> None:
+        """Forget the other languages' vocabularies: the model has no head for them."""
+        self._vocabularies = {
+            language: ids
+            for language, ids in self._vocabularies.items()
+            if language == self.target_lang
+        }
 
     def _take(self, vocabulary: Mapping[str, int], added_tokens: Mapping[int, AddedToken]) -> None:
         """Number the tokens of a vocabulary and those beside it, and check them before any use."""

@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf import ctc
-from wav2vec2_tf.audio import FeatureExtractor, normalize
-from wav2vec2_tf.config import SAMPLE_RATE, Config
+from wav2vec2_tf.audio import FeatureExtractor, LogMelFeatureExtractor, normalize
+from wav2vec2_tf.config import SAMPLE_RATE, Config, WaveformConfig
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.families import CTC, head_named
 from wav2vec2_tf.lengths import bucket
 from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, open_model, read_config
 from wav2vec2_tf.processor import Processor
@@ -78,12 +79,16 @@ class Recognizer:
         call: Callable[..., tf.Tensor]
         if (path / "saved_model.pb").exists():
             facts = path / SAVED_MODEL_FACTS
-            config, processor = read_config(facts), Processor.from_pretrained(facts)
+            config = read_config(facts)
+            _require_ctc(path, head_named(config) == CTC)
+            processor = Processor.from_pretrained(facts)
             tokenizer = fitting_tokenizer(path, config, processor)
             call, length = _saved_model(path)
         else:
-            config, _ = open_model(path, target_lang=target_lang)
+            config, checkpoint = open_model(path, target_lang=target_lang)
+            _require_ctc(path, "lm_head.weight" in checkpoint)
             processor = Processor.from_pretrained(path, target_lang=target_lang)
+            check_extractor(path, config, processor)
             tokenizer = fitting_tokenizer(path, config, processor)
             call, length = _keras_model(path, target_lang), None
         compiled = tf.function(call, jit_compile=jit_compile, reduce_retracing=True)
@@ -154,6 +159,22 @@ def normalizes(processor: Processor) -> bool:
     return isinstance(extractor, FeatureExtractor) and extractor.do_normalize
 
 
+def check_extractor(source: Path, config: Config, processor: Processor) -> None:
+    """Raise `UserError` where a processor is for models of another kind, or of another rate."""
+    extractor = processor.feature_extractor
+    wanted = FeatureExtractor if isinstance(config, WaveformConfig) else LogMelFeatureExtractor
+    if not isinstance(extractor, wanted):
+        raise UserError(
+            f"{source}: its preprocessor_config.json is of a {extractor.kind}, and a "
+            f"{config.model_type} model takes a {wanted.kind}: take the file of its checkpoint"
+        )
+    if extractor.sampling_rate != SAMPLE_RATE:
+        raise UserError(
+            f"{source}: its preprocessor_config.json is for {extractor.sampling_rate} Hz, and "
+            f"speech is given to models at {SAMPLE_RATE} Hz here: no other rate can be had"
+        )
+
+
 def fitting_tokenizer(source: Path, config: Config, processor: Processor) -> CTCTokenizer:
     """The processor's tokenizer; `UserError` where its tokens are not those of the model's head.
 
@@ -163,12 +184,17 @@ def fitting_tokenizer(source: Path, config: Config, processor: Processor) -> CTC
     if tokenizer is None:
         missing = "dict.ltr.txt beside it" if source.is_file() else "vocab.json"
         raise UserError(f"{source}: there is no {missing}, so no text can be made of its output")
-    if not tokenizer.vocab_size <= config.vocab_size <= len(tokenizer.tokens):
+    if not tokenizer.vocab_size <= (config.vocab_size or 0) <= len(tokenizer.tokens):
         raise UserError(
             f"{source}: the vocabulary has {tokenizer.vocab_size} tokens and the model's head "
             f"{config.vocab_size}; take the vocabulary that the checkpoint was trained with"
         )
     return tokenizer
+
+
+def _require_ctc(source: Path, has_head: bool) -> None:
+    if not has_head:
+        raise UserError(f"{source}: has no CTC head, so no text can be made of its output")
 
 
 def _keras_model(path: Path, target_lang: str | None) -> Callable[..., tf.Tensor]:
@@ -179,8 +205,6 @@ def _keras_model(path: Path, target_lang: str | None) -> Callable[..., tf.Tensor
 
 def _saved_model(folder: Path) -> tuple[Callable[..., tf.Tensor], int | None]:
     loaded = load_saved_model(folder)
-    if "transcribe" not in loaded.signatures:
-        raise UserError(f"{folder}: has no CTC head, so no text can be made of its output")
     speech = loaded.signatures["serving_default"].structured_input_signature[1]["speech"]
 
     def call(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:

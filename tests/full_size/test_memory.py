@@ -13,7 +13,7 @@ import pytest
 import reference
 
 from wav2vec2_tf import families
-from wav2vec2_tf.auto import HEADS
+from wav2vec2_tf.auto import MODELS
 from wav2vec2_tf.checkpoint import loader
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.writer import write_safetensors
@@ -41,7 +41,7 @@ def checkpoint(name: str, folder: Path) -> int:
     config = families.config_of(theirs.to_dict())
     random = np.random.default_rng(0)
     tensors = {}
-    for key, tensor in loader.tensors(HEADS["Model"].skeleton(config), "").items():
+    for key, tensor in loader.tensors(MODELS["Model"].skeleton(config), "").items():
 
         def read(shape: tuple[int, ...] = tensor.shape) -> np.ndarray:
             return random.random(shape, np.float32)

@@ -25,7 +25,7 @@ from torch_files import save
 from convert import parity
 from convert.verify import TOLERANCE
 from wav2vec2_tf import AutoModel, AutoModelForCTC, families
-from wav2vec2_tf.auto import HEADS
+from wav2vec2_tf.auto import MODELS
 from wav2vec2_tf.checkpoint import fairseq, loader
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.writer import write_safetensors
@@ -196,7 +196,7 @@ def test_every_format(family: str, head: str, tmp_path: Path, record: Callable[.
         folder = tmp_path / name
         folder.mkdir()
         write(theirs, folder)
-        ours = HEADS[head].from_pretrained(folder)
+        ours = MODELS[head].from_pretrained(folder)
         measure(theirs, ours, name, record)
     assert_depends_on_speech(theirs, ours.config, head)
 
@@ -238,7 +238,7 @@ def measure(theirs: torch.nn.Module, ours: Any, name: str, record: Callable[...,
 def test_files_that_fairseq_wrote(name: str, record: Callable[..., None]) -> None:
     """Against what fairseq itself computed."""
     head = families.PRE_TRAINING if name.startswith("pretrained") else families.CTC
-    ours = parity.Ours(HEADS[head].from_pretrained(FAIRSEQ / f"{name}.pt"))
+    ours = parity.Ours(MODELS[head].from_pretrained(FAIRSEQ / f"{name}.pt"))
     recorded = np.load(FAIRSEQ / f"{name}.npz")
     got = ours.run(recorded["speech"])
     pairs = [(got[parity.LAST], recorded["hidden_states"])]
@@ -259,7 +259,7 @@ def test_files_as_fairseq_would_write_them(
     theirs = reference.perturbed_model(config, head=head)
     theirs.set_attn_implementation("eager")
     save(fairseq_content(theirs, head), tmp_path / "model.pt")
-    measure(theirs, HEADS[head].from_pretrained(tmp_path / "model.pt"), "fairseq", record)
+    measure(theirs, MODELS[head].from_pretrained(tmp_path / "model.pt"), "fairseq", record)
 
 
 def fairseq_content(model: torch.nn.Module, head: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
-from wav2vec2_tf.checkpoint.weight_names import HEADS, Name, name_of
+from wav2vec2_tf.checkpoint.weight_names import HEAD_KEYS, Name, name_of
 from wav2vec2_tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MASK_EMBEDDING = "masked_spec_embed"
 """The one tensor that may be missing (published base-960h lacks it) or left over (a config without
 SpecAugment has no use for it)."""
+MOST_FAULTS = 20
+"""Of a checkpoint, in one message."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class LoadReport:
     ignored: tuple[str, ...]
     """Keys of tensors that this model has no use for: other heads', mostly."""
     not_finite: tuple[str, ...] = ()
-    """Keys of tensors that hold NaN or infinity: loaded as they are."""
+    """Keys of tensors that hold NaN or infinity, or numbers too large for the model's type."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def plan(
 
     Raises:
         UserError: tensors are missing, left over, of another shape or kind of number, or of
-            another family; all of them are listed.
+            another family; the first of them are listed.
     """
     model_type = model.config.model_type
     first_parts = {key.partition(".")[0] + "." for key in checkpoint}
@@ -77,6 +79,7 @@ def plan(
     keys: dict[str, str] = {}
     seeded: dict[str, str] = {}
     faults: list[str] = []
+    of_head: list[str] = []
     own_heads: set[str] = set()
     for variable in model.weights:
         name, in_head = _locate(model, variable)
@@ -91,6 +94,7 @@ def plan(
                 seeded[_below(variable)] = spellings[0]
             else:
                 faults.append(f"missing {spellings[0]} {list(wanted)}")
+                of_head += faults[-1:] if in_head else []
             continue
         keys[_below(variable)] = key
         tensor = checkpoint[key]
@@ -100,6 +104,7 @@ def plan(
                 seeded[_below(variable)] = key
             else:
                 faults.append(f"{key} is {list(tensor.shape)}, not {list(wanted)}")
+                of_head += faults[-1:] if in_head else []
         elif not (tensor.dtype.kind in "iu" if whole else _is_float(tensor.dtype)):
             kind = "whole" if whole else "floating-point"
             faults.append(f"{key} holds {tensor.dtype}, not {kind} numbers")
@@ -109,8 +114,10 @@ def plan(
     faults += [f"unexpected {key}" for key in left if key not in ignored]
     if faults:
         raise UserError(
-            f"{checkpoint.path}: {len(faults)} tensors do not fit the config: {'; '.join(faults)}"
-            + _head_advice(faults)
+            f"{checkpoint.path}: {len(faults)} tensors do not fit the config: "
+            + "; ".join(faults[:MOST_FAULTS])
+            + (f"; and {len(faults) - MOST_FAULTS} more" if len(faults) > MOST_FAULTS else "")
+            + (_head_advice(of_head) if len(of_head) == len(faults) else "")
         )
     present = {path: key for path, key in keys.items() if path not in seeded}
     return Plan(present, seeded, tuple(ignored))
@@ -129,11 +136,12 @@ def load(
         if path in plan.seeded:
             values = initial(key, tuple(variable.shape), model.config)
         else:
-            read = checkpoint[key].read()
-            if not np.isfinite(read).all():
-                not_finite.append(key)
-            values = _locate(model, variable)[0].to_variable(read)
-        variable.assign(values.astype(variable.dtype))
+            values = _locate(model, variable)[0].to_variable(checkpoint[key].read())
+        with np.errstate(over="ignore"):
+            values = values.astype(variable.dtype)
+        if not np.isfinite(values).all():
+            not_finite.append(key)
+        variable.assign(values)
     return LoadReport(tuple(plan.seeded.values()), plan.ignored, tuple(not_finite))
 
 
@@ -181,7 +189,7 @@ def _may_be_left(key: str, prefix: str, own_heads: set[str]) -> bool:
     first = key.partition(".")[0]
     # in a base model alone, the feature extractor is not an x-vector's
     is_base = not prefix and first == "feature_extractor"
-    return first in HEADS and first not in own_heads and not is_base
+    return first in HEAD_KEYS and first not in own_heads and not is_base
 
 
 def initial(key: str, shape: tuple[int, ...], config: Config) -> np.ndarray:
@@ -195,8 +203,9 @@ def initial(key: str, shape: tuple[int, ...], config: Config) -> np.ndarray:
 
 
 def _head_advice(faults: list[str]) -> str:
+    """What to do where nothing but a head does not fit."""
     if any("lm_head" in fault for fault in faults):
         return "; from_pretrained(…, vocab_size=…) makes a new head, --head none does without"
     if any("classifier" in fault for fault in faults):
-        return "; from_pretrained(…, num_labels=…) makes a new head"
+        return "; from_pretrained(…, num_labels=…) makes a new head, --head none does without"
     return ""

@@ -49,7 +49,7 @@ TABLE = (
     Row("{}", "{}"),
 )  # fmt: skip
 
-HEADS = (
+HEAD_KEYS = (
     *("lm_head", "quantizer", "project_q", "project_hid", "ctc_proj", "speaker_proj"),
     *("label_embeddings_concat", "layer_norm_for_extract", "layer_weights", "projector"),
     *("classifier", "tdnn", "feature_extractor", "objective"),
