@@ -178,6 +178,14 @@ def test_what_is_no_number_is_named(
     np.testing.assert_array_equal(written, tensors["lm_head.bias"])
 
 
+def test_two_blanks_are_named(copy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert run("torch", copy, tmp_path / "out") == 0
+    assert caplog.text == ""
+    change_config(copy, pad_token_id=5)
+    assert run("torch", copy, tmp_path / "other") == 0
+    assert "the blank is token 5 in config.json and 0 in the vocabulary" in caplog.text
+
+
 def test_without_tokenizer_files(
     copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

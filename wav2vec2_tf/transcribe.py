@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -21,6 +22,8 @@ from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, open_model, read_config
 from wav2vec2_tf.processor import Processor
 from wav2vec2_tf.sources import resolve
 from wav2vec2_tf.tokenizer import CTCTokenizer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,11 @@ def fitting_tokenizer(source: Path, config: Config, processor: Processor) -> CTC
         raise UserError(
             f"{source}: the vocabulary has {tokenizer.vocab_size} tokens and the model's head "
             f"{config.vocab_size}; take the vocabulary that the checkpoint was trained with"
+        )
+    if tokenizer.pad_token_id != config.pad_token_id:
+        log.warning(
+            "%s: the blank is token %d in config.json and %d in the vocabulary, which counts",
+            *(source, config.pad_token_id, tokenizer.pad_token_id),
         )
     return tokenizer
 
