@@ -14,7 +14,7 @@ from wav2vec2_tf import families
 from wav2vec2_tf.config import Config, UniSpeechConfig, UniSpeechSatConfig, Wav2Vec2Config
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.layers import dense, layer_norm
-from wav2vec2_tf.lengths import silence_padding, size, valid
+from wav2vec2_tf.lengths import silence_padding, size, valid, with_mask
 from wav2vec2_tf.models import Encoded, LogitsOutput, Wav2Vec2Model, with_states
 from wav2vec2_tf.pretrained import Pretrained
 from wav2vec2_tf.quantizer import GumbelVectorQuantizer
@@ -203,10 +203,10 @@ class Wav2Vec2ForAudioFrameClassification(Pretrained, keras.Model):
 
         Frames beyond a row's own hold the classifier's bias.
         """
-        states, _, outputs = _encode(
+        states, frame_mask, outputs = _encode(
             self, speech, lengths, training, output_hidden_states, output_attentions
         )
-        return with_states(self.classifier(states), outputs)
+        return with_states(with_mask(self.classifier(states), frame_mask), outputs)
 
 
 class Wav2Vec2ForXVector(Pretrained, keras.Model):

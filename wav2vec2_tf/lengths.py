@@ -7,6 +7,7 @@ A layer that mixes time takes the mask of valid frames, or `None` where nothing 
 from __future__ import annotations
 
 import bisect
+from typing import Any
 
 import tensorflow as tf
 
@@ -34,6 +35,37 @@ def bucket(length: int) -> int:
     return BUCKETS[bisect.bisect_left(BUCKETS, length)]
 
 
+def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Speech (or features) and lengths, of whichever structure they come in.
+
+    Besides the tensor alone: `(speech, lengths)`, `(speech, attention_mask)`, and a dict of
+    `speech` (or `input_features`) and one of these.
+
+    Raises `UserError` for other structures and names.
+    """
+    if isinstance(inputs, list | tuple) and len(inputs) in (1, 2):
+        first, *rest = inputs
+        if rest and lengths is None:
+            second = tf.convert_to_tensor(rest[0])
+            lengths = lengths_of(second) if second.shape.rank == 2 else second
+        return first, lengths
+    if isinstance(inputs, dict):
+        named = {name: value for name, value in inputs.items() if value is not None}
+        first = [named.pop(name) for name in ("speech", "input_features") if name in named]
+        if "attention_mask" in named:
+            lengths = lengths_of(named.pop("attention_mask"))
+        lengths = named.pop("lengths", lengths)
+        if len(first) == 1 and not named:
+            return first[0], lengths
+    if isinstance(inputs, dict | list | tuple):
+        given = sorted(inputs) if isinstance(inputs, dict) else f"{len(inputs)} of them"
+        raise UserError(
+            "inputs must be speech, (speech, lengths), (speech, attention_mask), or a dict of "
+            f"'speech' or 'input_features' and 'lengths' or 'attention_mask'; got {given}"
+        )
+    return inputs, lengths
+
+
 def clip_lengths(lengths: tf.Tensor, samples: tf.Tensor | int) -> tf.Tensor:
     """int32 lengths, no less than 0 and no more than the row holds."""
     return tf.clip_by_value(tf.cast(lengths, tf.int32), 0, samples)
@@ -47,6 +79,16 @@ def lengths_of(attention_mask: tf.Tensor) -> tf.Tensor:
 def valid(lengths: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:
     """(batch,) lengths → (batch, size) mask, true up to each length."""
     return tf.sequence_mask(lengths, size)
+
+
+def with_mask(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """`values`, marked with the (batch, time) mask of what is valid: for Keras's layers and losses.
+
+    They look for it under this name (keras.io, "Masking and padding").
+    """
+    if mask is not None:
+        values._keras_mask = mask
+    return values
 
 
 def silence_padding(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:

@@ -100,7 +100,7 @@ class Wav2Vec2Model(Pretrained, keras.Model):
                 Wav2Vec2-BERT also takes log-mel features, (batch, frames, 160).
             lengths: (batch,) samples (or frames) of each row that are speech; the rest has no
                 influence, and its frames come out zero. Without it every sample counts, as in the
-                published models.
+                published models. `fit` gives both as one: see `lengths.unpack`.
             training: draw dropout, SpecAugment and LayerDrop, as the config says.
             output_hidden_states: also give the embedding's and every layer's.
             output_attentions: also give every layer's attention weights.
@@ -119,6 +119,7 @@ class Wav2Vec2Model(Pretrained, keras.Model):
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
         )
+        padding.with_mask(encoded.last_hidden_state, encoded.frame_mask)
         if output_hidden_states or output_attentions:
             return EncoderOutput(*encoded[:3])
         return encoded.last_hidden_state
@@ -139,7 +140,7 @@ class Wav2Vec2Model(Pretrained, keras.Model):
             mask_time_indices: (batch, frames) bool, the frames to put the mask embedding in place
                 of, training or not, instead of those that SpecAugment would draw.
         """
-        speech, lengths = self._checked(speech, lengths)
+        speech, lengths = self._checked(*padding.unpack(speech, lengths))
         batch, steps = padding.size(speech, 0), padding.size(speech, 1)
         waveform = speech.shape.rank == 2
         frames = self.config.encoder_frames(steps) if waveform else steps
@@ -196,6 +197,7 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         self, speech: tf.Tensor, lengths: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Inputs of the right form, and what is not speech silenced."""
+        speech = tf.convert_to_tensor(speech)
         takes = "(batch, samples)"
         is_features = self.feature_encoder is None and speech.shape.rank == 3
         if self.feature_encoder is None:
@@ -344,7 +346,7 @@ class Wav2Vec2ForCTC(Pretrained, keras.Model):
             output_attentions=output_attentions,
         )
         logits = self.lm_head(self.dropout(outputs.last_hidden_state, training=training))
-        return with_states(logits, outputs)
+        return with_states(padding.with_mask(logits, outputs.frame_mask), outputs)
 
 
 def with_states(logits: tf.Tensor, outputs: Encoded) -> tf.Tensor | LogitsOutput:

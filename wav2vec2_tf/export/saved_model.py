@@ -156,17 +156,9 @@ def callable_with_every_input(
     """
 
     def call(inputs: Any, training: bool = False) -> Outputs | tf.Tensor:
-        if not isinstance(inputs, dict):
-            first, *rest = inputs if isinstance(inputs, list | tuple) else [inputs]
-            inputs = {"speech" if first.shape.rank == 2 else "input_features": first}
-            if rest:
-                inputs["attention_mask" if rest[0].shape.rank == 2 else "lengths"] = rest[0]
-        lengths = inputs.get("lengths")
-        if "attention_mask" in inputs:
-            lengths = padding.lengths_of(inputs["attention_mask"])
+        first, lengths = padding.unpack(inputs)
         if lengths is not None:
             lengths = tf.cast(lengths, tf.int32)
-        (first,) = (inputs[kind.name] for kind in kinds if kind.name in inputs)
         results = run(first, lengths, training)
         return results if only_output is None else results[only_output]
 
