@@ -176,7 +176,9 @@ class ConformerLayer(keras.layers.Layer):
 
 
 class ConformerEncoder(keras.layers.Layer):
-    """(batch, frames, hidden) → `EncoderOutput`. `frame_mask` is true for valid frames."""
+    """(batch, frames, hidden) → `EncoderOutput`; see `Encoder`."""
+
+    gradient_checkpointing = False
 
     def __init__(self, config: ConformerConfig, **kwargs: object) -> None:
         super().__init__(**kwargs)
@@ -227,6 +229,7 @@ class ConformerEncoder(keras.layers.Layer):
             training,
             output_hidden_states,
             output_attentions,
+            self.gradient_checkpointing,
         )
         return finished(output, self.layer_norm, frame_mask)
 

@@ -12,7 +12,7 @@ from wav2vec2_tf.activations import activation
 from wav2vec2_tf.adapters import AttentionAdapter
 from wav2vec2_tf.config import Config, WaveformConfig
 from wav2vec2_tf.grouped_conv import same_padded_grouped_conv
-from wav2vec2_tf.layers import LayerDrop, attend, dense, layer_norm
+from wav2vec2_tf.layers import LayerDrop, attend, dense, layer_norm, recomputed
 from wav2vec2_tf.lengths import attention_bias, silence_padding, size
 
 
@@ -226,8 +226,14 @@ class EncoderLayer(keras.layers.Layer):
 class Encoder(keras.layers.Layer):
     """(batch, frames, hidden) → `EncoderOutput`. `frame_mask` is true for valid frames.
 
+    Attributes:
+        gradient_checkpointing: compute the layers' inner values again for the gradient; see
+            `layers.recomputed`.
+
     In the stable style the last state is normed and the layers' are not, as in transformers.
     """
+
+    gradient_checkpointing = False
 
     def __init__(
         self,
@@ -278,6 +284,7 @@ class Encoder(keras.layers.Layer):
             training,
             output_hidden_states,
             output_attentions,
+            self.gradient_checkpointing,
         )
         return finished(output, self.layer_norm if self.pre_norm else None, frame_mask)
 
@@ -290,11 +297,15 @@ def run_layers(
     training: bool,
     output_hidden_states: bool,
     output_attentions: bool,
+    gradient_checkpointing: bool = False,
 ) -> EncoderOutput:
     """One layer after another, each given `context` as well, with what is asked for kept."""
     states, attentions = [hidden_states] if output_hidden_states else [], []
     for layer in layers:
-        after, weights = layer(hidden_states, *context, training=training)
+        if gradient_checkpointing and training:
+            after, weights = recomputed(layer, context, training)(hidden_states)
+        else:
+            after, weights = layer(hidden_states, *context, training=training)
         hidden_states = layer_drop(after, hidden_states, training=training)
         if output_hidden_states:
             states.append(hidden_states)
