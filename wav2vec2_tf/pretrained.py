@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +30,13 @@ CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 SAVED_MODEL_FACTS = "assets.extra"
 """Folder in a SavedModel for the config and the processor's files; servers leave it alone."""
 PREFIXES = {kind: family.prefix for kind, family in families.FAMILIES.items()}
+NEW_PARTS = {
+    "vocab_size": loader.HEAD,
+    "num_labels": loader.HEAD,
+    "add_adapter": "adapter",
+    "adapter_attn_dim": "adapter_layer",
+}
+"""Config field → what is drawn anew when it is changed and the checkpoint has nothing that fits."""
 DTYPES = ("float32", "bfloat16", "float16")
 log = logging.getLogger(__name__)
 
@@ -76,7 +83,8 @@ class Pretrained:
                 each (MMS); by default those in the checkpoint itself.
             revision, token, cache_dir, local_files_only: as `huggingface_hub` takes them.
             overrides: config fields to change. `vocab_size` (or `num_labels`, which for CTC is the
-                same) asks for a new head where the checkpoint's does not have that size.
+                same) asks for a new head where the checkpoint's does not have that size;
+                `add_adapter` and `adapter_attn_dim` for new adapters where it has none.
 
         Raises:
             UserError: see `sources.resolve`, `Config` and `checkpoint.loader.plan`.
@@ -91,10 +99,10 @@ class Pretrained:
         }
         if cls.head == families.CTC and "num_labels" in overrides:
             overrides.setdefault("vocab_size", overrides.pop("num_labels"))
-        new_head = bool(overrides.keys() & {"vocab_size", "num_labels"})
+        new_parts = {part for name, part in NEW_PARTS.items() if overrides.get(name)}
         config, checkpoint = open_model(source, target_lang=target_lang, overrides=overrides, **hub)
         cls.check_head(config)
-        plan = cls.plan(config, checkpoint, new_head=new_head)
+        plan = cls.plan(config, checkpoint, new_parts=new_parts)
         model = cls.of_checkpoint(config, checkpoint, plan, dtype)
         model.source, model.hub = source, hub
         return model
@@ -122,9 +130,11 @@ class Pretrained:
             )
 
     @classmethod
-    def plan(cls, config: Config, checkpoint: Checkpoint, *, new_head: bool = False) -> loader.Plan:
+    def plan(
+        cls, config: Config, checkpoint: Checkpoint, *, new_parts: Collection[str] = ()
+    ) -> loader.Plan:
         """Which tensor goes where, worked out on a model that takes no memory."""
-        return loader.plan(cls.skeleton(config), checkpoint, PREFIXES, new_head=new_head)
+        return loader.plan(cls.skeleton(config), checkpoint, PREFIXES, new_parts=new_parts)
 
     @classmethod
     def skeleton(cls, config: Config) -> keras.Model:

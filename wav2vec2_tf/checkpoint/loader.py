@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MASK_EMBEDDING = "masked_spec_embed"
 """The one tensor that may be missing (published base-960h lacks it) or left over (a config without
 SpecAugment has no use for it)."""
+HEAD = "head"
 MOST_FAULTS = 20
 """Of a checkpoint, in one message."""
 
@@ -55,13 +56,14 @@ def plan(
     checkpoint: Checkpoint,
     prefixes: Mapping[str, str],
     *,
-    new_head: bool = False,
+    new_parts: Collection[str] = (),
 ) -> Plan:
     """Match every weight of a built model, initialised or not, with a tensor of `checkpoint`.
 
     Args:
         prefixes: what begins the keys of each family's base model, by `model_type`.
-        new_head: draw the head anew where the checkpoint has none of that shape.
+        new_parts: what to draw anew where the checkpoint has none of that shape: the `HEAD`, or
+            modules by their names in a key ("adapter").
 
     Raises:
         UserError: tensors are missing, left over, of another shape or kind of number, or of
@@ -86,22 +88,23 @@ def plan(
         spellings = name.keys if in_head else tuple(prefix + key for key in name.keys)
         key = next((key for key in spellings if key in checkpoint), None)
         wanted = name.checkpoint_shape(tuple(variable.shape))
-        redraw = in_head and new_head
+        parts = {HEAD} if in_head else set(name.keys[0].split("."))
+        redraw = not parts.isdisjoint(new_parts)
         if in_head:
             own_heads.add(name.keys[0].partition(".")[0])
         if key is None:
             if redraw or name.keys[0] == MASK_EMBEDDING:
-                seeded[_below(variable)] = spellings[0]
+                seeded[path_below(variable)] = spellings[0]
             else:
                 faults.append(f"missing {spellings[0]} {list(wanted)}")
                 of_head += faults[-1:] if in_head else []
             continue
-        keys[_below(variable)] = key
+        keys[path_below(variable)] = key
         tensor = checkpoint[key]
         whole = str(variable.dtype).startswith("int")
         if tensor.shape != wanted:
             if redraw:
-                seeded[_below(variable)] = key
+                seeded[path_below(variable)] = key
             else:
                 faults.append(f"{key} is {list(tensor.shape)}, not {list(wanted)}")
                 of_head += faults[-1:] if in_head else []
@@ -129,7 +132,7 @@ def load(
     """Assign every weight of a built model as planned, or those of the keys in `only`."""
     not_finite = []
     for variable in model.weights:
-        path = _below(variable)
+        path = path_below(variable)
         key = plan.seeded.get(path) or plan.keys[path]
         if only is not None and key not in only:
             continue
@@ -150,7 +153,7 @@ def keyed(model: keras.Model, prefix: str) -> Iterator[tuple[str, str, keras.Var
     for variable in model.weights:
         name, in_head = _locate(model, variable)
         below = "" if in_head or not model.base_name else prefix
-        yield _below(variable), below + name.keys[0], variable
+        yield path_below(variable), below + name.keys[0], variable
 
 
 def tensors(model: keras.Model, prefix: str) -> dict[str, LazyTensor]:
@@ -167,14 +170,14 @@ def tensors(model: keras.Model, prefix: str) -> dict[str, LazyTensor]:
     return result
 
 
-def _below(variable: keras.Variable) -> str:
+def path_below(variable: keras.Variable) -> str:
     """The variable's path below the model's own name, which is numbered."""
     return variable.path.split("/", 1)[1]
 
 
 def _locate(model: keras.Model, variable: keras.Variable) -> tuple[Name, bool]:
     """The variable's name in a checkpoint, and whether it is part of a head."""
-    path = _below(variable)
+    path = path_below(variable)
     below = path.removeprefix(f"{model.base_name}/")
     return name_of(below), bool(model.base_name) and below == path
 
@@ -198,7 +201,7 @@ def initial(key: str, shape: tuple[int, ...], config: Config) -> np.ndarray:
     if key.endswith(MASK_EMBEDDING):
         return random.uniform(size=shape).astype(np.float32)
     if len(shape) < 2:
-        return np.zeros(shape, np.float32)
+        return np.full(shape, key.endswith("norm.weight"), np.float32)
     return random.normal(0, config.initializer_range, shape).astype(np.float32)
 
 
