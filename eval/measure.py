@@ -23,7 +23,8 @@ from wav2vec2_tf.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from .data import Corpus
+    from wav2vec2_tf.corpora import Corpus
+
     from .journal import Journal
 
 BAND_EDGES = (5, 10, 20, 30, 60)  # seconds; the fixed length is one more

@@ -18,7 +18,8 @@ from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
 
 if TYPE_CHECKING:
-    from .data import Corpus
+    from wav2vec2_tf.corpora import Corpus
+
     from .journal import Journal
     from .measure import Counts, Evaluation, Recognizer
 
@@ -142,8 +143,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         required=True,
-        help="LibriSpeech folder or .tar.gz; dataset id[:config], folder or .parquet file; "
-        ".tsv, .csv or .jsonl manifest",
+        help="LibriSpeech folder or .tar.gz; OpenSLR folder; folder of shards; dataset "
+        "id[:config], folder or .parquet file; .tsv, .csv or .jsonl manifest",
     )
     parser.add_argument("--split", help="of a dataset")
     parser.add_argument(
@@ -185,12 +186,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"evaluation needs {error.name}: pip install 'wav2vec2-tf[eval]'"
         ) from error
-    from . import data
+    from wav2vec2_tf.corpora import open_corpus
+
     from .measure import evaluate, say
 
     if args.local_files_only:
         os.environ["HF_HUB_OFFLINE"] = "1"  # the only way to tell `datasets`
-    corpus = data.open_corpus(args.data, split=args.split, cache_dir=args.cache_dir)
+    corpus = open_corpus(args.data, split=args.split, cache_dir=args.cache_dir)
 
     from wav2vec2_tf.lengths import bucket
     from wav2vec2_tf.transcribe import Recognizer
@@ -260,7 +262,8 @@ def _positive(text: str) -> int:
 
 
 def _open_journal(args: argparse.Namespace, options: dict[str, Any], corpus: Corpus) -> Journal:
-    from .data import files_identity
+    from wav2vec2_tf.corpora import files_identity
+
     from .journal import Journal
     from .measure import say
 

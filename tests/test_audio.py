@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -131,6 +132,71 @@ def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_sample_is_audio() -> None:
     np.testing.assert_array_equal(audio.load(encoded(np.array([0.5]), 16000)), [np.float32(0.5)])
+
+
+# Counting samples
+
+
+def test_samples_are_counted_as_they_are_read(tmp_path: Path) -> None:
+    """Of a path, bytes and streams, wherever they stand; a resampled count is rounded up."""
+    for rate, seconds in ((16000, 0.7), (44100, 1.0), (8000, 0.51), (22050, 0.3333)):
+        for form in ("WAV", "FLAC", "OGG", "AIFF"):
+            content = encoded(tone(seconds, rate), rate, format=form)
+            (tmp_path / "a").write_bytes(content)
+            stream = io.BytesIO(b"before" + content)
+            stream.seek(6)
+            counts = {audio.count_samples(source) for source in (tmp_path / "a", content, stream)}
+            read = len(audio.load(content))
+            assert counts in ({read}, {read + 1}) if rate != 16000 else counts == {read}
+    stereo = np.stack([tone(0.5, 16000)] * 2, axis=1)
+    assert audio.count_samples(encoded(stereo, 16000)) == 8000
+
+
+def test_counting_does_not_decode() -> None:
+    content = encoded(tone(1.0, 16000), 16000, format="FLAC")[:3000]
+    assert audio.count_samples(content) == 16000
+    with pytest.raises(UserError):
+        audio.load(content)
+
+
+def test_a_header_that_does_not_tell_makes_counting_decode(tmp_path: Path) -> None:
+    """A WAV as a stream writes it, with no length; and an MP3. A stream is read but once."""
+    content = bytearray(encoded(tone(0.5, 16000), 16000))
+    content[4:8] = content[40:44] = b"\xff\xff\xff\xff"
+    mp3 = encoded(tone(0.5, 16000), 16000, format="MP3")
+    (tmp_path / "a.wav").write_bytes(content)
+    assert audio.count_samples(tmp_path / "a.wav") == 8000
+    assert audio.count_samples(io.BytesIO(content)) == 8000
+    assert audio.count_samples(mp3) == audio.count_samples(io.BytesIO(mp3)) == len(audio.load(mp3))
+
+
+def test_what_has_no_samples_to_count(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("no audio at all")
+    (tmp_path / "none.wav").write_bytes(encoded(np.zeros(0), 16000))
+    for name, message in {
+        "missing.wav": "no such file",
+        "a.wav": "not audio",
+        "none.wav": "has no samples",
+        ".": "a folder or device",
+    }.items():
+        with pytest.raises(UserError, match=message) as caught:
+            audio.count_samples(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+
+
+def test_counting_in_damaged_headers_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """Bytes are read through callbacks, in which an error would be printed."""
+    random = np.random.default_rng(0)
+    for form in ("WAV", "FLAC", "OGG", "AIFF", "AU", "W64", "RF64", "CAF"):
+        whole = encoded(tone(0.2, 16000), 16000, format=form)
+        for _ in range(60):
+            content = bytearray(whole)
+            for place in random.integers(0, min(len(content), 120), 3):
+                content[place] = random.integers(256)
+            with contextlib.suppress(UserError):
+                audio.count_samples(bytes(content))
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
 
 
 # Bad input

@@ -13,11 +13,11 @@ from eval_helpers import Parrot, bucket, write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.data import open_corpus
 from eval.journal import Journal
 from eval.measure import Evaluation, evaluate, score
 from eval.report import ERROR_GROUPS, LOOKS, MARKS, alignment, render
 from eval.wer import MODES
+from wav2vec2_tf.corpora import open_corpus
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 

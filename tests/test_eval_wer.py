@@ -22,7 +22,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval.__main__ import main
-from eval.data import open_corpus
 from eval.journal import Journal
 from eval.measure import (
     Evaluation,
@@ -35,6 +34,7 @@ from eval.measure import (
     score,
 )
 from eval.wer import MODES, to_json
+from wav2vec2_tf.corpora import open_corpus
 from wav2vec2_tf.errors import UserError
 
 TESTS = Path(__file__).parent
@@ -264,7 +264,9 @@ def test_unusable_utterances_are_left_out_everywhere(
 
 
 def test_audio_that_is_not_finite(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eval.data._load_audio", lambda source: np.full(5000, np.nan, np.float32))
+    monkeypatch.setattr(
+        "wav2vec2_tf.corpora._load_audio", lambda source: np.full(5000, np.nan, np.float32)
+    )
     with pytest.raises(UserError, match=r"no utterance could be evaluated.*not finite"):
         measured(folder)
 

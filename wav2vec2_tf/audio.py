@@ -59,7 +59,33 @@ def load(source: AudioSource) -> np.ndarray:
         UserError: missing, not a file, not audio, cut short or damaged, empty, not finite, or
             longer than `MAXIMUM_HOURS`. (MP3 and Ogg cut short are whole, only shorter.)
     """
+    return _decode(*_open(source))
+
+
+def count_samples(source: AudioSource) -> int:
+    """How many samples `load` will give, or one more where it resamples, as the header says.
+
+    A header that does not say, as that of an MP3 may not, makes this decode the audio; else what
+    is damaged behind a whole header goes unnoticed.
+
+    Raises:
+        UserError: missing, not a file or not audio; of a header that does not say, as `load`.
+    """
     name, readable = _open(source)
+    try:
+        header = soundfile.info(readable)
+        samples = -(-header.frames * SAMPLE_RATE // header.samplerate)
+    except (soundfile.SoundFileError, TypeError, ValueError, OSError, ZeroDivisionError):
+        samples = 0
+    # a stream's header has no number, or one beyond all measure
+    if 0 < samples <= MAXIMUM_HOURS * 3600 * SAMPLE_RATE:
+        return samples
+    if isinstance(readable, io.BytesIO):
+        readable.seek(0)
+    return len(_decode(name, readable))  # or it says what is wrong
+
+
+def _decode(name: str, readable: str | io.BytesIO) -> np.ndarray:
     try:
         with soundfile.SoundFile(readable) as file:
             return _read(file, name)
