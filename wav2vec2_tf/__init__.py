@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Wav2Vec2ConformerConfig,
         WavLMConfig,
     )
+    from wav2vec2_tf.ctc_loss import CTCLoss
     from wav2vec2_tf.errors import UserError
     from wav2vec2_tf.heads import (
         Wav2Vec2ForAudioFrameClassification,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     )
     from wav2vec2_tf.models import Wav2Vec2ForCTC, Wav2Vec2Model
     from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.saved_model_layer import SavedModelLayer
     from wav2vec2_tf.tokenizer import CTCTokenizer
     from wav2vec2_tf.transcribe import Recognizer
 
@@ -51,11 +53,13 @@ _MODULES = {
     "AutoModelForCTC": "auto",
     "AutoModelForPreTraining": "auto",
     "AutoProcessor": "auto",
+    "CTCLoss": "ctc_loss",
     "CTCTokenizer": "tokenizer",
     "Data2VecAudioConfig": "config",
     "HubertConfig": "config",
     "Processor": "processor",
     "Recognizer": "transcribe",
+    "SavedModelLayer": "saved_model_layer",
     "UniSpeechConfig": "config",
     "UniSpeechSatConfig": "config",
     "UserError": "errors",
@@ -78,11 +82,13 @@ __all__ = [
     "AutoModelForCTC",
     "AutoModelForPreTraining",
     "AutoProcessor",
+    "CTCLoss",
     "CTCTokenizer",
     "Data2VecAudioConfig",
     "HubertConfig",
     "Processor",
     "Recognizer",
+    "SavedModelLayer",
     "UniSpeechConfig",
     "UniSpeechSatConfig",
     "UserError",

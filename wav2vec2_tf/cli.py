@@ -10,11 +10,14 @@ from wav2vec2_tf.programs import add_programs, run_program
 
 PROGRAMS = {
     "transcribe": ("transcribe_files", "audio files → text, or words with times"),
+    "finetune": ("training.finetune", "transcribed speech → a model of it, with CTC"),
     "info": ("info", "parameters and GFLOPs of a model, part by part"),
     "convert": (
         "convert.__main__",
         "checkpoints and SavedModels: torch, verify, saved-model, package",
     ),
+    "pretrain": ("training.pretrain", "speech alone → a model to fine-tune"),
+    "shards": ("training.shards", "corpora → TFRecord shards of speech, to train from"),
     "eval": ("eval.__main__", "measure a model: wer"),
 }
 

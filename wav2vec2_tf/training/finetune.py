@@ -1,0 +1,278 @@
+"""Fine-tunes a model with CTC on transcribed speech, in any language. Started again with the same
+settings, an interrupted run goes on, and ends with the same weights to the bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wav2vec2_tf.errors import UserError, did_you_mean
+from wav2vec2_tf.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.training.settings import Settings, add_flags, given_flags
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+    from wav2vec2_tf.corpora import Corpus
+    from wav2vec2_tf.models import Wav2Vec2ForCTC
+    from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.tokenizer import CTCTokenizer
+    from wav2vec2_tf.training.feed import Feed
+    from wav2vec2_tf.training.program import Setup
+    from wav2vec2_tf.training.trainer import Trainer
+    from wav2vec2_tf.training.transcripts import TextRules
+
+VOCABULARIES = ("keep", "transcripts")
+UNKNOWN = ("refuse", "map", "drop")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings(Settings):
+    """Of fine-tuning."""
+
+    vocabulary: str = "keep"
+    """keep (the model's own), transcripts (all their characters), or a folder with a vocab.json"""
+    target_lang: str | None = None
+    """language of the adapters and the head to start from (MMS)"""
+    unknown: str = "refuse"
+    """characters outside the vocabulary: refuse, map (to the unknown token) or drop (utterances)"""
+    unicode_form: str | None = "NFC"
+    """form to bring transcripts to: NFC, NFKC, NFD, NFKD or null"""
+    letter_case: str = "keep"
+    """of transcripts: keep, upper or lower"""
+    replace: Mapping[str, Any] = field(default_factory=dict)
+    """what in transcripts becomes what"""
+    remove: str = ""
+    """characters to drop from transcripts"""
+    head_only_steps: int = 0
+    """steps at first in which the head alone is trained"""
+
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        return {**super().choices(), "unknown": UNKNOWN}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.head_only_steps < 0:
+            raise UserError(f"head_only_steps must not be negative, got {self.head_only_steps}")
+
+    @property
+    def rules(self) -> TextRules:
+        from wav2vec2_tf.training.transcripts import TextRules
+
+        return TextRules(self.unicode_form, self.letter_case, dict(self.replace), self.remove)
+
+
+class CTCObjective:
+    """The CTC loss a label: that of all utterances over the number of their labels."""
+
+    def __init__(self, model: Wav2Vec2ForCTC, blank: int) -> None:
+        self.model, self.blank = model, blank
+
+    def at_step(self, step: int) -> None:
+        pass
+
+    def sums(
+        self, inputs: Mapping[str, tf.Tensor], labels: tf.Tensor, training: bool
+    ) -> dict[str, tf.Tensor]:
+        """The "loss" of all utterances, and as "weight" their labels."""
+        import tensorflow as tf
+
+        from wav2vec2_tf.ctc_loss import ctc_loss
+
+        logits = self.model(dict(inputs), training=training)
+        counts = tf.reduce_sum(tf.cast(labels >= 0, tf.int32), axis=1)
+        losses = ctc_loss(
+            labels,
+            logits,
+            counts,
+            self.model.config.frame_length(inputs["lengths"]),
+            self.blank,
+            zero_infinity=True,
+        )
+        return {
+            "loss": tf.reduce_sum(losses),
+            "weight": tf.reduce_sum(tf.cast(counts, tf.float32)),
+        }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_flags(parser, FinetuneSettings)
+    parser.add_argument("--restart", action="store_true", help="drop what the output holds")
+    add_hub_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    import tensorflow as tf
+
+    settings = FinetuneSettings.read(args.config, given_flags(args, FinetuneSettings))
+    tf.config.experimental.enable_op_determinism()
+    finetune(settings, restart=args.restart, **hub_options(args))
+    return 0
+
+
+def finetune(settings: FinetuneSettings, *, restart: bool = False, **hub: Any) -> dict[str, float]:
+    """Fine-tune as the settings say; the last figures on dev.
+
+    `settings.output` holds then: `best`, a model folder that every program takes (of the epoch
+    with the lowest word error rate on dev, or the last one without dev); `last`; `settings.yaml`;
+    `log.jsonl`, `events` for TensorBoard, and `curves.png`; and `checkpoints`.
+
+    Raises:
+        UserError: bad settings or data, an output that holds something else, no more room, a loss
+            that is no number.
+    """
+    from wav2vec2_tf.training.program import train
+
+    return train(
+        settings,
+        lambda setup: _trainer(settings, setup, hub),
+        restart=restart,
+        cache_dir=hub.get("cache_dir"),
+    )
+
+
+def _trainer(settings: FinetuneSettings, setup: Setup, hub: dict[str, Any]) -> Trainer:
+    from wav2vec2_tf.training import run_folder
+    from wav2vec2_tf.training.batches import prepare
+    from wav2vec2_tf.training.feed import Feed
+    from wav2vec2_tf.training.trainer import Trainer, chosen
+
+    processor = _processor(settings, setup.train, hub)
+    tokenizer = processor.tokenizer
+    assert tokenizer is not None
+    with setup.making_a_model():
+        model = _model(settings, tokenizer, hub)
+    model.base_model.encoder.gradient_checkpointing = settings.gradient_checkpointing
+
+    def feed(corpora: list[Corpus], what: str) -> Feed:
+        prepared = prepare(
+            corpora,
+            model.config,
+            tokenizer,
+            settings.rules,
+            longest_seconds=settings.longest_seconds,
+            shortest_seconds=settings.shortest_seconds,
+            unknown=settings.unknown,
+        )
+        log.warning("%s: %s", what, prepared.report())
+        return Feed(prepared, processor, settings)
+
+    def keep(folder: Path) -> None:
+        run_folder.keep(folder, model, processor)
+
+    trained = chosen(model, settings)
+    head = [variable for variable in trained if "/lm_head/" in variable.path]
+    if settings.head_only_steps and not head:
+        raise UserError("head_only_steps trains the head, and it is frozen: train lm_head too")
+    return Trainer(
+        settings,
+        CTCObjective(model, tokenizer.pad_token_id),
+        feed(setup.train, "train"),
+        trained,
+        strategy=setup.strategy,
+        evaluate=Evaluation(model, feed(setup.dev, "dev"), setup.strategy) if setup.dev else None,
+        keep=keep,
+        identity=setup.identity,
+        first=head,
+        first_steps=settings.head_only_steps,
+    )
+
+
+def _model(settings: FinetuneSettings, tokenizer: CTCTokenizer, hub: dict[str, Any]) -> Any:
+    """The model that the settings start from, with a new head for a new vocabulary."""
+    from wav2vec2_tf.auto import AutoModelForCTC
+    from wav2vec2_tf.checkpoint.loader import initial
+
+    new: dict[str, Any] = {}
+    if settings.vocabulary != "keep":
+        new = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    model = AutoModelForCTC.from_pretrained(
+        settings.model, target_lang=settings.target_lang, **{**new, **settings.model_config}, **hub
+    )
+    if new:  # a head of the same size would be the former one, of other characters
+        for variable in model.lm_head.weights:
+            shape = tuple(variable.shape)
+            variable.assign(initial(f"lm_head.{variable.name}", shape, model.config))
+    return model
+
+
+class Evaluation:
+    """The word and character error rates of a model on held-out utterances, decoded greedily."""
+
+    def __init__(self, model: Wav2Vec2ForCTC, feed: Feed, strategy: tf.distribute.Strategy) -> None:
+        import tensorflow as tf
+
+        self.model, self.feed, self.strategy = model, feed, strategy
+        self._ids = tf.function(self._ids_of_next)
+
+    def _ids_of_next(self, iterator: Any) -> tf.Tensor:
+        """(rows, frames) best tokens of a batch, -1 beyond a row's frames."""
+        import tensorflow as tf
+
+        def of_replica(inputs: Mapping[str, tf.Tensor], labels: tf.Tensor) -> tf.Tensor:
+            ids = tf.argmax(self.model(dict(inputs)), axis=-1, output_type=tf.int32)
+            frames = self.model.config.frame_length(inputs["lengths"])
+            return tf.where(tf.sequence_mask(frames, tf.shape(ids)[1]), ids, -1)
+
+        return self.strategy.gather(self.strategy.run(of_replica, args=next(iterator)), axis=0)
+
+    def __call__(self) -> dict[str, float]:
+        import jiwer
+
+        tokenizer = self.feed.processor.tokenizer
+        assert tokenizer is not None
+        batches = [batch for step in self.feed.steps(0) for batch in step]
+        iterator = self.feed.iterator(self.strategy, batches)
+        references: list[str] = []
+        hypotheses: list[str] = []
+        for batch in batches:
+            for number, ids in zip(batch, self._ids(iterator).numpy(), strict=False):
+                labels = self.feed.prepared.examples[number].labels
+                references.append(tokenizer.decode(_apart(labels, tokenizer.pad_token_id)))
+                hypotheses.append(tokenizer.decode(ids[ids >= 0]))
+        wer = float(jiwer.wer(references, hypotheses))
+        return {"wer": wer, "cer": float(jiwer.cer(references, hypotheses)), "score": wer}
+
+
+def _apart(labels: np.ndarray, blank: int) -> np.ndarray:
+    """Labels with blanks between, so that decoding gives them back."""
+    import numpy as np
+
+    return np.stack([labels, np.full_like(labels, blank)], axis=1).reshape(-1)
+
+
+def _processor(settings: FinetuneSettings, corpora: list[Any], hub: dict[str, Any]) -> Processor:
+    """The model's own, with the vocabulary that the settings ask for."""
+    from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.tokenizer import VOCABULARY_FILE, CTCTokenizer
+    from wav2vec2_tf.training.transcripts import build_vocabulary
+
+    keeps = settings.vocabulary == "keep"
+    processor = Processor.from_pretrained(
+        settings.model, target_lang=settings.target_lang if keeps else None, **hub
+    )
+    if keeps:
+        if processor.tokenizer is None:
+            raise UserError(
+                f"{settings.model} has no vocabulary: build one with vocabulary: transcripts, or "
+                "name a folder with a vocab.json"
+            )
+        processor.tokenizer.keep_target_lang()
+        return processor
+    if settings.vocabulary == "transcripts":
+        rules = settings.rules
+        texts = (rules(text) for corpus in corpora for text in corpus.texts.values())
+        return Processor(processor.feature_extractor, build_vocabulary(texts))
+    folder = Path(settings.vocabulary)
+    folder = folder.parent if folder.name == VOCABULARY_FILE else folder
+    if not (folder / VOCABULARY_FILE).is_file():
+        near = did_you_mean(settings.vocabulary, VOCABULARIES)
+        raise UserError(f"vocabulary: {settings.vocabulary} is no folder with a vocab.json{near}")
+    return Processor(processor.feature_extractor, CTCTokenizer.from_pretrained(folder))
