@@ -31,7 +31,7 @@ small-model: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 small-model: export MALLOC_TRIM_THRESHOLD_ = 8000000000
 small-model: export MALLOC_TOP_PAD_ = 500000000
 small-model: $(VENV)/ready
-	$(RUN) -m convert.small_model build/small-model wav2vec2_tf/bundled/model tests/data/corpus
+	$(RUN) -m convert.small_model build/small-model wav2vec2_tf/bundled/model tests/data/corpus tests/data/new_voice
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11 …"'

@@ -1,4 +1,4 @@
-"""The bundled model and corpus from nothing: `python -m convert.small_model WORK MODEL CORPUS`.
+"""The bundled model and corpora from nothing: `python -m convert.small_model` (see `make`).
 
 1. Text: runs of three words or more of the King James Bible (Debian's `bible-kjv`, public domain)
    that use only its 200 commonest words.
@@ -6,6 +6,7 @@
 3. Training: transformers' `Wav2Vec2ForCTC`, a group-norm model of 2.2 M parameters, with CTC.
 4. Publishing: the model in Hugging Face's folder format, and held-out utterances, of whose text no
    run was trained on, in LibriSpeech's layout.
+5. A new voice: other runs that a fourth voice reads, for the model to be fine-tuned with.
 
 Every step is seeded, and resumes where it stopped when started again. The result shows the
 machinery of this project; it is no speech recogniser for people.
@@ -36,6 +37,8 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
 SAMPLE_RATE = 16000
 VOICES = {"slt": 1001, "rms": 1002, "awb": 1003}  # Flite voice → speaker number in the corpus
+NEW_VOICE, NEW_SPEAKER = "kal16", 1004
+NEW_UTTERANCES = {"train": 240, "dev": 40}
 COMMON_WORDS = 200
 HELD_OUT = {370: 4, 315: 4, 140: 4, 50: 8, 20: 44}  # letters at least in an utterance → utterances
 TRAINING_TEXTS = 16000
@@ -105,8 +108,8 @@ def common_word_runs(text: str, vocabulary_size: int) -> list[str]:
     return list(runs)
 
 
-def compose(runs: list[str], seed: int) -> tuple[list[str], list[str]]:
-    """Training texts, and the held-out ones; no run is used twice, so none is in both."""
+def compose(runs: list[str], seed: int) -> tuple[list[str], list[str], list[str]]:
+    """Training texts, the held-out ones, and runs in neither; no run is used twice."""
     order = np.random.default_rng(seed).permutation(len(runs))
     left = deque(runs[index] for index in order[TRAINING_START:])
     train = [
@@ -119,7 +122,7 @@ def compose(runs: list[str], seed: int) -> tuple[list[str], list[str]]:
         while len(text) < letters:
             text += " " + left.pop()
         held_out.append(text)
-    return train, held_out
+    return train, held_out, list(left)
 
 
 # -------------------------------------------------------------------------------------- speech
@@ -379,6 +382,21 @@ def publish_corpus(corpus: Corpus, folder: Path) -> None:
         (chapter / f"{speaker}-1.trans.txt").write_text("".join(lines))
 
 
+def publish_voice(runs: list[str], folder: Path) -> None:
+    """Parts for training and measuring, each in LibriSpeech's layout, of short runs."""
+    left = deque(run for run in runs if 14 <= len(run) <= 45)
+    for chapter, (part, count) in enumerate(NEW_UTTERANCES.items(), start=1):
+        spoken = folder / part / str(NEW_SPEAKER) / str(chapter)
+        spoken.mkdir(parents=True, exist_ok=True)
+        lines: list[str] = []
+        for number in range(count):
+            name, text = f"{NEW_SPEAKER}-{chapter}-{number:04d}", left.popleft()
+            speech = speak(text, NEW_VOICE)
+            soundfile.write(spoken / f"{name}.ogg", speech, SAMPLE_RATE, subtype="VORBIS")
+            lines.append(f"{name} {text}\n")
+        (spoken / f"{NEW_SPEAKER}-{chapter}.trans.txt").write_text("".join(lines))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -388,13 +406,14 @@ def main() -> int:
     )
     parser.add_argument("model", type=Path, help="folder for the model")
     parser.add_argument("corpus", type=Path, help="folder for the held-out corpus")
+    parser.add_argument("voice", type=Path, help="folder for the new voice")
     args = parser.parse_args()
     try:
         bible = subprocess.run(
             ["bible", "gen1:1-rev22:21"], check=True, capture_output=True, text=True
         )
         runs = common_word_runs(bible.stdout, COMMON_WORDS)
-        train_texts, held_out_texts = compose(runs, SEED)
+        train_texts, held_out_texts, unused = compose(runs, SEED)
         train_set = synthesise(train_texts, args.work / "train", SEED)
         held_out = synthesise(held_out_texts, args.work / "held-out", SEED)
     except FileNotFoundError as error:
@@ -407,6 +426,7 @@ def main() -> int:
     publish_model(model, word_error_rate(model, held_out), args.model)
     shutil.copy(args.work / "training.log", args.model / "training.log")
     publish_corpus(held_out, args.corpus)
+    publish_voice(unused, args.voice)
     return 0
 
 

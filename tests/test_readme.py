@@ -1,4 +1,4 @@
-"""Every command and every program of the README runs, as it stands."""
+"""Every command and every program of the README and of docs/training.md runs, as it stands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from wav2vec2_tf.cli import main
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PAGES = {"README.md": 8, "docs/training.md": 5}
+"""Pages whose programs run, and how many there are at least."""
 OFFLINE = "# with internet\n"
 
 
@@ -23,17 +24,24 @@ OFFLINE = "# with internet\n"
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that looks like the checkout, but where `build` is our own."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("wav2vec2_tf", "convert", "eval", "tests"):
+    for name in ("wav2vec2_tf", "convert", "eval", "tests", "docs"):
         (folder / name).symlink_to(REPOSITORY / name)
     return folder
 
 
-def test_bash_and_python_blocks_run_in_order(checkout: Path) -> None:
+def blocks(page: str) -> list[tuple[str, str]]:
+    """The language and the text of each program on a page."""
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_bash_and_python_blocks_run_in_order(checkout: Path, page: str) -> None:
     commands = Path(sys.executable).parent
     path = f"{commands}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_OFFLINE": "1"}
     ran = 0
-    for language, block in BLOCKS:
+    for language, block in blocks(page):
         if language == "python":
             legacy = {"TF_USE_LEGACY_KERAS": "1"} if "TF_USE_LEGACY_KERAS=1" in block else {}
             call = [sys.executable, "-c", block]
@@ -47,7 +55,7 @@ def test_bash_and_python_blocks_run_in_order(checkout: Path) -> None:
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
         assert done.stdout.strip(), block
         ran += 1
-    assert ran >= 8
+    assert ran >= PAGES[page]
 
 
 def test_commands_for_the_internet_parse(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +63,7 @@ def test_commands_for_the_internet_parse(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     commands = [
         shlex.split(line)[1:]
-        for language, block in BLOCKS
+        for language, block in blocks("README.md")
         if language == "bash" and block.startswith(OFFLINE)
         for line in block.removeprefix(OFFLINE).splitlines()
     ]
