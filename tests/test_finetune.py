@@ -191,15 +191,16 @@ def test_a_killed_run_ends_with_the_same_weights_to_the_bit(
     whole = replace(settings, output=str(tmp_path / "whole"))
     subprocess.run(command(whole, tmp_path), check=True, capture_output=True)
     log = Path(settings.output) / "log.jsonl"
-    for step in (3, 7):
+    for step, sent, status in ((3, signal.SIGKILL, -9), (7, signal.SIGINT, 130)):
         run = subprocess.Popen(
             command(settings, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         while not (log.exists() and f'"step": {step}' in log.read_text()):
             assert run.poll() is None, run.communicate()
             time.sleep(0.02)
-        run.send_signal(signal.SIGKILL)
+        run.send_signal(sent)
         run.wait()
+        assert run.returncode == status
     last = subprocess.run(command(settings, tmp_path), check=True, capture_output=True, text=True)
     assert "going on from step" in last.stderr
     assert same(weights(settings), weights(whole))

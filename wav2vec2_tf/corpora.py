@@ -28,6 +28,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.files import encodable
 from wav2vec2_tf.shard_files import MANIFEST_FILE, Manifest, read_record
 
 if TYPE_CHECKING:
@@ -355,7 +356,7 @@ def _untranscribed(spec: str, names: list[str]) -> dict[str, str]:
     _refuse(
         spec,
         ("ids that occur twice", [name for name, count in counts.items() if count > 1]),
-        ("names that are not UTF-8", [name for name in counts if not _encodable(name)]),
+        ("names that are not UTF-8", [name for name in counts if not encodable(name)]),
     )
     return dict.fromkeys(counts, "")
 
@@ -487,7 +488,7 @@ def _open_manifest(spec: str, path: Path, transcribed: bool) -> Corpus:
     for number, row in enumerate(rows, start=1):
         file, text = row.get(audio_column), row.get(text_column) if text_column else ""
         key = str(row.get("id") or file or f"row {number}")
-        if not _encodable(f"{key}{text}"):
+        if not encodable(f"{key}{text}"):
             raise UserError(f"{spec}: row {number} has half a character; mend it")
         if not file or not (path.parent / str(file)).is_file():
             absent.append(key)
@@ -619,15 +620,6 @@ def _count_samples(source: Path | bytes | _Row) -> int:
     from wav2vec2_tf import audio
 
     return audio.count_samples(source.audio() if isinstance(source, _Row) else source)
-
-
-def _encodable(text: str) -> bool:
-    """Whether it has no half of a character, which JSON and names of files can hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _read_file(path: Path) -> bytes:

@@ -85,6 +85,15 @@ def _umask() -> int:
     return umask
 
 
+def encodable(text: str) -> bool:
+    """Whether it has no half of a character, which JSON and names of files can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; `UserError` where there is none."""
     try:

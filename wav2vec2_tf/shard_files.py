@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import read_json, whole_file
+from wav2vec2_tf.files import encodable, read_json, whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -186,18 +186,9 @@ def _fields(values: Any, kinds: Mapping[str, type], *, more: bool = False) -> di
         if isinstance(value, int):
             fits = fits and value >= 0
         elif isinstance(value, str):
-            fits = fits and _encodable(value)
+            fits = fits and encodable(value)
         if not fits:
             raise UserError(f"{name} is {str(value)[:50]!r}; {KINDS[kind]} is wanted")
     if not more and (other := sorted(values.keys() - kinds)):
         raise UserError(f"{other[0]!r} is no field of it")
     return values
-
-
-def _encodable(text: str) -> bool:
-    """Whether it has no half of a character, which JSON can hold and UTF-8 cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,14 +1,19 @@
 """Devices to train on: a strategy by its name, and the share of the data that each replica has.
 
 The trainer does the same on all of them. `multi-worker` reads the cluster from TF_CONFIG, as
-TensorFlow does (tensorflow.org/guide/distributed_training).
+TensorFlow does (tensorflow.org/guide/distributed_training). Workers watch each other: one without
+a sign of life for 10 s counts as gone.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import logging
 import os
-from collections.abc import Callable, Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,60 +21,105 @@ import tensorflow as tf
 
 from wav2vec2_tf.errors import UserError
 
-PEER_SECONDS = 60  # without a word from another worker before it counts as gone
+JOBS = ("chief", "worker")  # of a cluster, in the order of their replicas
+log = logging.getLogger(__name__)
 
 
 def strategy_of(name: str) -> tf.distribute.Strategy:
     """One of `settings.STRATEGIES`; made before anything else of TensorFlow is used.
 
-    Raises `UserError` where there is no such cluster or device.
+    Workers wait here for each other. Raises `UserError` where there is no such cluster or device.
     """
     if name == "one":
         return tf.distribute.get_strategy()
     if name == "mirrored":
         kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
-        devices = [device.name for device in tf.config.list_logical_devices(kind)]
-        return tf.distribute.MirroredStrategy(devices)
-    if name == "multi-worker":
-        try:
-            cluster = json.loads(os.environ["TF_CONFIG"])
-            cluster["cluster"]["worker"][cluster["task"]["index"]]
-        except (KeyError, ValueError, TypeError, IndexError):
-            raise UserError(
-                "multi-worker needs the environment variable TF_CONFIG of each worker: "
-                '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}'
-            ) from None
-        return tf.distribute.MultiWorkerMirroredStrategy(
-            communication_options=tf.distribute.experimental.CommunicationOptions(
-                timeout_seconds=PEER_SECONDS
-            )
-        )
+        return _mirrored(tuple(device.name for device in tf.config.list_logical_devices(kind)))
+    return _of_workers() if name == "multi-worker" else _of_tpu()
+
+
+@functools.cache
+def _mirrored(devices: Sequence[str]) -> tf.distribute.Strategy:
+    """Always the same one: a second would number its reductions as the first, and mix them up."""
+    return tf.distribute.MirroredStrategy(devices)
+
+
+@functools.cache
+def _of_workers() -> tf.distribute.Strategy:
     try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
+        facts = json.loads(os.environ["TF_CONFIG"])
+        jobs, kind, index = facts["cluster"], facts["task"]["type"], facts["task"]["index"]
+        address = jobs[kind][index]
+        if kind not in JOBS:
+            raise ValueError(kind)
+    except (KeyError, ValueError, TypeError, IndexError):
+        raise UserError(
+            "multi-worker needs the environment variable TF_CONFIG of each worker: "
+            '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}'
+        ) from None
+    count = sum(len(jobs.get(job, ())) for job in JOBS)
+    log.warning("%s %d of a cluster of %d, at %s", kind, index, count, address)
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except (RuntimeError, tf.errors.OpError) as error:
+        raise UserError(
+            f"{address}: the workers did not come together ({_first_line(error)}): start all of "
+            "them anew, with the same cluster in TF_CONFIG"
+        ) from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which TensorFlow notes, and goes on
+    return strategy
+
+
+def _of_tpu() -> tf.distribute.Strategy:
+    try:
+        # "local" are the TPUs of this machine, as on a TPU VM
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
+            os.environ.get("TPU_NAME", "local")
+        )
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
-    except (ValueError, OSError, tf.errors.OpError) as error:
-        reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise UserError(f"no TPU was found ({reason}); choose another strategy") from None
+    except (ValueError, OSError, RuntimeError, tf.errors.OpError) as error:
+        raise UserError(
+            f"no TPU was found ({_first_line(error)}): set TPU_NAME to one that is not of this "
+            "machine, or choose another strategy"
+        ) from None
     return tf.distribute.TPUStrategy(resolver)
+
+
+def _first_line(error: Exception) -> str:
+    """The first sentence of an error of TensorFlow."""
+    text = " ".join(str(getattr(error, "message", error)).split())
+    return text.partition(". ")[0].rstrip(".") or "no reason given"
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes what is written: the first worker, or the only process."""
-    resolver = strategy.cluster_resolver
-    return not isinstance(
-        strategy, tf.distribute.MultiWorkerMirroredStrategy
-    ) or resolver.task_id in (None, 0)
-
-
-def own_replicas(strategy: tf.distribute.Strategy) -> range:
-    """Which of all replicas are in this process."""
-    count = strategy.num_replicas_in_sync
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return range(count)
-    each = count // max(1, len(strategy.cluster_resolver.cluster_spec().as_dict()["worker"]))
-    first = strategy.cluster_resolver.task_id * each
+        return True
+    resolver = strategy.cluster_resolver
+    first = next(job for job in JOBS if job in resolver.cluster_spec().jobs)
+    return (resolver.task_type, resolver.task_id) == (first, 0)
+
+
+def own_replicas(context: tf.distribute.InputContext) -> range:
+    """Which of all replicas a pipeline feeds: those of its machine."""
+    each = context.num_replicas_in_sync // context.num_input_pipelines
+    first = context.input_pipeline_id * each
     return range(first, first + each)
+
+
+def meet(strategy: tf.distribute.Strategy, number: int = 0) -> bool:
+    """Wait for all workers; whether they came with the same number."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+
+    @tf.function
+    def numbers(own: tf.Tensor) -> tf.Tensor:
+        return strategy.gather(strategy.run(tf.identity, args=(own,)), axis=0)
+
+    found = numbers(tf.constant([number]))
+    return bool(tf.reduce_all(found == number))
 
 
 @contextmanager
@@ -91,7 +141,10 @@ def seeds_of_replicas() -> Iterator[None]:
 
 @contextmanager
 def peers_may_go(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """A worker that is gone stops the others with one line."""
+    """A worker that is gone stops the others with one line.
+
+    All that waits for others raises what TensorFlow's watch over them has found.
+    """
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError):

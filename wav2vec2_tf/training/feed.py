@@ -42,10 +42,9 @@ class Feed:
         replicas = strategy.num_replicas_in_sync
         if replicas == 1:
             return iter(self.dataset(batches, 1, range(1)))
-        own = own_replicas(strategy)
         return iter(
             strategy.distribute_datasets_from_function(
-                lambda context: self.dataset(batches, replicas, own)
+                lambda context: self.dataset(batches, replicas, own_replicas(context))
             )
         )
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.errors import UserError, did_you_mean
-from wav2vec2_tf.hub_options import add_hub_options, hub_options
-from wav2vec2_tf.training.settings import Settings, add_flags, given_flags
+from wav2vec2_tf.training.settings import Settings, add_training_flags, run_training
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,18 +102,11 @@ class CTCObjective:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_flags(parser, FinetuneSettings)
-    parser.add_argument("--restart", action="store_true", help="drop what the output holds")
-    add_hub_options(parser)
+    add_training_flags(parser, FinetuneSettings)
 
 
 def run(args: argparse.Namespace) -> int:
-    import tensorflow as tf
-
-    settings = FinetuneSettings.read(args.config, given_flags(args, FinetuneSettings))
-    tf.config.experimental.enable_op_determinism()
-    finetune(settings, restart=args.restart, **hub_options(args))
-    return 0
+    return run_training(args, FinetuneSettings, finetune)
 
 
 def finetune(settings: FinetuneSettings, *, restart: bool = False, **hub: Any) -> dict[str, float]:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.hub_options import add_hub_options, hub_options
-from wav2vec2_tf.training.settings import Settings, add_flags, given_flags
+from wav2vec2_tf.training.settings import Settings, add_training_flags, run_training
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -67,18 +66,11 @@ class PretrainSettings(Settings):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_flags(parser, PretrainSettings)
-    parser.add_argument("--restart", action="store_true", help="drop what the output holds")
-    add_hub_options(parser)
+    add_training_flags(parser, PretrainSettings)
 
 
 def run(args: argparse.Namespace) -> int:
-    import tensorflow as tf
-
-    settings = PretrainSettings.read(args.config, given_flags(args, PretrainSettings))
-    tf.config.experimental.enable_op_determinism()
-    pretrain(settings, restart=args.restart, **hub_options(args))
-    return 0
+    return run_training(args, PretrainSettings, pretrain)
 
 
 def pretrain(settings: PretrainSettings, *, restart: bool = False, **hub: Any) -> dict[str, float]:

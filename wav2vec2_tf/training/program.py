@@ -13,7 +13,13 @@ import tensorflow as tf
 
 from wav2vec2_tf.corpora import Corpus, open_corpus
 from wav2vec2_tf.training import run_folder
-from wav2vec2_tf.training.distribution import is_chief, seeds_of_replicas, strategy_of
+from wav2vec2_tf.training.distribution import (
+    is_chief,
+    meet,
+    peers_may_go,
+    seeds_of_replicas,
+    strategy_of,
+)
 from wav2vec2_tf.training.settings import Settings
 from wav2vec2_tf.training.trainer import Trainer
 
@@ -54,25 +60,28 @@ def train(
     output = Path(settings.output)
     run_folder.check(output)
     strategy = strategy_of(settings.strategy)
-    keras.utils.set_random_seed(settings.seed)
-    train, dev = (
-        [
-            open_corpus(spec, split=split, cache_dir=cache_dir, transcribed=transcribed)
-            for spec in specs
-        ]
-        for specs, split in (
-            (settings.train, settings.train_split),
-            (settings.dev, settings.dev_split),
+    with peers_may_go(strategy):
+        keras.utils.set_random_seed(settings.seed)
+        train, dev = (
+            [
+                open_corpus(spec, split=split, cache_dir=cache_dir, transcribed=transcribed)
+                for spec in specs
+            ]
+            for specs, split in (
+                (settings.train, settings.train_split),
+                (settings.dev, settings.dev_split),
+            )
         )
-    )
-    trainer = make(Setup(settings, strategy, train, dev))
-    if is_chief(strategy):
-        run_folder.claim(output, settings, restart=restart)
-    figures = trainer.run()
-    if trainer.chief:
-        run_folder.draw(output)
-        measured = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        print(
-            f"{output / run_folder.BEST}" + (f": at the end, {measured} on dev" if figures else "")
-        )
+        trainer = make(Setup(settings, strategy, train, dev))
+        if is_chief(strategy):
+            run_folder.claim(output, settings, restart=restart)
+        meet(strategy)  # the chief may have dropped checkpoints that others would read
+        figures = trainer.run()
+        if trainer.chief:
+            run_folder.draw(output)
+            measured = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+            print(
+                f"{output / run_folder.BEST}"
+                + (f": at the end, {measured} on dev" if figures else "")
+            )
     return figures

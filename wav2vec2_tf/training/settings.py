@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from wav2vec2_tf.errors import UserError, did_you_mean
+from wav2vec2_tf.hub_options import add_hub_options, hub_options
 
 SCHEDULES = ("tri-stage", "linear", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -232,6 +233,25 @@ def add_flags(parser: argparse.ArgumentParser, settings: type[Settings]) -> None
             options |= {"type": _scalar(kind), "metavar": name.upper()}
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, help=(help_of[name] + shown).replace("%", "%%"), **options)
+
+
+def add_training_flags(parser: argparse.ArgumentParser, settings: type[Settings]) -> None:
+    """Of a program that trains: its settings, and how to get at what is there."""
+    add_flags(parser, settings)
+    parser.add_argument("--restart", action="store_true", help="drop what the output holds")
+    add_hub_options(parser)
+
+
+def run_training(
+    args: argparse.Namespace, settings: type[Settings], train: Callable[..., object]
+) -> int:
+    """Read the settings and train, by computations that come out the same each time."""
+    import tensorflow as tf
+
+    read = settings.read(args.config, given_flags(args, settings))
+    tf.config.experimental.enable_op_determinism()
+    train(read, restart=args.restart, **hub_options(args))
+    return 0
 
 
 def given_flags(args: argparse.Namespace, settings: type[Settings]) -> dict[str, Any]:

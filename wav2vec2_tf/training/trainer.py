@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,7 +28,7 @@ from wav2vec2_tf.checkpoint.loader import path_below
 from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError, did_you_mean
 from wav2vec2_tf.training.batches import user_errors
-from wav2vec2_tf.training.distribution import is_chief, peers_may_go
+from wav2vec2_tf.training.distribution import is_chief, meet
 from wav2vec2_tf.training.feed import Feed
 from wav2vec2_tf.training.optimizer import AdamW
 from wav2vec2_tf.training.run_folder import BEST, CHECKPOINTS, EVENTS, LAST, LOG_FILE
@@ -199,7 +202,9 @@ class Trainer:
 
         def of_replica(gradients: Sequence[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
             context = tf.distribute.get_replica_context()
-            total = context.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients))
+            # as identities they are on the replica's device, which workers need to know
+            placed = [tf.identity(gradient) for gradient in gradients]
+            total = context.all_reduce(tf.distribute.ReduceOp.SUM, placed)
             total = [tf.cast(gradient, tf.float32) / weight for gradient in total]
             norm = tf.linalg.global_norm(total)
             if self.settings.clip_norm:
@@ -281,7 +286,7 @@ class Trainer:
     def run(self) -> dict[str, float]:
         """Train from where the run stands to its end; the last figures on dev.
 
-        Raises `UserError` where it cannot go on; see `step`, `Checkpoints` and `peers_may_go`.
+        Raises `UserError` where it cannot go on; see `step` and `Checkpoints`.
         """
         self._restore()
         progress = self.progress
@@ -294,22 +299,21 @@ class Trainer:
                 unit="step",
                 disable=None if self.chief else True,
             ) as bar,
-            peers_may_go(self.strategy),
             user_errors(),
+            interrupts_wait() as interrupted,
         ):
-            try:
-                while progress.step < self.total and not self._patience_is_over():
-                    for report in self._epoch():
-                        bar.update(1)
-                        bar.set_postfix(report.shown(figures))
-                        journal.write(progress.step, report.figures)
-                    if self.evaluate is not None:
-                        figures = self._evaluate(journal)
-                        bar.set_postfix(figures)
-                    self._save()
-            except KeyboardInterrupt:
+            while progress.step < self.total and not self._patience_is_over():
+                for report in self._epoch():
+                    bar.update(1)
+                    bar.set_postfix(report.shown(figures))
+                    journal.write(progress.step, report.figures)
+                    if interrupted.is_set():
+                        self._save()
+                        raise KeyboardInterrupt
+                if self.evaluate is not None:
+                    figures = self._evaluate(journal)
+                    bar.set_postfix(figures)
                 self._save()
-                raise
         if self.chief:
             self.keep(self.output / LAST)
             if self.evaluate is None:
@@ -377,6 +381,11 @@ class Trainer:
 
     def _restore(self) -> None:
         state = self.checkpoints.load()
+        if not meet(self.strategy, state.step if state else 0):
+            raise UserError(
+                f"{self.output}: the workers find different checkpoints; it must be one folder "
+                "that all of them share"
+            )
         if state is None:
             return
         before, now = state.facts["identity"], self.progress.identity
@@ -413,6 +422,25 @@ class Report:
             **of_dev,
             "audio-h/h": f"{self.speed:.1f}",
         }
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[threading.Event]:
+    """Control-C sets this, for the step to end first; a second time it stops at once."""
+    asked, before = threading.Event(), signal.getsignal(signal.SIGINT)
+
+    def ask(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked  # other threads get no signals
+        return
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Log:
