@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +15,11 @@ import torch
 import transformers
 from safetensors.numpy import load_file
 
-from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError
+from wav2vec2_tf import AutoModel, AutoModelForCTC, CTCLoss, UserError
 from wav2vec2_tf.families import MEMBERS
 
 TOLERANCE = 2e-5  # a tenth of the contract's: float32 gives a few 1e-6 at this size
+NO_GRADIENT = ("k_proj/bias", "linear_k/bias", "masked_spec_embed")
 SAMPLES = 9000
 RAGGED = (9000, 400, 0, 1039, 399, 720, 5000)  # samples; one frame takes 400, of BERT's 560
 
@@ -154,6 +156,48 @@ def test_training_has_finite_gradients(pair: Pair) -> None:
             assert variable.path.endswith("masked_spec_embed"), variable.path
         else:
             assert np.isfinite(np.asarray(tf.convert_to_tensor(gradient))).all(), variable.path
+
+
+def test_ctc_loss_and_every_gradient_equal_pytorch(pair: Pair, tmp_path: Path) -> None:
+    """Of a ragged batch, against PyTorch run one utterance at a time; without dropout."""
+    speeches = [inputs(pair, reference.noise(count, seed=count)) for count in (SAMPLES, 6000)]
+    labels = np.array([[5, 8, 8], [11, -100, -100]])  # what fits after an adapter too
+    carrier = copy.deepcopy(pair.theirs)
+    for speech, row in zip(speeches, labels, strict=True):
+        logits = carrier(torch.from_numpy(speech[np.newaxis])).logits[0].double()
+        target = torch.from_numpy(row[row >= 0])
+        counts = torch.tensor(len(logits)), torch.tensor(len(target))
+        loss = torch.nn.functional.ctc_loss(
+            logits.log_softmax(-1), target, *counts, reduction="sum"
+        )
+        loss.backward()
+    with torch.no_grad():  # gradients are carried over to our layout as weights are
+        for values in carrier.parameters():
+            values.copy_(torch.zeros_like(values) if values.grad is None else values.grad)
+    reference.save_checkpoint(carrier, tmp_path)
+    wanted = AutoModelForCTC.from_pretrained(tmp_path).trainable_variables
+
+    longest = max(map(len, speeches))
+    batch = np.zeros((2, longest, *speeches[0].shape[1:]), np.float32)
+    for row, speech in zip(batch, speeches, strict=True):
+        row[: len(speech)] = speech
+    variables = pair.ours.trainable_variables
+    with tf.GradientTape() as tape:
+        logits = pair.ours(tf.constant(batch), tf.constant([len(speech) for speech in speeches]))
+        loss = CTCLoss(reduction="sum")(labels, logits)
+    gradients = tape.gradient(
+        loss, [variable.value for variable in variables], unconnected_gradients="zero"
+    )
+    compared = 0
+    for variable, gradient, values in zip(variables, gradients, wanted, strict=True):
+        largest = np.abs(values.numpy()).max()
+        if largest < 1e-6 * float(loss):  # zero but for rounding, or not reached
+            assert variable.path.endswith(NO_GRADIENT), variable.path
+            continue
+        error = difference(tf.convert_to_tensor(gradient), values)
+        assert error < 1e-4 * largest, variable.path
+        compared += 1
+    assert compared > 0.7 * len(variables)
 
 
 def test_back_to_hugging_face_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
