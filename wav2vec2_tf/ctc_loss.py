@@ -26,6 +26,11 @@ PADDING = -100
 IMPOSSIBLE = -1e30  # a logarithm: finite, so that no difference of two is NaN
 
 
+def count_labels(labels: tf.Tensor) -> tf.Tensor:
+    """(batch, labels) padded with negative numbers → (batch,) how many are a row's own, int32"""
+    return tf.reduce_sum(tf.cast(labels >= 0, tf.int32), axis=1)
+
+
 def ctc_loss(
     labels: tf.Tensor,
     logits: tf.Tensor,
@@ -185,11 +190,10 @@ class CTCLoss(keras.losses.Loss):
         """(batch,) losses of labels, given logits and frame lengths."""
         logits, frame_lengths = y_pred
         labels = tf.cast(y_true, tf.int32)
-        label_lengths = tf.reduce_sum(tf.cast(labels >= 0, tf.int32), axis=1)
         return ctc_loss(
             labels,
             logits,
-            label_lengths,
+            count_labels(labels),
             tf.cast(frame_lengths, tf.int32),
             self.blank,
             self.zero_infinity,

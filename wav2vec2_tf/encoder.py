@@ -303,7 +303,7 @@ def run_layers(
     states, attentions = [hidden_states] if output_hidden_states else [], []
     for layer in layers:
         if gradient_checkpointing and training:
-            after, weights = recomputed(layer, context, training)(hidden_states)
+            after, weights = recomputed(layer, hidden_states, context, training)
         else:
             after, weights = layer(hidden_states, *context, training=training)
         hidden_states = layer_drop(after, hidden_states, training=training)

@@ -41,8 +41,11 @@ class LayerDrop(keras.layers.Layer):
 
 
 def recomputed(
-    layer: keras.layers.Layer, context: Sequence[tf.Tensor | None], training: bool
-) -> Callable[[tf.Tensor], Any]:
+    layer: keras.layers.Layer,
+    hidden_states: tf.Tensor,
+    context: Sequence[tf.Tensor | None],
+    training: bool,
+) -> Any:
     """`layer(hidden_states, *context, training=training)`, its inner values computed again.
 
     They are not kept for the gradient: less memory for a third more work (arXiv:1604.06174).
@@ -73,14 +76,11 @@ def recomputed(
             full[index] = value
         return layer(hidden_states, *full, training=training)
 
-    def run(hidden_states: tf.Tensor) -> Any:
-        return tf.recompute_grad(call)(
-            hidden_states,
-            *(context[index] for index in differentiable),
-            *(tf.identity(variable.value) for variable in state),
-        )
-
-    return run
+    return tf.recompute_grad(call)(
+        hidden_states,
+        *(context[index] for index in differentiable),
+        *(tf.identity(variable.value) for variable in state),
+    )
 
 
 def attend(

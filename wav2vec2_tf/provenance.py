@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from wav2vec2_tf.checkpoint.loader import Plan
 from wav2vec2_tf.checkpoint.readers import Checkpoint
-from wav2vec2_tf.files import read_json, whole_file
+from wav2vec2_tf.files import read_json, sha256, whole_file
 
 PROVENANCE_FILE = "provenance.json"
 UNKNOWN = "unknown"
@@ -96,8 +95,4 @@ def description_of(folder: Path) -> str:
 
 def hashes(files: Iterable[Path]) -> dict[str, str]:
     """SHA-256 by file name."""
-    result = {}
-    for path in files:
-        with path.open("rb") as file:
-            result[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return result
+    return {path.name: sha256(path) for path in files}

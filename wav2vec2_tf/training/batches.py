@@ -22,6 +22,7 @@ import tensorflow as tf
 from wav2vec2_tf.audio import normalize
 from wav2vec2_tf.config import SAMPLE_RATE, Config
 from wav2vec2_tf.corpora import Corpus, Utterance
+from wav2vec2_tf.ctc_loss import PADDING
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.lengths import BUCKETS, bucket
 from wav2vec2_tf.processor import Processor
@@ -30,7 +31,6 @@ from wav2vec2_tf.training.transcripts import TextRules, describe, unknown_charac
 from wav2vec2_tf.transcribe import normalizes
 
 LONGEST_SECONDS = 20.0  # attention over longer ones takes most of the memory of a batch
-IGNORED = -100  # label that pads, as in transformers
 FEWEST_LABELS = 16  # width of the narrowest batch of labels, where widths are few
 EMPTY = -1  # row of a piece that no utterance fills
 LARGE = 5000  # utterances from which counting their samples shows its progress
@@ -312,7 +312,7 @@ def dataset(
 
     `speech` is (rows, samples) float32, normalised over each utterance if the processor says so
     (never for Wav2Vec2-BERT, which starts from log-mel features) and then padded with zeros;
-    `lengths` (rows,) int32; `labels` (rows, labels) int32, padded with `IGNORED`. An empty row has
+    `lengths` (rows,) int32; `labels` (rows, labels) int32, padded with `PADDING`. An empty row has
     length 0 and no label.
 
     Args:
@@ -356,7 +356,7 @@ def read_piece(
     """Speech (rows, samples) float32, lengths (rows,) int32, labels (rows, labels) int32."""
     speech = np.zeros((len(piece.rows), piece.samples), np.float32)
     lengths = np.zeros(len(piece.rows), np.int32)
-    labels = np.full((len(piece.rows), piece.labels), IGNORED, np.int32)
+    labels = np.full((len(piece.rows), piece.labels), PADDING, np.int32)
     for row, number in enumerate(piece.rows):
         if number == EMPTY:
             continue

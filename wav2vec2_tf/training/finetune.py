@@ -5,7 +5,6 @@ settings, an interrupted run goes on, and ends with the same weights to the bit.
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,6 @@ from wav2vec2_tf.errors import UserError, did_you_mean
 from wav2vec2_tf.training.settings import Settings, add_training_flags, run_training
 
 if TYPE_CHECKING:
-    import numpy as np
     import tensorflow as tf
 
     from wav2vec2_tf.corpora import Corpus
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 VOCABULARIES = ("keep", "transcripts")
 UNKNOWN = ("refuse", "map", "drop")
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +80,10 @@ class CTCObjective:
         """The "loss" of all utterances, and as "weight" their labels."""
         import tensorflow as tf
 
-        from wav2vec2_tf.ctc_loss import ctc_loss
+        from wav2vec2_tf.ctc_loss import count_labels, ctc_loss
 
         logits = self.model(dict(inputs), training=training)
-        counts = tf.reduce_sum(tf.cast(labels >= 0, tf.int32), axis=1)
+        counts = count_labels(labels)
         losses = ctc_loss(
             labels,
             logits,
@@ -131,9 +128,6 @@ def finetune(settings: FinetuneSettings, *, restart: bool = False, **hub: Any) -
 
 
 def _trainer(settings: FinetuneSettings, setup: Setup, hub: dict[str, Any]) -> Trainer:
-    from wav2vec2_tf.training import run_folder
-    from wav2vec2_tf.training.batches import prepare
-    from wav2vec2_tf.training.feed import Feed
     from wav2vec2_tf.training.trainer import Trainer, chosen
 
     processor = _processor(settings, setup.train, hub)
@@ -144,20 +138,8 @@ def _trainer(settings: FinetuneSettings, setup: Setup, hub: dict[str, Any]) -> T
     model.base_model.encoder.gradient_checkpointing = settings.gradient_checkpointing
 
     def feed(corpora: list[Corpus], what: str) -> Feed:
-        prepared = prepare(
-            corpora,
-            model.config,
-            tokenizer,
-            settings.rules,
-            longest_seconds=settings.longest_seconds,
-            shortest_seconds=settings.shortest_seconds,
-            unknown=settings.unknown,
-        )
-        log.warning("%s: %s", what, prepared.report())
-        return Feed(prepared, processor, settings)
-
-    def keep(folder: Path) -> None:
-        run_folder.keep(folder, model, processor)
+        texts = {"tokenizer": tokenizer, "rules": settings.rules, "unknown": settings.unknown}
+        return setup.feed(corpora, what, model.config, processor, **texts)
 
     trained = chosen(model, settings)
     head = [variable for variable in trained if "/lm_head/" in variable.path]
@@ -170,7 +152,6 @@ def _trainer(settings: FinetuneSettings, setup: Setup, hub: dict[str, Any]) -> T
         trained,
         strategy=setup.strategy,
         evaluate=Evaluation(model, feed(setup.dev, "dev"), setup.strategy) if setup.dev else None,
-        keep=keep,
         identity=setup.identity,
         first=head,
         first_steps=settings.head_only_steps,
@@ -208,10 +189,12 @@ class Evaluation:
         """(rows, frames) best tokens of a batch, -1 beyond a row's frames."""
         import tensorflow as tf
 
+        from wav2vec2_tf.lengths import size, valid
+
         def of_replica(inputs: Mapping[str, tf.Tensor], labels: tf.Tensor) -> tf.Tensor:
             ids = tf.argmax(self.model(dict(inputs)), axis=-1, output_type=tf.int32)
             frames = self.model.config.frame_length(inputs["lengths"])
-            return tf.where(tf.sequence_mask(frames, tf.shape(ids)[1]), ids, -1)
+            return tf.where(valid(frames, size(ids, 1)), ids, -1)
 
         return self.strategy.gather(self.strategy.run(of_replica, args=next(iterator)), axis=0)
 
@@ -227,17 +210,10 @@ class Evaluation:
         for batch in batches:
             for number, ids in zip(batch, self._ids(iterator).numpy(), strict=False):
                 labels = self.feed.prepared.examples[number].labels
-                references.append(tokenizer.decode(_apart(labels, tokenizer.pad_token_id)))
+                references.append(tokenizer.decode(labels, group_tokens=False))
                 hypotheses.append(tokenizer.decode(ids[ids >= 0]))
         wer = float(jiwer.wer(references, hypotheses))
         return {"wer": wer, "cer": float(jiwer.cer(references, hypotheses)), "score": wer}
-
-
-def _apart(labels: np.ndarray, blank: int) -> np.ndarray:
-    """Labels with blanks between, so that decoding gives them back."""
-    import numpy as np
-
-    return np.stack([labels, np.full_like(labels, blank)], axis=1).reshape(-1)
 
 
 def _processor(settings: FinetuneSettings, corpora: list[Any], hub: dict[str, Any]) -> Processor:

@@ -6,10 +6,8 @@ the bit.
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.errors import UserError
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from wav2vec2_tf.training.feed import Feed
     from wav2vec2_tf.training.program import Setup
     from wav2vec2_tf.training.trainer import Trainer
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +93,6 @@ def pretrain(settings: PretrainSettings, *, restart: bool = False, **hub: Any) -
 
 def _trainer(settings: PretrainSettings, setup: Setup, hub: dict[str, Any]) -> Trainer:
     from wav2vec2_tf.contrastive import PreTrainingObjective
-    from wav2vec2_tf.training import run_folder
-    from wav2vec2_tf.training.batches import prepare
-    from wav2vec2_tf.training.feed import Feed
     from wav2vec2_tf.training.trainer import Trainer, chosen
 
     with setup.making_a_model():
@@ -116,17 +109,7 @@ def _trainer(settings: PretrainSettings, setup: Setup, hub: dict[str, Any]) -> T
     )
 
     def feed(corpora: list[Corpus], what: str) -> Feed:
-        prepared = prepare(
-            corpora,
-            model.config,
-            longest_seconds=settings.longest_seconds,
-            shortest_seconds=settings.shortest_seconds,
-        )
-        log.warning("%s: %s", what, prepared.report())
-        return Feed(prepared, processor, settings)
-
-    def keep(folder: Path) -> None:
-        run_folder.keep(folder, model, processor)
+        return setup.feed(corpora, what, model.config, processor)
 
     dev = feed(setup.dev, "dev") if setup.dev else None
     return Trainer(
@@ -136,7 +119,6 @@ def _trainer(settings: PretrainSettings, setup: Setup, hub: dict[str, Any]) -> T
         chosen(model, settings),
         strategy=setup.strategy,
         evaluate=Evaluation(objective, dev, setup.strategy) if dev else None,
-        keep=keep,
         identity=setup.identity,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wav2vec2_tf.config import Config
 from wav2vec2_tf.corpora import Corpus, open_corpus
+from wav2vec2_tf.processor import Processor
 from wav2vec2_tf.training import run_folder
+from wav2vec2_tf.training.batches import prepare
 from wav2vec2_tf.training.distribution import (
     is_chief,
     meet,
@@ -20,8 +24,11 @@ from wav2vec2_tf.training.distribution import (
     seeds_of_replicas,
     strategy_of,
 )
+from wav2vec2_tf.training.feed import Feed
 from wav2vec2_tf.training.settings import Settings
 from wav2vec2_tf.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,20 @@ class Setup:
                 yield
         finally:
             keras.config.set_dtype_policy(before)
+
+    def feed(
+        self, corpora: list[Corpus], what: str, config: Config, processor: Processor, **options: Any
+    ) -> Feed:
+        """The utterances of `train` or `dev`, counted aloud; `options` are those of `prepare`."""
+        prepared = prepare(
+            corpora,
+            config,
+            longest_seconds=self.settings.longest_seconds,
+            shortest_seconds=self.settings.shortest_seconds,
+            **options,
+        )
+        log.warning("%s: %s", what, prepared.report())
+        return Feed(prepared, processor, self.settings)
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import read_json, whole_file
+from wav2vec2_tf.files import read_json, sha256, whole_file
 from wav2vec2_tf.shard_files import (
     FULL_SCALE,
     MANIFEST_FILE,
@@ -173,7 +173,7 @@ def _write_shard(task: tuple[Path, list[Utterance], Shard | None]) -> Shard:
         kept is not None
         and [(record.id, record.text) for record in kept.records] == wanted
         and path.is_file()
-        and _sha256(path) == kept.sha256
+        and sha256(path) == kept.sha256
     ):
         return kept
     records: list[Record] = []
@@ -213,11 +213,6 @@ def _done(path: Path) -> Shard | None:
         return Shard.from_dict(read_json(_done_file(path)))
     except UserError:  # not there, or damaged: the shard is made anew
         return None
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # Checking

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.readers import open_checkpoint
 from wav2vec2_tf.checkpoint.writer import write_safetensors
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import read_json, whole_folder
+from wav2vec2_tf.files import read_json, sha256, whole_folder
 
 FACTS_FILE, TENSORS_FILE = "state.json", "model.safetensors"
 KEPT = 2
@@ -59,7 +58,7 @@ class Checkpoints:
                 facts = {
                     "step": state.step,
                     "facts": state.facts,
-                    "sha256": _hash(beside / TENSORS_FILE),
+                    "sha256": sha256(beside / TENSORS_FILE),
                 }
                 (beside / FACTS_FILE).write_text(json.dumps(facts, indent=1) + "\n")
                 for file in beside.iterdir():
@@ -95,7 +94,7 @@ class Checkpoints:
     def _read(self, folder: Path, step: int) -> State:
         values = read_json(folder / FACTS_FILE)
         try:
-            sound = values["step"] == step and values["sha256"] == _hash(folder / TENSORS_FILE)
+            sound = values["step"] == step and values["sha256"] == sha256(folder / TENSORS_FILE)
             facts = dict(values["facts"])
         except (KeyError, TypeError, ValueError, OSError):
             sound = False
@@ -110,11 +109,6 @@ def _lazy(tensors: Mapping[str, np.ndarray]) -> dict[str, LazyTensor]:
         return LazyTensor(values.shape, values.dtype, lambda: np.ascontiguousarray(values))
 
     return {name: of(values) for name, values in tensors.items()}
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _to_disk(path: Path) -> None:

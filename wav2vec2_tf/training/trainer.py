@@ -27,6 +27,7 @@ from tqdm import tqdm
 from wav2vec2_tf.checkpoint.loader import path_below
 from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError, did_you_mean
+from wav2vec2_tf.training import run_folder
 from wav2vec2_tf.training.batches import user_errors
 from wav2vec2_tf.training.distribution import is_chief, meet
 from wav2vec2_tf.training.feed import Feed
@@ -80,7 +81,6 @@ class Trainer:
         trained: the variables to change; see `chosen`.
         first: those of them that alone change in the first `first_steps` steps.
         evaluate: a model's figures on dev, or none; "score" among them is the smaller the better.
-        keep: writes the model to a folder.
         identity: settings and data, which must not change when the run goes on.
     """
 
@@ -93,13 +93,12 @@ class Trainer:
         *,
         strategy: tf.distribute.Strategy,
         evaluate: Callable[[], dict[str, float]] | None,
-        keep: Callable[[Path], None],
         identity: dict[str, Any],
         first: Sequence[keras.Variable] = (),
         first_steps: int = 0,
     ) -> None:
         self.settings, self.objective, self.feed = settings, objective, feed
-        self.strategy, self.evaluate, self.keep = strategy, evaluate, keep
+        self.strategy, self.evaluate = strategy, evaluate
         self.model, self.trained, self.first = objective.model, list(trained), list(first)
         self.first_steps = first_steps
         self.output = Path(settings.output)
@@ -275,10 +274,10 @@ class Trainer:
         what = "gradients are" if math.isfinite(loss) else f"loss is {loss}, which is"
         listed = ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "")
         if self.chief:
-            self.keep(self.output / LAST)
+            self._keep(LAST)
         raise UserError(
             f"step {progress.step + 1}: the {what} no number; the weights before it are kept in "
-            f"{self.output / 'last'}: lower the rate, or look at this batch: {listed}"
+            f"{self.output / LAST}: lower the rate, or look at this batch: {listed}"
         )
 
     # The run
@@ -315,9 +314,9 @@ class Trainer:
                     bar.set_postfix(figures)
                 self._save()
         if self.chief:
-            self.keep(self.output / LAST)
+            self._keep(LAST)
             if self.evaluate is None:
-                self.keep(self.output / BEST)
+                self._keep(BEST)
         return figures
 
     def _epoch(self) -> Iterator[Report]:
@@ -347,7 +346,7 @@ class Trainer:
         if progress.best is None or score < progress.best:
             progress.best, progress.since_best = score, 0
             if self.chief:
-                self.keep(self.output / BEST)
+                self._keep(BEST)
         else:
             progress.since_best += 1
         journal.write(progress.step, {f"dev_{name}": value for name, value in figures.items()})
@@ -358,6 +357,9 @@ class Trainer:
         return patience is not None and self.progress.since_best >= patience
 
     # Saving
+
+    def _keep(self, name: str) -> None:
+        run_folder.keep(self.output / name, self.model, self.feed.processor)
 
     def _state(self) -> dict[str, tf.Variable]:
         """All that steps change, but for random states, which follow from the step."""
@@ -486,18 +488,21 @@ def chosen(model: keras.Model, settings: Settings) -> list[keras.Variable]:
     paths = [f"/{variable.path}/" for variable in variables]
     known = {part for path in paths for part in path.strip("/").split("/")[1:-1]}
     absent_by_nature = {"feature_encoder"}  # Wav2Vec2-BERT has none, and it is frozen by default
-    for part in (*settings.freeze, *settings.train_only):
-        if not any(f"/{part}/" in path for path in paths) and part not in absent_by_nature:
-            raise UserError(f"{part} is no part of this model" + did_you_mean(part, known))
 
-    def among(path: str, parts: Sequence[str]) -> bool:
+    def among(path: str, *parts: str) -> bool:
         return any(f"/{part}/" in path for part in parts)
 
+    for part in (*settings.freeze, *settings.train_only):
+        if part not in absent_by_nature and not any(among(path, part) for path in paths):
+            raise UserError(f"{part} is no part of this model" + did_you_mean(part, known))
     left = [
         variable
         for variable, path in zip(variables, paths, strict=True)
-        if (among(path, settings.train_only) if settings.train_only else True)
-        and (bool(settings.train_only) or not among(path, settings.freeze))
+        if (
+            among(path, *settings.train_only)
+            if settings.train_only
+            else not among(path, *settings.freeze)
+        )
     ]
     if not left:
         raise UserError("everything is frozen: there is nothing to train")
