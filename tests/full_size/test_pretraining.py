@@ -1,0 +1,174 @@
+"""Pre-training pays: of two models, fine-tuned alike on a few minutes of transcribed speech from
+the same random weights, the one that first heard speech without transcripts reads better.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+from matplotlib.figure import Figure
+
+from convert.small_model import SAMPLE_RATE, VOICES, speak
+from wav2vec2_tf.audio import FeatureExtractor
+from wav2vec2_tf.config import Wav2Vec2Config
+from wav2vec2_tf.heads import Wav2Vec2ForPreTraining
+from wav2vec2_tf.processor import Processor
+
+pytestmark = [
+    pytest.mark.full_size,
+    pytest.mark.skipif(shutil.which("flite") is None, reason="needs flite: apt install flite"),
+]
+PLOT = Path(__file__).parents[2] / "build" / "pre-training.png"
+DIGITS = ("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE")
+UTTERANCES = {"dev": 50, "transcribed": 150, "untranscribed": 1000}
+"""Of three to seven digits, no sequence in two of them: 1.7, 5 and 33 minutes."""
+CONFIG = {  # 0.8 M parameters, frames of 20 ms
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "conv_dim": (64, 96, 128),
+    "conv_kernel": (20, 8, 4),
+    "conv_stride": (10, 8, 4),
+    "conv_bias": True,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+    "num_conv_pos_embeddings": 32,
+    "num_codevectors_per_group": 64,
+    "codevector_dim": 128,
+    "proj_codevector_dim": 128,
+    "num_negatives": 50,
+    "initializer_range": 0.07,  # of so few channels, the usual 0.02 is next to nothing
+    **dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0),
+    **dict.fromkeys(("feat_proj_dropout", "feat_quantizer_dropout", "final_dropout"), 0.0),
+    "layerdrop": 0.0,
+}
+BATCHES = {"batch_seconds": 20, "save_every": 10_000}
+PRE_TRAINING = {
+    **BATCHES,
+    "steps": 500,
+    "rate": 1.5e-3,
+    "temperature_decay": 0.997,
+    "shortest_seconds": 0.5,
+}
+FINE_TUNING = {
+    **BATCHES,
+    "vocabulary": "transcripts",
+    "steps": 450,
+    "rate": 1e-3,
+    "freeze": [],  # random features are not worth keeping
+    "model_config": {"mask_time_prob": 0.0},
+}
+
+
+def synthesise(folder: Path) -> None:
+    """Speech below `folder`, and for what is transcribed a manifest beside it."""
+    random = np.random.default_rng(1)
+    said: dict[str, None] = {}
+    while len(said) < sum(UTTERANCES.values()):
+        said[" ".join(random.choice(DIGITS, random.integers(3, 8)))] = None
+    texts = list(said)
+    voices = random.choice(list(VOICES), len(texts)).tolist()
+    with ThreadPoolExecutor() as pool:
+        spoken = zip(texts, pool.map(speak, texts, voices), strict=True)
+        for part, count in UTTERANCES.items():
+            (folder / part).mkdir()
+            rows = ["audio\ttext"]
+            for number in range(count):
+                text, speech = next(spoken)
+                name = f"{part}/{number:04}.flac"
+                soundfile.write(folder / name, speech, SAMPLE_RATE)
+                rows.append(f"{name}\t{text}")
+            if part != "untranscribed":
+                (folder / f"{part}.tsv").write_text("\n".join(rows) + "\n")
+
+
+def random_weights(folder: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = Wav2Vec2ForPreTraining(Wav2Vec2Config(**CONFIG))
+    model.build()
+    model.save_pretrained(folder)
+    Processor(FeatureExtractor(), None).save_pretrained(folder)
+
+
+def measured(program: str, output: Path, settings: dict[str, Any]) -> list[dict[str, float]]:
+    """Run a program; its figures on dev, epoch after epoch."""
+    file = output.with_suffix(".yaml")
+    file.write_text(json.dumps({**settings, "output": str(output)}))  # JSON is YAML
+    command = [sys.executable, "-m", "wav2vec2_tf.cli", program, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    return [line for line in lines if "loss" not in line]
+
+
+def draw(
+    heard: list[dict[str, float]], read: dict[str, list[dict[str, float]]], path: Path
+) -> None:
+    """What pre-training learns, and what fine-tuning gains by it."""
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    accuracy, perplexity, errors = figure.subplots(1, 3)
+    steps = [figures["step"] for figures in heard]
+    accuracy.plot(steps, [figures["dev_accuracy"] for figures in heard], marker=".")
+    chance = 1 / (CONFIG["num_negatives"] + 1)
+    accuracy.axhline(chance, linestyle=":", color="grey", label="chance")
+    accuracy.set(title="contrastive accuracy", xlabel="step of pre-training", ylim=0)
+    accuracy.legend()
+    perplexity.plot(steps, [figures["dev_perplexity"] for figures in heard], marker=".")
+    perplexity.set(title="perplexity of the codebooks", xlabel="step of pre-training", ylim=0)
+    for start, lines in read.items():
+        wer = [figures["dev_wer"] for figures in lines]
+        errors.plot([figures["step"] for figures in lines], wer, label=f"from {start} weights")
+    errors.set(title="word error rate", xlabel="step of fine-tuning", ylim=0)
+    errors.legend()
+    figure.savefig(path, dpi=100)
+
+
+def test_a_pretrained_model_reads_better(tmp_path: Path, record: Callable[..., None]) -> None:
+    synthesise(tmp_path)
+    random_weights(tmp_path / "random")
+    began = time.monotonic()
+    heard = measured(
+        "pretrain",
+        tmp_path / "pretrained",
+        {
+            **PRE_TRAINING,
+            "model": str(tmp_path / "random"),
+            "train": str(tmp_path / "untranscribed"),
+            "dev": str(tmp_path / "dev"),
+        },
+    )
+    record(table="pre-training", seconds=time.monotonic() - began, dev=heard)
+    accuracy = [figures["dev_accuracy"] for figures in heard]
+    assert accuracy[-1] > accuracy[0]
+    assert accuracy[-1] > 5 / (CONFIG["num_negatives"] + 1)  # five times what chance gives
+    starts = {"random": tmp_path / "random", "pretrained": tmp_path / "pretrained" / "last"}
+    read = {
+        start: measured(
+            "finetune",
+            tmp_path / f"tuned-{start}",
+            {
+                **FINE_TUNING,
+                "model": str(folder),
+                "train": str(tmp_path / "transcribed.tsv"),
+                "dev": str(tmp_path / "dev.tsv"),
+            },
+        )
+        for start, folder in starts.items()
+    }
+    record(table="fine-tuning after pre-training", dev=read)
+    draw(heard, read, PLOT)
+    for rate in ("dev_wer", "dev_cer"):
+        assert read["pretrained"][-1][rate] < read["random"][-1][rate]
