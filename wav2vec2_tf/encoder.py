@@ -156,8 +156,8 @@ class FeedForward(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.sizes = (hidden_size or config.hidden_size, config.intermediate_size)
-        self.intermediate_dense = dense(config, self.sizes[1], "intermediate_dense")
-        self.activation = activation(hidden_act or config.hidden_act)
+        act = activation(hidden_act or config.hidden_act)
+        self.intermediate_dense = dense(config, self.sizes[1], "intermediate_dense", activation=act)
         self.intermediate_dropout = keras.layers.Dropout(config.activation_dropout)
         self.output_dense = dense(config, self.sizes[0], "output_dense")
         self.output_dropout = keras.layers.Dropout(config.hidden_dropout)
@@ -167,7 +167,7 @@ class FeedForward(keras.layers.Layer):
         self.output_dense.build((None, None, self.sizes[1]))
 
     def call(self, hidden_states: tf.Tensor, training: bool = False) -> tf.Tensor:
-        hidden_states = self.activation(self.intermediate_dense(hidden_states))
+        hidden_states = self.intermediate_dense(hidden_states)
         hidden_states = self.intermediate_dropout(hidden_states, training=training)
         return self.output_dropout(self.output_dense(hidden_states), training=training)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf.activations import activation
@@ -14,17 +15,58 @@ GROUP_NORM_EPSILON = (
 )
 
 
-def windows(values: tf.Tensor, kernel: int, stride: int) -> tf.Tensor:
-    """(batch, samples) → (batch, frames, kernel): what each step of a convolution sees.
+def blocks_of(values: tf.Tensor, kernel: int, stride: int) -> list[tf.Tensor]:
+    """(batch, samples, channels) → what each step of a convolution sees, a stride at a time.
 
-    Cut from blocks of one stride, so that no sample is gathered one by one.
+    (batch, frames, taps · channels) of the first `stride` taps of the kernel, then of those after
+    them. No sample is gathered one by one.
     """
-    blocks = -(-kernel // stride)
-    values = tf.pad(values, [[0, 0], [0, blocks * stride - kernel]])
-    batch, count = size(values, 0), size(values, 1) // stride
-    values = tf.reshape(values[:, : count * stride], [batch, count, stride])
-    frames = count - blocks + 1
-    return tf.concat([values[:, i : i + frames] for i in range(blocks)], axis=-1)[..., :kernel]
+    batch, samples, channels = size(values, 0), size(values, 1), values.shape[2]
+    frames = (samples - kernel) // stride + 1
+    if kernel % stride:
+        values = tf.pad(values, [[0, 0], [0, -samples % stride], [0, 0]])
+    count = size(values, 1) // stride
+    values = tf.reshape(values[:, : count * stride], [batch, count, stride * channels])
+    seen = []
+    for number, first in enumerate(range(0, kernel, stride)):
+        width = min(stride, kernel - first) * channels
+        block = values[:, number : number + frames, :width]
+        seen.append(tf.reshape(block, [batch, frames, width]))
+    return seen
+
+
+def windows(values: tf.Tensor, kernel: int, stride: int) -> tf.Tensor:
+    """(batch, samples) → (batch, frames, kernel): what each step of a convolution sees."""
+    return tf.concat(blocks_of(values[..., tf.newaxis], kernel, stride), axis=-1)
+
+
+def convolved(values: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
+    """(batch, samples, inputs) by (kernel, inputs, outputs) → (batch, frames, outputs), unpadded.
+
+    As products of matrices, which run at the machine's peak, where `tf.nn.conv1d` does not; summed
+    over the strides in the kernel, so that no window is written out.
+    """
+    taps, inputs, outputs = kernel.shape
+    seen = blocks_of(values, taps, stride)
+    if inputs == 1:  # the windows are small, and the sums over them are not
+        seen = [tf.concat(seen, axis=-1)]
+    kernels = tf.split(
+        tf.reshape(kernel, [taps * inputs, outputs]), [block.shape[2] for block in seen]
+    )
+    products = [
+        tf.matmul(tf.reshape(block, [-1, block.shape[2]]), weights)
+        for block, weights in zip(seen, kernels, strict=True)
+    ]
+    shape = [size(values, 0), size(seen[0], 1), outputs]
+    return tf.reshape(sum(products[1:], products[0]), shape)
+
+
+def cosines(count: int) -> np.ndarray:
+    """(count, count) float32, the rows of an orthonormal basis: the discrete cosine transform."""
+    rows, columns = np.ogrid[:count, :count]
+    basis = np.cos(np.pi / count * rows * (columns + 0.5)) * np.sqrt(2 / count)
+    basis[0] /= np.sqrt(2)
+    return basis.astype(np.float32)
 
 
 class ConvLayer(keras.layers.Layer):
@@ -56,7 +98,7 @@ class ConvLayer(keras.layers.Layer):
             self.layer_norm.build((None, None, self.channels))
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
-        features = tf.nn.conv1d(features, self.kernel, self.stride, "VALID")
+        features = convolved(features, tf.convert_to_tensor(self.kernel), self.stride)
         if self.bias is not None:
             features += self.bias
         if self.layer_norm is not None:
@@ -69,8 +111,9 @@ class GroupNormConvLayer(keras.layers.Layer):
 
     The convolution is linear, so each channel's mean and variance over the valid frames follow from
     the mean μ and covariance C of the windows it sees: w·μ and wᵀCw. The normalisation then folds
-    into the convolution's weights, and the largest tensor of the model is written once. Statistics
-    are summed in float64: for a filter that rejects most of the signal, wᵀCw cancels.
+    into the convolution's weights, and the largest tensor of the model is written once. C is that
+    of the windows' spectra: speech has little in common at two frequencies, so C is nearly diagonal
+    and wᵀCw does not cancel in float32, for a filter that rejects most of the signal either.
     """
 
     def __init__(self, config: WaveformConfig, **kwargs: object) -> None:
@@ -91,24 +134,28 @@ class GroupNormConvLayer(keras.layers.Layer):
     def call(self, speech: tf.Tensor, lengths: tf.Tensor | None = None) -> tf.Tensor:
         seen = windows(speech, self.kernel_size, self.stride)  # (batch, frames, kernel)
         frames = size(seen, 1)
-        wide = tf.cast(seen, tf.float64)
+        centred = tf.cast(seen, tf.float32)
         if lengths is None:
-            mask, count = None, tf.cast(tf.maximum(frames, 1), tf.float64)
+            mask, count = None, tf.cast(tf.maximum(frames, 1), tf.float32)
         else:
             frame_lengths = tf.maximum(convolved_length(lengths, self.kernel_size, self.stride), 0)
             mask = valid(frame_lengths, frames)
-            count = tf.cast(tf.maximum(frame_lengths, 1), tf.float64)[:, tf.newaxis]
-        mean = tf.reduce_sum(silence_padding(wide, mask), axis=1) / count  # (batch, kernel)
-        centred = silence_padding(wide - mean[:, tf.newaxis], mask)
-        covariance = tf.matmul(centred, centred, transpose_a=True)
+            count = tf.cast(tf.maximum(frame_lengths, 1), tf.float32)[:, tf.newaxis]
+        centred = silence_padding(centred, mask)
+        for _ in range(2):  # the second time takes out what the first has rounded
+            mean = tf.reduce_sum(centred, axis=1) / count  # (batch, kernel)
+            centred = silence_padding(centred - mean[:, tf.newaxis], mask)
+        spectra = tf.matmul(centred, cosines(self.kernel_size), transpose_b=True)
+        covariance = tf.matmul(spectra, spectra, transpose_a=True)
         covariance /= count if lengths is None else count[..., tf.newaxis]
 
-        weights = tf.cast(self.kernel[:, 0], tf.float64)  # (kernel, channels)
-        variance = tf.reduce_sum(tf.matmul(covariance, weights) * weights, axis=1)
-        scale = tf.cast(self.gamma, tf.float64) * tf.math.rsqrt(variance + GROUP_NORM_EPSILON)
-        shift = tf.cast(self.beta, tf.float64) - tf.matmul(mean, weights) * scale
+        weights = tf.cast(self.kernel[:, 0], tf.float32)  # (kernel, channels)
+        bands = tf.matmul(cosines(self.kernel_size), weights)
+        variance = tf.reduce_sum(tf.matmul(covariance, bands) * bands, axis=1)
+        scale = tf.cast(self.gamma, tf.float32) * tf.math.rsqrt(variance + GROUP_NORM_EPSILON)
         folded = tf.cast(weights * scale[:, tf.newaxis], seen.dtype)  # (batch, kernel, channels)
-        features = tf.matmul(seen, folded) + tf.cast(shift, seen.dtype)[:, tf.newaxis]
+        # μ is taken from the windows, not from their products, which are far larger
+        features = tf.matmul(tf.cast(centred, seen.dtype), folded) + self.beta
         return self.activation(features)
 
 

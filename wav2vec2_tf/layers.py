@@ -12,9 +12,25 @@ from wav2vec2_tf.config import Config
 from wav2vec2_tf.lengths import size
 
 
-def dense(config: Config, units: int, name: str, **kwargs: object) -> keras.layers.Dense:
+class Dense(keras.layers.Dense):
+    """Keras's layer, as one product of two matrices: whatever the rank of what comes in.
+
+    So TensorFlow fuses bias and activation into the product; Keras's reshapes stand between them.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        outputs = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), self.kernel)
+        if self.use_bias:
+            outputs = tf.nn.bias_add(outputs, self.bias)
+        known = inputs.shape[:-1]
+        unknown = [axis for axis, length in enumerate(known) if length is None]
+        shape = [-1 if axis in unknown[-1:] else size(inputs, axis) for axis in range(len(known))]
+        return tf.reshape(self.activation(outputs), [*shape, self.units])
+
+
+def dense(config: Config, units: int, name: str, **kwargs: object) -> Dense:
     initializer = keras.initializers.RandomNormal(stddev=config.initializer_range)
-    return keras.layers.Dense(units, kernel_initializer=initializer, name=name, **kwargs)
+    return Dense(units, kernel_initializer=initializer, name=name, **kwargs)
 
 
 def layer_norm(
