@@ -113,8 +113,7 @@ class Pretrained:
     ) -> Self:
         """A model with the weights of a checkpoint, as planned."""
         with _dtype_policy(dtype):
-            model = cls(config)
-            model.build()  # type: ignore[attr-defined]
+            model = cls.skeleton(config)  # nothing is drawn that a checkpoint's values replace
         model.load_report = loader.load(model, checkpoint, plan)
         log_report(checkpoint.path, model.load_report)
         return model

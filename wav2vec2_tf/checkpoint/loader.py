@@ -129,7 +129,10 @@ def plan(
 def load(
     model: keras.Model, checkpoint: Checkpoint, plan: Plan, *, only: Container[str] | None = None
 ) -> LoadReport:
-    """Assign every weight of a built model as planned, or those of the keys in `only`."""
+    """Give every weight of a built model its value as planned, or those of the keys in `only`.
+
+    The model may be a skeleton, whose variables have none yet.
+    """
     not_finite = []
     for variable in model.weights:
         path = path_below(variable)
@@ -144,7 +147,14 @@ def load(
             values = values.astype(variable.dtype)
         if not np.isfinite(values).all():
             not_finite.append(key)
-        variable.assign(values)
+        if variable._value is None:
+            variable._initializer = lambda shape, dtype, values=values: values
+            variable._deferred_initialize()
+        else:
+            variable.assign(values)
+    for variable in model.variables:  # the states of random generators
+        if variable._value is None:
+            variable._deferred_initialize()
     return LoadReport(tuple(plan.seeded.values()), plan.ignored, tuple(not_finite))
 
 
