@@ -1,4 +1,4 @@
-"""`python -m convert torch|huggingface|verify|saved-model|package …`"""
+"""`python -m convert torch|huggingface|verify|saved-model|litert|onnx|openvino|package …`"""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ PROGRAMS = {
     "huggingface": ("huggingface", "the same: the folder is one that transformers loads too"),
     "verify": ("verify", "run PyTorch and this library side by side and compare"),
     "saved-model": ("saved_model", "a model → SavedModel for TensorFlow Hub and Serving"),
+    "litert": ("litert", "a model → .tflite for phones and edge devices"),
+    "onnx": ("onnx", "a model → .onnx for ONNX Runtime"),
+    "openvino": ("openvino", "a model → .xml and .bin for OpenVINO"),
     "package": ("package", "a SavedModel → .tar.gz with its module card"),
 }
 

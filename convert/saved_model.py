@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.config import PUBLISHED_LENGTH
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.hub_options import add_hub_options, hub_options
 
-from .options import add_source_options, source_options
+from .options import add_export_options, export_options, print_differences
 
 if TYPE_CHECKING:
     import keras
@@ -19,48 +18,12 @@ if TYPE_CHECKING:
     from wav2vec2_tf.processor import Processor
 
 
-def length(text: str) -> int | None:
-    """`--length`: samples, or None for "any"."""
-    if text == "any":
-        return None
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither 'any' nor a number of samples")
-    return int(text)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="folder, id on the Hugging Face Hub, or fairseq's .pt file")
-    parser.add_argument("out", type=Path, help="folder to make")
-    parser.add_argument(
-        "--length",
-        type=length,
-        default=PUBLISHED_LENGTH,
-        metavar="246000|N|any",
-        help="samples of each row (default: %(default)s, as published), or any",
-    )
-    parser.add_argument(
-        "--log-softmax", action="store_true", help="give log-probabilities in place of logits"
-    )
-    add_source_options(parser)
-    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
-    add_hub_options(parser)
+    add_export_options(parser, "folder to make", PUBLISHED_LENGTH)
 
 
 def run(args: argparse.Namespace) -> int:
-    from wav2vec2_tf.export import check
-
-    differences = convert(
-        args.model,
-        args.out,
-        length=args.length,
-        log_softmax=args.log_softmax,
-        force=args.force,
-        **source_options(args),
-        **hub_options(args),
-    )
-    print(f"{args.out}: loaded in a fresh process and compared with the Keras model, max |Δ|")
-    for name, difference in differences.items():
-        print(f"  {name:24} {difference:.2g} {check.SHARES.get(name, '')}".rstrip())
+    print_differences(args.out, convert(args.model, args.out, **export_options(args)))
     return 0
 
 
@@ -78,15 +41,12 @@ def convert(
 ) -> dict[str, float]:
     """Export, check and put in place; returns what `check.differences` does. Raises `UserError`."""
     from wav2vec2_tf.export import check, saved_model
-    from wav2vec2_tf.families import PRE_TRAINING
     from wav2vec2_tf.files import whole_folder
     from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS
-    from wav2vec2_tf.sources import resolve
 
-    from .source import head_of, open_source
+    from .source import head_to_export, open_source
 
-    if head is None and head_of(resolve(source, **hub)) == PRE_TRAINING:
-        head = "none"  # as the published module of a pre-trained checkpoint
+    head = head or head_to_export(source, **hub)
     with whole_folder(out, replace=force) as beside, tempfile.TemporaryDirectory() as scratch:
         opened = open_source(
             source, out, head, dictionary=dictionary, target_lang=target_lang, **hub

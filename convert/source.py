@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -46,6 +47,13 @@ class Source:
     plan: loader.Plan
     processor: Processor
     provenance: Provenance
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that the model holds."""
+        return sum(
+            math.prod(variable.shape) for variable in self.kind.skeleton(self.config).variables
+        )
 
     def load(self) -> Any:
         """The Keras model, with its weights."""
@@ -110,6 +118,11 @@ def head_of(path: Path) -> str:
     config, checkpoint = open_model(path)
     held = (head for head, mark in MARKS.items() if any(key.startswith(mark) for key in checkpoint))
     return head_named(config) or next(held, BASE)
+
+
+def head_to_export(source: str, **hub: Any) -> str | None:
+    """For `open_source`: of pre-training's head "none", as in the published modules."""
+    return "none" if head_of(resolve(source, **hub)) == PRE_TRAINING else None
 
 
 def open_source(

@@ -38,6 +38,9 @@ class Recognizer(Protocol):
     def fixed_length(self) -> int | None: ...
 
     @property
+    def takes_lengths(self) -> bool: ...
+
+    @property
     def minimum_length(self) -> int: ...
 
     @property

@@ -135,7 +135,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         required=True,
-        help="folder, SavedModel folder, Hugging Face id or fairseq's .pt file",
+        help="folder, SavedModel folder, .tflite, .onnx or .xml file of ours, Hugging Face id or "
+        "fairseq's .pt file",
     )
     parser.add_argument(
         "--target-lang", metavar="LANG", help="the language, of MMS models with one each"
@@ -322,6 +323,11 @@ def _fit_model(
                 f"{args.model}: was exported at length {fixed}; leave variable out of --modes, or "
                 "name the folder it was exported from"
             )
+    if not recognizer.takes_lengths:
+        if args.modes is None:
+            modes = ["padded"]
+        elif modes != ["padded"]:
+            raise UserError(f"{args.model}: takes no lengths; --modes padded is all it can do")
     if length < recognizer.minimum_length:
         raise UserError(
             f"--length {length}: the model needs {recognizer.minimum_length} samples for one frame"

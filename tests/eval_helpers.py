@@ -101,6 +101,7 @@ class Parrot:
     spoken: dict[str, tuple[str, int]] = field(default_factory=lambda: SPOKEN)
     answers: dict[str, str] = field(default_factory=dict)
     fixed_length: int | None = None
+    takes_lengths: bool = True
     minimum_length: int = 400
     characters: frozenset[str] = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ'")
     calls: list[tuple[int, int, bool]] = field(default_factory=list)  # rows, length, masked

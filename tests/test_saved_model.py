@@ -344,7 +344,7 @@ def test_recognizer_takes_the_saved_model(
 
 
 def test_recognizer_of_a_fixed_length_refuses_longer_speech(fixed_folder: Path) -> None:
-    with pytest.raises(UserError, match="8001 samples, but this SavedModel takes 8000"):
+    with pytest.raises(UserError, match="8001 samples, but this model takes 8000"):
         Recognizer.load(fixed_folder).transcribe([np.zeros(FIXED + 1, np.float32)])
 
 

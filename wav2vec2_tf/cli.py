@@ -14,11 +14,11 @@ PROGRAMS = {
     "info": ("info", "parameters and GFLOPs of a model, part by part"),
     "convert": (
         "convert.__main__",
-        "checkpoints and SavedModels: torch, verify, saved-model, package",
+        "checkpoints and exports: torch, verify, saved-model, package, litert, onnx, openvino",
     ),
     "pretrain": ("training.pretrain", "speech alone → a model to fine-tune"),
     "shards": ("training.shards", "corpora → TFRecord shards of speech, to train from"),
-    "eval": ("eval.__main__", "measure a model: wer"),
+    "eval": ("eval.__main__", "measure a model: wer, speed"),
 }
 
 

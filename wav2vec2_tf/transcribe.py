@@ -16,6 +16,7 @@ from wav2vec2_tf import ctc
 from wav2vec2_tf.audio import FeatureExtractor, LogMelFeatureExtractor, normalize
 from wav2vec2_tf.config import SAMPLE_RATE, Config, WaveformConfig
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.export import runtimes
 from wav2vec2_tf.families import CTC, head_named
 from wav2vec2_tf.lengths import bucket
 from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, open_model, read_config
@@ -54,7 +55,9 @@ class Recognizer:
     logits: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]
     """(batch, samples) speech, (batch,) lengths or None → (batch, frames, vocab)."""
     fixed_length: int | None = None
-    """Samples a SavedModel was exported at; None where any length goes."""
+    """Samples a SavedModel or file was exported at; None where any length goes."""
+    takes_lengths: bool = True
+    """False of files by the contract of OpenVINO's model zoo: padding counts as speech."""
 
     @classmethod
     def load(
@@ -68,10 +71,11 @@ class Recognizer:
         """A CTC model of any family.
 
         Args:
-            source: a folder, a SavedModel, a Hugging Face id or a fairseq checkpoint, which has its
-                `dict.ltr.txt` beside it.
+            source: a folder, a SavedModel, a file that `convert litert`, `onnx` or `openvino`
+                wrote, a Hugging Face id or a fairseq checkpoint, which has its `dict.ltr.txt`
+                beside it.
             target_lang: the language to transcribe, of a model with adapters for many (MMS); a
-                SavedModel has one already.
+                SavedModel or file has one already.
             jit_compile: compile with XLA, anew for each shape of input.
             hub: `revision`, `token`, `cache_dir`, `local_files_only`.
 
@@ -79,6 +83,10 @@ class Recognizer:
             UserError: no such model or language, or it has no vocabulary, or not that of its head.
         """
         path = resolve(source, adapter=target_lang, **hub)
+        if runtimes.is_exported(path):
+            if jit_compile:
+                raise UserError(f"{path}: XLA compiles TensorFlow's models, and this is none")
+            return cls._of_file(path)
         call: Callable[..., tf.Tensor]
         if (path / "saved_model.pb").exists():
             facts = path / SAVED_MODEL_FACTS
@@ -94,8 +102,28 @@ class Recognizer:
             check_extractor(path, config, processor)
             tokenizer = fitting_tokenizer(path, config, processor)
             call, length = _keras_model(path, target_lang), None
-        compiled = tf.function(call, jit_compile=jit_compile, reduce_retracing=True)
+        compiled = tf.function(
+            call, jit_compile=jit_compile, reduce_retracing=True, autograph=False
+        )
         return cls(config, tokenizer, normalizes(processor), compiled, length)
+
+    @classmethod
+    def _of_file(cls, path: Path) -> Recognizer:
+        """A model in a file that a runtime of its own computes."""
+        exported = runtimes.load(path)
+        with exported.folder() as facts:
+            config = read_config(facts)
+            _require_ctc(path, head_named(config) == CTC)
+            processor = Processor.from_pretrained(facts)
+        check_extractor(path, config, processor)
+        tokenizer = fitting_tokenizer(path, config, processor)
+
+        def call(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
+            logits = exported(config, speech.numpy(), None if lengths is None else lengths.numpy())
+            return tf.constant(logits)
+
+        form = exported.form
+        return cls(config, tokenizer, normalizes(processor), call, form.length, form.takes_lengths)
 
     @property
     def minimum_length(self) -> int:
@@ -121,7 +149,7 @@ class Recognizer:
             length: samples to cut and pad to; by default the model's fixed length, or else the
                 bucket of the longest utterance.
             masked: give the model the lengths, so that padding has no influence. Without them it
-                runs as the published fixed-length models do.
+                runs as the published fixed-length models do, and so it does if it takes none.
 
         Raises:
             UserError: an utterance is shorter than one frame or too long.
@@ -133,7 +161,7 @@ class Recognizer:
             length = self.fixed_length or bucket(longest)
             if longest > length:
                 raise UserError(
-                    f"{longest} samples, but this SavedModel takes {length}: "
+                    f"{longest} samples, but this model takes {length}: "
                     "cut the recording, or export with --length any"
                 )
         if min(map(len, speech)) < self.minimum_length:
@@ -141,12 +169,8 @@ class Recognizer:
                 f"{min(map(len, speech))} samples are too few: one frame of speech takes "
                 f"{self.minimum_length} ({1000 * self.minimum_length / SAMPLE_RATE:.0f} ms)"
             )
-        padded = np.zeros((len(speech), length), np.float32)
-        lengths = np.minimum([len(utterance) for utterance in speech], length).astype(np.int32)
-        for row, utterance, samples in zip(padded, speech, lengths, strict=True):
-            cut = utterance[:samples]
-            row[:samples] = normalize(cut) if self.do_normalize else cut
-        if masked:
+        padded, lengths = batch_of(speech, length, self.do_normalize)
+        if masked and self.takes_lengths:
             logits = self.logits(tf.constant(padded), tf.constant(lengths))
             frames = self.config.frame_length(tf.constant(lengths))
         else:
@@ -154,6 +178,18 @@ class Recognizer:
             frames = tf.fill([len(speech)], logits.shape[1])
         alphabet = ctc.Alphabet.of(self.tokenizer)
         return _transcripts(ctc.greedy(logits, frames, alphabet, self.config.stride / SAMPLE_RATE))
+
+
+def batch_of(
+    speech: Sequence[np.ndarray], length: int, do_normalize: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Utterances, each cut to `length`, normalised and padded with zeros, and their lengths."""
+    padded = np.zeros((len(speech), length), np.float32)
+    lengths = np.minimum([len(utterance) for utterance in speech], length).astype(np.int32)
+    for row, utterance, samples in zip(padded, speech, lengths, strict=True):
+        cut = utterance[:samples]
+        row[:samples] = normalize(cut) if do_normalize else cut
+    return padded, lengths
 
 
 def normalizes(processor: Processor) -> bool:

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
-        help="folder, SavedModel, Hugging Face id or fairseq's .pt file; by default the bundled "
-        "one, which knows 200 words of synthetic speech",
+        help="folder, SavedModel, .tflite, .onnx or .xml file of ours, Hugging Face id or "
+        "fairseq's .pt file; by default the bundled one, which knows 200 words of synthetic speech",
     )
     parser.add_argument(
         "--target-lang", metavar="LANG", help="the language, of MMS models with one each"
