@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 PROCESSES ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test check verify small-model clean
+.PHONY: demo test check verify bench small-model clean
 
 demo: $(VENV)/ready
 	$(RUN) -m convert.demo build/demo
@@ -22,8 +22,13 @@ check: $(VENV)/ready
 # snippets on a model of real size. Ends with the table of figures, docs/parity.md.
 verify: $(VENV)/ready
 	rm -f build/figures.jsonl
-	$(RUN) -m pytest -q -m full_size --durations=0 tests/full_size
+	$(RUN) -m pytest -q -m full_size --durations=0
 	$(RUN) tests/full_size/table.py build/figures.jsonl docs/parity.md
+
+# Speed beside PyTorch, ONNX Runtime and OpenVINO, at base size: about an hour on 2 cores, which
+# should have nothing else to do, and 7 GB of disk. Ends with docs/speed.md and docs/speed.png.
+bench: $(VENV)/ready
+	$(RUN) -m eval speed --keep build/speed --json build/speed.json --table docs/speed.md --plot docs/speed.png
 
 # Trains the bundled model and speaks its corpus again: an hour and a half on 2 cores. Needs flite
 # and bible-kjv (Debian packages). Keeping freed memory takes a third off the time of a step.

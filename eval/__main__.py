@@ -7,7 +7,10 @@ import sys
 
 from wav2vec2_tf.programs import add_programs, run_program
 
-PROGRAMS = {"wer": ("wer", "word error rate by padding mode")}
+PROGRAMS = {
+    "wer": ("wer", "word error rate by padding mode"),
+    "speed": ("speed", "time, memory and agreement beside PyTorch, ONNX Runtime and OpenVINO"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,232 @@
+"""The files that the systems are loaded from, all made of one folder of weights.
+
+`make` runs in a process of its own; what is there already is used again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import subprocess
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from wav2vec2_tf.config import SAMPLE_RATE
+from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.files import whole_file, whole_folder
+
+from . import workloads
+from .worker import environment
+
+CALIBRATION = 8  # utterances of post-training quantisation
+CALIBRATION_SECONDS = 5
+LOUDNESS = 0.1  # root of the mean square of speech in files
+EXPORT_SHAPE = (2, SAMPLE_RATE)  # of the example; both sizes are left open
+ONNX_OPSET = 17
+TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")  # base-960h's
+OURS: dict[str, tuple[str, ...]] = {
+    # what `wav2vec2-tf convert` is told
+    "saved-model": ("saved-model",),
+    "litert": ("litert",),
+    "litert-fp16": ("litert", "--quantize", "fp16"),
+    "litert-int8": ("litert", "--quantize", "int8"),
+    "litert-int8-static": ("litert", "--quantize", "int8-static"),
+    "onnx": ("onnx",),
+    "onnx-int8": ("onnx", "--quantize", "int8"),
+    "openvino": ("openvino",),
+    "openvino-int8": ("openvino", "--quantize", "int8"),
+}
+FIXED = ("saved-model", "litert", "onnx")
+"""Formats made for one length, where work has one."""
+SUFFIXES = {"saved-model": "", "litert": ".tflite", "onnx": ".onnx", "openvino": ".xml"}
+
+
+def path_of(artefact: str, length: int | None, folder: Path) -> Path:
+    """Where an artefact for work of this length is kept: of ours, with the version it is of."""
+    if artefact not in OURS:
+        return folder / artefact
+    kind = OURS[artefact][0]
+    fixed = f"-{length or 'any'}" if kind in FIXED else ""
+    return folder / f"ours-{our_version()}" / f"{artefact}{fixed}{SUFFIXES[kind]}"
+
+
+@cache
+def our_version() -> str:
+    """Of the library's and converters' source: what older ones wrote is not measured again."""
+    digest = hashlib.sha256()
+    for package in ("wav2vec2_tf", _convert_package()):
+        (place,) = import_module(package).__path__
+        for file in sorted(Path(place).rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def make(artefact: str, length: int | None, folder: Path, out: Path) -> None:
+    """Make one of the model in `folder/model`; raises `UserError`."""
+    model = folder / "model"
+    if artefact in OURS:
+        _convert(artefact, model, out, length)
+    elif artefact == "transformers.onnx":
+        with whole_file(out) as beside:
+            export_onnx(model, beside)
+    elif artefact == "transformers-int8.onnx":
+        with whole_file(out) as beside:
+            quantize_onnx(folder / "transformers.onnx", beside)
+    elif artefact == "transformers-int8.xml":
+        quantize_openvino(folder / "transformers.onnx", out)
+    else:
+        raise ValueError(artefact)
+
+
+NEEDS = {
+    "transformers-int8.onnx": "transformers.onnx",
+    "transformers-int8.xml": "transformers.onnx",
+}
+"""What an artefact is made of, if not of the model."""
+
+
+def can_convert(artefact: str) -> bool:
+    """Whether this version has the format."""
+    programs: dict[str, Any] = import_module(f"{_convert_package()}.__main__").PROGRAMS
+    return OURS[artefact][0] in programs
+
+
+def _convert_package() -> str:
+    """The programs beside these: `convert` in a checkout, `wav2vec2_tf.convert` once installed."""
+    return f"{(__package__ or '').rpartition('.')[0]}.convert".lstrip(".")
+
+
+def _convert(artefact: str, model: Path, out: Path, length: int | None) -> None:
+    kind, *options = OURS[artefact]
+    if kind in FIXED:
+        options += ["--length", str(length or "any")]
+    if "int8-static" in options:
+        options += ["--calibration", str(_calibration(model.parent / "calibration"))]
+    command = [sys.executable, "-m", _convert_package(), kind, str(model), str(out), *options]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(1))
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        raise UserError(f"convert {' '.join(OURS[artefact])}: {(said or lines)[-1]}")
+
+
+def _calibration(folder: Path) -> Path:
+    """The speech that peers are calibrated on, as files."""
+    import soundfile
+
+    if not folder.exists():
+        with whole_folder(folder) as beside:
+            speech = workloads.speech(CALIBRATION, CALIBRATION_SECONDS * SAMPLE_RATE)
+            for number, row in enumerate(speech):
+                soundfile.write(beside / f"{number}.wav", LOUDNESS * row, SAMPLE_RATE)
+    return folder
+
+
+# The model
+
+
+def random_model(folder: Path) -> None:
+    """A folder of a random model of base's size, as transformers writes it and all can load it.
+
+    What transformers draws is perturbed: its biases are 0 and its norms 1 and 0, with which a
+    forgotten one is not seen.
+    """
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.Wav2Vec2Config(vocab_size=len(TOKENS))
+    model = transformers.Wav2Vec2ForCTC(config).eval()
+    with torch.no_grad():
+        for values in model.state_dict().values():
+            spread = float(values.std()) if values.numel() > 1 else 0.0
+            values += torch.randn_like(values) * (max(spread, 0.01) if spread else 0.1)
+    with whole_folder(folder) as beside:
+        model.save_pretrained(beside)
+        transformers.Wav2Vec2FeatureExtractor(
+            sampling_rate=SAMPLE_RATE, do_normalize=True, return_attention_mask=False
+        ).save_pretrained(beside)
+        vocabulary = {token: number for number, token in enumerate(TOKENS)}
+        (beside / "vocab.json").write_text(json.dumps(vocabulary))
+        tokenizer = {"tokenizer_class": "Wav2Vec2CTCTokenizer", "pad_token": "<pad>"}
+        (beside / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+
+
+# The peers' files
+
+
+def export_onnx(folder: Path, out: Path) -> None:
+    """transformers' model through PyTorch's own exporter: batch and samples open.
+
+    The positional convolution's weight norm is folded first, as any deployment would.
+    """
+    import warnings
+
+    import torch
+    import transformers
+    from torch.nn.utils import parametrize
+
+    model = transformers.AutoModelForCTC.from_pretrained(folder, attn_implementation="sdpa").eval()
+    with contextlib.suppress(AttributeError):  # families without one
+        parametrize.remove_parametrizations(model.base_model.encoder.pos_conv_embed.conv, "weight")
+
+    class Logits(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, speech: torch.Tensor) -> torch.Tensor:
+            return self.model(speech).logits
+
+    with torch.no_grad(), warnings.catch_warnings():
+        # The exporter that needs no other package calls itself the old one, and notes what it
+        # makes a constant of: sizes of the model, none of the input.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Logits(),
+            (torch.randn(EXPORT_SHAPE),),
+            out,
+            dynamo=False,
+            opset_version=ONNX_OPSET,
+            input_names=["speech"],
+            output_names=["logits"],
+            dynamic_axes={
+                "speech": {0: "batch", 1: "samples"},
+                "logits": {0: "batch", 1: "frames"},
+            },
+        )
+
+
+def quantize_onnx(file: Path, out: Path) -> None:
+    """ONNX Runtime's dynamic quantisation of the matrix products.
+
+    Its integer convolution is left out: it has no fast kernel for one axis, and made the whole
+    slower than float32.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(
+        file, out, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"]
+    )
+
+
+def quantize_openvino(file: Path, out: Path) -> None:
+    """OpenVINO's post-training quantisation (NNCF), with speech to calibrate on."""
+    import nncf
+    import openvino
+
+    speech = workloads.speech(CALIBRATION, CALIBRATION_SECONDS * SAMPLE_RATE)
+    model = nncf.quantize(
+        openvino.convert_model(file),
+        nncf.Dataset([row[None] for row in speech]),
+        model_type=nncf.ModelType.TRANSFORMER,
+        subset_size=len(speech),
+    )
+    beside = out.with_name(f".{out.name}.part.xml")
+    openvino.save_model(model, beside, compress_to_fp16=False)
+    beside.with_suffix(".bin").rename(out.with_suffix(".bin"))
+    beside.rename(out)
