@@ -13,6 +13,7 @@ from wav2vec2_tf.lengths import silence_padding, size, valid
 GROUP_NORM_EPSILON = (
     1e-5  # torch.nn.GroupNorm's default; the checkpoint's layer_norm_eps is not used
 )
+FRAMES_OF_A_PART = 256  # about the root of the frames of what is usual
 
 
 def blocks_of(values: tf.Tensor, kernel: int, stride: int) -> list[tf.Tensor]:
@@ -67,6 +68,17 @@ def cosines(count: int) -> np.ndarray:
     basis = np.cos(np.pi / count * rows * (columns + 0.5)) * np.sqrt(2 / count)
     basis[0] /= np.sqrt(2)
     return basis.astype(np.float32)
+
+
+def in_parts(values: tf.Tensor) -> tf.Tensor:
+    """(batch, frames, channels) → (batch, parts, frames of a part, channels), zeros at the end.
+
+    To be summed part by part: in one sum over all frames, float32 loses the digits of the last.
+    """
+    batch, frames, channels = size(values, 0), size(values, 1), values.shape[2]
+    parts = (frames + FRAMES_OF_A_PART - 1) // FRAMES_OF_A_PART
+    values = tf.pad(values, [[0, 0], [0, parts * FRAMES_OF_A_PART - frames], [0, 0]])
+    return tf.reshape(values, [batch, parts, FRAMES_OF_A_PART, channels])
 
 
 class ConvLayer(keras.layers.Layer):
@@ -143,10 +155,10 @@ class GroupNormConvLayer(keras.layers.Layer):
             count = tf.cast(tf.maximum(frame_lengths, 1), tf.float32)[:, tf.newaxis]
         centred = silence_padding(centred, mask)
         for _ in range(2):  # the second time takes out what the first has rounded
-            mean = tf.reduce_sum(centred, axis=1) / count  # (batch, kernel)
+            mean = tf.reduce_sum(tf.reduce_sum(in_parts(centred), axis=2), axis=1) / count
             centred = silence_padding(centred - mean[:, tf.newaxis], mask)
-        spectra = tf.matmul(centred, cosines(self.kernel_size), transpose_b=True)
-        covariance = tf.matmul(spectra, spectra, transpose_a=True)
+        spectra = in_parts(tf.matmul(centred, cosines(self.kernel_size), transpose_b=True))
+        covariance = tf.reduce_sum(tf.matmul(spectra, spectra, transpose_a=True), axis=1)
         covariance /= count if lengths is None else count[..., tf.newaxis]
 
         weights = tf.cast(self.kernel[:, 0], tf.float32)  # (kernel, channels)

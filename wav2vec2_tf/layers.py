@@ -24,7 +24,8 @@ class Dense(keras.layers.Dense):
             outputs = tf.nn.bias_add(outputs, self.bias)
         known = inputs.shape[:-1]
         unknown = [axis for axis, length in enumerate(known) if length is None]
-        shape = [-1 if axis in unknown[-1:] else size(inputs, axis) for axis in range(len(known))]
+        # of a batch of none, the frames could not be worked out
+        shape = [-1 if axis in unknown[:1] else size(inputs, axis) for axis in range(len(known))]
         return tf.reshape(self.activation(outputs), [*shape, self.units])
 
 
