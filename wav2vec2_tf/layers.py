@@ -22,10 +22,7 @@ class Dense(keras.layers.Dense):
         outputs = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), self.kernel)
         if self.use_bias:
             outputs = tf.nn.bias_add(outputs, self.bias)
-        known = inputs.shape[:-1]
-        unknown = [axis for axis, length in enumerate(known) if length is None]
-        # of a batch of none, the frames could not be worked out
-        shape = [-1 if axis in unknown[:1] else size(inputs, axis) for axis in range(len(known))]
+        shape = [size(inputs, axis) for axis in range(inputs.shape.rank - 1)]
         return tf.reshape(self.activation(outputs), [*shape, self.units])
 
 
