@@ -25,14 +25,19 @@ from wav2vec2_tf.provenance import Provenance
 FORMATS = tuple(runtimes.FORMATS)
 CORPUS = Path(__file__).parent / "data" / "corpus"
 ORIGIN = Provenance("tests", "", "", {}, (), ())
-FAMILIES = ("wav2vec2-group", "mms", "bert-adapter")
+FAMILIES = ("wav2vec2-group", "bert-adapter")
 OTHER_FAMILIES = (
-    *("hubert-batch-norm", "wavlm-layer", "data2vec-audio-adapter"),
+    *("mms", "hubert-batch-norm", "wavlm-layer", "data2vec-audio-adapter"),
     *("unispeech", "unispeech-sat", "conformer-relative"),
 )
 LONGEST = 6000
 ROW = 1e-4
 """Largest |Δ| from the Keras model on the row alone; a runtime sums in an order of its own."""
+
+
+def slow(*values: Any) -> Any:
+    """A case that takes a quarter of a minute or more: `make verify` runs it."""
+    return pytest.param(*values, marks=pytest.mark.full_size)
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +64,7 @@ def write(folder: Path, out: Path, name: str, form: Form | None = None, **option
 # every family in every format
 
 
-@pytest.mark.parametrize(
-    "variant",
-    [
-        *FAMILIES,
-        *(pytest.param(variant, marks=pytest.mark.full_size) for variant in OTHER_FAMILIES),
-    ],
-)
+@pytest.mark.parametrize("variant", [*FAMILIES, *map(slow, OTHER_FAMILIES)])
 def test_rows_are_what_the_model_makes_of_each_alone(
     variant: str, tiny: Any, tmp_path: Path
 ) -> None:
@@ -94,7 +93,7 @@ def test_rows_are_what_the_model_makes_of_each_alone(
         assert np.abs(one[0] - wanted[1]).max() < ROW, name
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ["litert", slow("onnx"), slow("openvino")])
 def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> None:
     """They and no samples at all are no speech, and leave other rows alone."""
     out = tmp_path / f"model{runtimes.FORMATS[name].SUFFIX}"
@@ -180,15 +179,15 @@ def hear(recognizer: Recognizer, utterances: list[Any]) -> list[Any]:
 @pytest.mark.parametrize(
     ("name", "quantize", "share"),
     [
-        ("litert", "fp16", 0.55),
+        slow("litert", "fp16", 0.55),
         ("litert", "int8", 0.35),
-        ("litert", "int8-static", 0.35),
-        ("onnx", "fp16", 0.55),
+        slow("litert", "int8-static", 0.35),
+        slow("onnx", "fp16", 0.55),
         ("onnx", "int8", 0.5),
-        ("onnx", "int8-static", 0.5),
+        slow("onnx", "int8-static", 0.5),
         ("openvino", "fp16", 0.65),
-        ("openvino", "int8", 0.4),
-        ("openvino", "int8-static", 0.55),
+        slow("openvino", "int8", 0.4),
+        slow("openvino", "int8-static", 0.55),
     ],
 )
 def test_quantised_files_are_small_and_hear_the_same(

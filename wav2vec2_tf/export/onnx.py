@@ -23,6 +23,7 @@ from wav2vec2_tf.export.form import (
     Sample,
     entries,
     facts_in,
+    missing,
 )
 
 SUFFIX = ".onnx"
@@ -165,9 +166,7 @@ def load(path: Path, threads: int | None = None) -> Exported:
     try:
         import onnxruntime
     except ImportError:
-        raise UserError(
-            f"{path}: is run by ONNX Runtime: pip install 'wav2vec2-tf[onnx]'"
-        ) from None
+        raise missing(path, "ONNX Runtime", "onnx") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     options.log_severity_level = 3  # errors

@@ -23,6 +23,7 @@ from wav2vec2_tf.export.form import (
     Sample,
     entries,
     facts_in,
+    missing,
 )
 
 SUFFIX = ".xml"
@@ -82,9 +83,7 @@ def load(path: Path, threads: int | None = None) -> Exported:
     try:
         import openvino
     except ImportError:
-        raise UserError(
-            f"{path}: is run by OpenVINO: pip install 'wav2vec2-tf[openvino]'"
-        ) from None
+        raise missing(path, "OpenVINO", "openvino") from None
     facts = facts_in(path, _checked_metadata(path))
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
@@ -134,7 +133,3 @@ def _checked_metadata(path: Path) -> dict[str, str]:
 def _name(port: Any, known: Iterable[str]) -> str:
     """What it is known by, of the names that it has: some come from steps that do nothing."""
     return next((name for name in known if name in port.get_names()), port.any_name)
-
-
-def _size(dimension: Any) -> int | None:
-    return dimension.get_length() if dimension.is_static else None
