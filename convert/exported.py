@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
 
 from .options import add_export_options, export_options, print_differences
@@ -27,7 +28,7 @@ QUANTIZATIONS = ("float32", "fp16", "int8", "int8-static")
 STATIC = "int8-static"
 UTTERANCES = 32
 """Of a corpus, for ranges to be seen on; more change little and take time."""
-LONGEST = 15 * 16_000
+LONGEST = 15 * SAMPLE_RATE
 """Samples of each of them that are looked at."""
 MODEL_ZOO_LENGTH = 30_480
 LIMITS: dict[str, dict[str, float]] = {
@@ -208,8 +209,7 @@ def _calls(model: keras.Model, processor: Processor, form: Form) -> Sequence[dic
     config, random = model.config, np.random.default_rng(0)
     shortest = config.samples_of(config.fewest_frames)
     speech = audio.load(BUNDLED_SPEECH)
-    normal = normalizes(processor)
-    batches = [batch_of([part], form.length or len(part), normal) for part in (speech,)]
+    batches = [batch_of([speech], form.length or len(speech), normalizes(processor))]
     if form.takes_lengths:
         counts = np.array([form.length or 12_000, (form.length or 12_000) // 2, shortest], np.int32)
         counts = np.maximum(counts, shortest)

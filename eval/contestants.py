@@ -225,10 +225,7 @@ def onnxruntime(file: Path, shape: tuple[int, int] | None, threads: int) -> Reco
     takes_lengths = len(session.get_inputs()) == 2
 
     def run(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
-        inputs = {"speech": speech}
-        if takes_lengths:
-            inputs["lengths"] = full_lengths(speech) if lengths is None else lengths
-        return session.run(None, inputs)[0]
+        return session.run(None, named(speech, lengths, takes_lengths))[0]
 
     return run
 
@@ -250,12 +247,18 @@ def openvino(file: Path, shape: tuple[int, int] | None, threads: int) -> Recogni
     compiled = core.compile_model(model, "CPU", settings)
 
     def run(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
-        inputs = {"speech": speech}
-        if takes_lengths:
-            inputs["lengths"] = full_lengths(speech) if lengths is None else lengths
-        return compiled(inputs)[0]
+        return compiled(named(speech, lengths, takes_lengths))[0]
 
     return run
+
+
+def named(
+    speech: np.ndarray, lengths: np.ndarray | None, takes_lengths: bool
+) -> dict[str, np.ndarray]:
+    """Inputs of transformers' export, and of ours, which takes lengths as well."""
+    if not takes_lengths:
+        return {"speech": speech}
+    return {"speech": speech, "lengths": full_lengths(speech) if lengths is None else lengths}
 
 
 def full_lengths(speech: np.ndarray) -> np.ndarray:

@@ -13,6 +13,11 @@ class UserError(ValueError):
     """
 
 
+def first_line(error: Exception) -> str:
+    """What an error of another library says, shortly; its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """To end a message with: the known word that `word` is most like, or nothing."""
     near = difflib.get_close_matches(word, list(known), 1, likeness)

@@ -15,7 +15,7 @@ import tensorflow as tf
 from wav2vec2_tf import ctc
 from wav2vec2_tf.audio import FeatureExtractor, LogMelFeatureExtractor, normalize
 from wav2vec2_tf.config import SAMPLE_RATE, Config, WaveformConfig
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.errors import UserError, first_line
 from wav2vec2_tf.export import runtimes
 from wav2vec2_tf.families import CTC, head_named
 from wav2vec2_tf.lengths import bucket
@@ -263,8 +263,9 @@ def load_saved_model(folder: Path) -> Any:
         loaded = tf.saved_model.load(folder)
         loaded.signatures["serving_default"].structured_input_signature[1]["speech"]
     except (OSError, LookupError, ValueError, AttributeError, tf.errors.OpError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{folder}: not a SavedModel of this project ({reason})") from None
+        raise UserError(
+            f"{folder}: not a SavedModel of this project ({first_line(error)})"
+        ) from None
     return loaded
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from wav2vec2_tf.config import Config, Wav2Vec2BertConfig
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.errors import UserError, first_line
 from wav2vec2_tf.log_mel import log_mel
 from wav2vec2_tf.pretrained import CONFIG_FILE, write_config
 from wav2vec2_tf.processor import Processor
@@ -118,8 +118,9 @@ class Exported:
                 for start in range(0, len(speech), rows)
             ]
         except Exception as error:  # each runtime has kinds of its own, some right under it
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(f"{self.path}: its runtime cannot compute it ({reason})") from None
+            raise UserError(
+                f"{self.path}: its runtime cannot compute it ({first_line(error)})"
+            ) from None
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 

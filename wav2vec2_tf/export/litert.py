@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.errors import UserError, first_line
 from wav2vec2_tf.export.form import (
     FEATURE_ENCODER,
     FLOAT16,
@@ -125,7 +124,7 @@ def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
     return bytes(builder.Output())
 
 
-def load(path: Path, threads: int | None = None) -> Exported:
+def load(path: Path, threads: int) -> Exported:
     """A file that `write` wrote. Raises `UserError` for any other or a damaged one."""
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -133,7 +132,7 @@ def load(path: Path, threads: int | None = None) -> Exported:
         raise missing(path, "LiteRT", "litert") from None
     facts = facts_in(path, _metadata(path))
     try:
-        interpreter = Interpreter(str(path), num_threads=threads or len(os.sched_getaffinity(0)))
+        interpreter = Interpreter(str(path), num_threads=threads)
         runner = interpreter.get_signature_runner(SIGNATURE)
         shapes = {
             name: [int(size) for size in detail["shape_signature"]]
@@ -141,8 +140,7 @@ def load(path: Path, threads: int | None = None) -> Exported:
         }
         (output,) = runner.get_output_details()
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: LiteRT does not load it ({reason})") from None
+        raise UserError(f"{path}: LiteRT does not load it ({first_line(error)})") from None
     (first,) = (name for name in shapes if name != LENGTHS)
     rows, length = (None if size < 0 else size for size in shapes[first][:2])
 

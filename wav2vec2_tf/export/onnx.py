@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.errors import UserError, first_line
 from wav2vec2_tf.export.form import (
     FEATURE_ENCODER,
     FLOAT16,
@@ -161,22 +160,21 @@ class _Reader:
         return next(self.samples, None)
 
 
-def load(path: Path, threads: int | None = None) -> Exported:
+def load(path: Path, threads: int) -> Exported:
     """A file that `write` wrote. Raises `UserError` for any other or a damaged one."""
     try:
         import onnxruntime
     except ImportError:
         raise missing(path, "ONNX Runtime", "onnx") from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors
     try:
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # its own kinds derive from Exception alone
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: ONNX Runtime does not load it ({reason})") from None
+        raise UserError(f"{path}: ONNX Runtime does not load it ({first_line(error)})") from None
     facts = facts_in(path, session.get_modelmeta().custom_metadata_map)
     shapes = {
         each.name: [size if isinstance(size, int) else None for size in each.shape]

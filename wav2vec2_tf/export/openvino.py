@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,7 @@ def write(
     openvino.save_model(model, path, compress_to_fp16=quantize == FLOAT16)
 
 
-def load(path: Path, threads: int | None = None) -> Exported:
+def load(path: Path, threads: int) -> Exported:
     """A file that `write` wrote. Raises `UserError` for any other or a damaged one."""
     try:
         import openvino
@@ -87,7 +86,7 @@ def load(path: Path, threads: int | None = None) -> Exported:
     facts = facts_in(path, _checked_metadata(path))
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": threads or len(os.sched_getaffinity(0)),
+        "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
     }
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -29,5 +30,5 @@ def load(path: Path, threads: int | None = None) -> Exported:
         UserError: it is damaged, none that this project wrote, or its runtime is not installed.
     """
     module: ModuleType = SUFFIXES[path.suffix]
-    exported: Exported = module.load(path, threads)
+    exported: Exported = module.load(path, threads or len(os.sched_getaffinity(0)))
     return exported
