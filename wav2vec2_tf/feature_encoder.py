@@ -1,6 +1,15 @@
-"""Waveform → latent features, one frame in 20 ms: the convolutions of paper section 2."""
+"""Waveform → latent features, one frame in 20 ms: the convolutions of paper section 2.
+
+A batch is convolved as one stream: its examples end to end, each padded to whole strides of the
+last convolution. Each convolution is then one product of matrices, which runs at the machine's
+peak, with bias and activation fused into it, where `tf.nn.conv1d` does not. What sees padding or
+two examples is cut off at the end.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -16,50 +25,28 @@ GROUP_NORM_EPSILON = (
 FRAMES_OF_A_PART = 256  # about the root of the frames of what is usual
 
 
-def blocks_of(values: tf.Tensor, kernel: int, stride: int) -> list[tf.Tensor]:
-    """(batch, samples, channels) → what each step of a convolution sees, a stride at a time.
+def windows(stream: tf.Tensor, kernel: int, stride: int) -> tf.Tensor:
+    """(steps, channels) → (frames, kernel · channels): what each step of a convolution sees.
 
-    (batch, frames, taps · channels) of the first `stride` taps of the kernel, then of those after
-    them. No sample is gathered one by one.
+    Put together from whole strides, so that nothing is gathered step by step. Steps after the last
+    whole stride are not seen.
     """
-    batch, samples, channels = size(values, 0), size(values, 1), values.shape[2]
-    frames = (samples - kernel) // stride + 1
-    if kernel % stride:
-        values = tf.pad(values, [[0, 0], [0, -samples % stride], [0, 0]])
-    count = size(values, 1) // stride
-    values = tf.reshape(values[:, : count * stride], [batch, count, stride * channels])
-    seen = []
-    for number, first in enumerate(range(0, kernel, stride)):
-        width = min(stride, kernel - first) * channels
-        block = values[:, number : number + frames, :width]
-        seen.append(tf.reshape(block, [batch, frames, width]))
-    return seen
-
-
-def windows(values: tf.Tensor, kernel: int, stride: int) -> tf.Tensor:
-    """(batch, samples) → (batch, frames, kernel): what each step of a convolution sees."""
-    return tf.concat(blocks_of(values[..., tf.newaxis], kernel, stride), axis=-1)
-
-
-def convolved(values: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
-    """(batch, samples, inputs) by (kernel, inputs, outputs) → (batch, frames, outputs), unpadded.
-
-    As products of matrices, which run at the machine's peak, where `tf.nn.conv1d` does not; summed
-    over the strides in the kernel, so that no window is written out.
-    """
-    taps, inputs, outputs = kernel.shape
-    seen = blocks_of(values, taps, stride)
-    if inputs == 1:  # the windows are small, and the sums over them are not
-        seen = [tf.concat(seen, axis=-1)]
-    kernels = tf.split(
-        tf.reshape(kernel, [taps * inputs, outputs]), [block.shape[2] for block in seen]
-    )
-    products = [
-        tf.matmul(tf.reshape(block, [-1, block.shape[2]]), weights)
-        for block, weights in zip(seen, kernels, strict=True)
+    count, channels = size(stream, 0) // stride, stream.shape[1]
+    strides = tf.reshape(stream[: count * stride], [count, stride * channels])
+    others = (kernel - 1) // stride  # strides that a window reaches into after its first
+    seen = [
+        strides[number : count - others + number, : (kernel - number * stride) * channels]
+        for number in range(others + 1)
     ]
-    shape = [size(values, 0), size(seen[0], 1), outputs]
-    return tf.reshape(sum(products[1:], products[0]), shape)
+    return tf.concat(seen, axis=-1)
+
+
+def frames_lost(kernels: Sequence[int], strides: Sequence[int]) -> int:
+    """Frames that a stream of whole strides has fewer than it has strides, after `windows` each."""
+    whole = steps = math.prod(strides) * sum(kernels)
+    for kernel, stride in zip(kernels, strides, strict=True):
+        steps = steps // stride - (kernel - 1) // stride
+    return whole // math.prod(strides) - steps
 
 
 def cosines(count: int) -> np.ndarray:
@@ -82,7 +69,10 @@ def in_parts(values: tf.Tensor) -> tf.Tensor:
 
 
 class ConvLayer(keras.layers.Layer):
-    """Convolution, layer norm over channels where `layer_norm` says so, activation."""
+    """Convolution, layer norm over channels where `layer_norm` says so, activation.
+
+    (steps, inputs) → (frames, channels) of a stream.
+    """
 
     def __init__(self, config: WaveformConfig, index: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
@@ -107,12 +97,17 @@ class ConvLayer(keras.layers.Layer):
             else None
         )
         if self.layer_norm is not None:
-            self.layer_norm.build((None, None, self.channels))
+            self.layer_norm.build((None, self.channels))
 
-    def call(self, features: tf.Tensor) -> tf.Tensor:
-        features = convolved(features, tf.convert_to_tensor(self.kernel), self.stride)
-        if self.bias is not None:
-            features += self.bias
+    def call(self, stream: tf.Tensor) -> tf.Tensor:
+        kernel = tf.reshape(self.kernel, [self.kernel_size * self.inputs, self.channels])
+        products = tf.matmul(windows(stream, self.kernel_size, self.stride), kernel)
+        if self.bias is None:
+            # TensorFlow fuses an activation with a bias only, and takes out a constant of zeros
+            bias = tf.stop_gradient(kernel[0] - kernel[0])
+        else:
+            bias = tf.convert_to_tensor(self.bias)
+        features = tf.nn.bias_add(products, bias)
         if self.layer_norm is not None:
             features = self.layer_norm(features)
         return self.activation(features)
@@ -143,23 +138,25 @@ class GroupNormConvLayer(keras.layers.Layer):
         self.gamma = self.add_weight(name="gamma", shape=(self.channels,), initializer="ones")
         self.beta = self.add_weight(name="beta", shape=(self.channels,), initializer="zeros")
 
-    def call(self, speech: tf.Tensor, lengths: tf.Tensor | None = None) -> tf.Tensor:
-        seen = windows(speech, self.kernel_size, self.stride)  # (batch, frames, kernel)
-        frames = size(seen, 1)
+    def call(self, speech: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """(batch, samples) whole strides of speech, (batch,) samples → (batch, frames, channels)"""
+        batch, frames = size(speech, 0), size(speech, 1) // self.stride
+        seen = windows(
+            tf.reshape(speech, [batch * size(speech, 1), 1]), self.kernel_size, self.stride
+        )
+        seen = tf.pad(seen, [[0, batch * frames - size(seen, 0)], [0, 0]])
+        seen = tf.reshape(seen, [batch, frames, self.kernel_size])
+        frame_lengths = tf.maximum(convolved_length(lengths, self.kernel_size, self.stride), 0)
+        mask = valid(frame_lengths, frames)
+        count = tf.cast(tf.maximum(frame_lengths, 1), tf.float32)[:, tf.newaxis]
         centred = tf.cast(seen, tf.float32)
-        if lengths is None:
-            mask, count = None, tf.cast(tf.maximum(frames, 1), tf.float32)
-        else:
-            frame_lengths = tf.maximum(convolved_length(lengths, self.kernel_size, self.stride), 0)
-            mask = valid(frame_lengths, frames)
-            count = tf.cast(tf.maximum(frame_lengths, 1), tf.float32)[:, tf.newaxis]
         centred = silence_padding(centred, mask)
         for _ in range(2):  # the second time takes out what the first has rounded
             mean = tf.reduce_sum(tf.reduce_sum(in_parts(centred), axis=2), axis=1) / count
             centred = silence_padding(centred - mean[:, tf.newaxis], mask)
         spectra = in_parts(tf.matmul(centred, cosines(self.kernel_size), transpose_b=True))
         covariance = tf.reduce_sum(tf.matmul(spectra, spectra, transpose_a=True), axis=1)
-        covariance /= count if lengths is None else count[..., tf.newaxis]
+        covariance /= count[..., tf.newaxis]
 
         weights = tf.cast(self.kernel[:, 0], tf.float32)  # (kernel, channels)
         bands = tf.matmul(cosines(self.kernel_size), weights)
@@ -180,6 +177,9 @@ class FeatureEncoder(keras.layers.Layer):
 
     def __init__(self, config: WaveformConfig, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self.frames = config.encoder_frames
+        self.stride = math.prod(config.conv_stride)
+        self.frames_lost = frames_lost(config.conv_kernel, config.conv_stride)
         self.group_norm = config.feat_extract_norm == "group"
         self.conv_layers = [
             GroupNormConvLayer(config, name="conv_layers_0")
@@ -193,8 +193,19 @@ class FeatureEncoder(keras.layers.Layer):
             layer.build(None)
 
     def call(self, speech: tf.Tensor, lengths: tf.Tensor | None = None) -> tf.Tensor:
+        batch, samples = size(speech, 0), size(speech, 1)
+        frames = self.frames(samples)
+        needed = [(samples + self.stride - 1) // self.stride, frames + self.frames_lost]
+        room = tf.maximum(*needed) if tf.is_tensor(samples) else max(needed)
+        speech = tf.pad(speech, [[0, 0], [0, room * self.stride - samples]])
         first, *others = self.conv_layers
-        features = first(speech, lengths) if self.group_norm else first(speech[..., tf.newaxis])
+        if self.group_norm:
+            of_speech = tf.fill([batch], samples) if lengths is None else lengths
+            features = first(speech, of_speech)
+            stream = tf.reshape(features, [batch * size(features, 1), first.channels])
+        else:
+            stream = first(tf.reshape(speech, [batch * room * self.stride, 1]))
         for layer in others:
-            features = layer(features)
-        return features
+            stream = layer(stream)
+        stream = tf.pad(stream, [[0, batch * room - size(stream, 0)], [0, 0]])
+        return tf.reshape(stream, [batch, room, stream.shape[1]])[:, :frames]
