@@ -240,6 +240,7 @@ def test_fine_tuning_through_the_hub(run: Run) -> None:
     assert "The same transcripts: True" in said
 
 
+@pytest.mark.full_size  # three minutes
 def test_fine_tuning_in_keras_3(run: Run) -> None:
     """The transcripts in small letters stand for another language."""
     said, results = run("fine_tuning_keras3", "results", SPLIT=None, **FINE_TUNING)

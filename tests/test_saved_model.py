@@ -475,6 +475,7 @@ print(json.dumps(report))
 """
 
 
+@pytest.mark.full_size  # a minute and a half
 def test_published_training_page_and_masks(
     base_folder: Path, any_folder: Path, tf_models: Any, tmp_path: Path
 ) -> None:
