@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +30,6 @@ from .workloads import BATCH, COLD_START, CORPUS, TRAINING, Work
 TOLERANCE = 1e-3
 """Largest |Δ| of a float32 system's logits."""
 MEMORY_SHARE = 2  # free memory, of what the largest child took, below which no more are loaded
-MAKERS = 2  # files made at once: each takes up to 4 GB
 LONGEST_REASON = 160  # letters
 CORPUS_SHARE = 3  # passes over a corpus are that many times fewer than repetitions elsewhere
 SETTLED, PAUSE, LONGEST_WAIT = 0.02, 0.1, 3.0
@@ -144,11 +142,9 @@ class Stopwatch:
             except WorkerError as error:
                 failed[artefact, length] = self._reason(error)
 
-        makers = min(MAKERS, self.threads)
-        for made_of_another in (False, True):
-            now = [each for each in wanted if (each[0] in artefacts.NEEDS) == made_of_another]
-            with ThreadPoolExecutor(makers) as pool:
-                list(pool.map(lambda each: make(*each), now))
+        # one by one: a conversion at base's size takes up to 13 GB
+        for artefact, length in sorted(wanted, key=lambda each: each[0] in artefacts.NEEDS):
+            make(artefact, length)
         return failed
 
     def _path(self, artefact: str, length: int | None) -> Path:
