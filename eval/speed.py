@@ -85,22 +85,25 @@ def run(args: argparse.Namespace) -> int:
         systems = [replace(each, options=each.options | each.quick_options) for each in systems]
     _check(args, systems)
     repetitions = args.repetitions or (1 if args.quick else REPETITIONS)
+    results: list[Result] = []
+    page = ""
     with _folder(args.keep) as folder, _pinned(args.threads) as threads:
-        results, config = _measure(args, folder, works, systems, threads, repetitions)
-    compared = comparisons(results, config)
-    content = {
-        "machine": {**machine(), "threads": threads},
-        "versions": versions(),
-        "model": {"name": _model_name(args), "config": config.to_dict()},
-        "repetitions": repetitions,
-        "quick": args.quick,
-        "work": {result.work.key: to_json(result) for result in results},
-        "comparisons": [{**asdict(found), "ratio": found.ratio} for found in compared],
-    }
-    page = report(results, content, compared)
+        for result, config in _measure(args, folder, works, systems, threads, repetitions):
+            results.append(result)  # what is done is kept, should the rest come to nothing
+            compared = comparisons(results, config)
+            content = {
+                "machine": {**machine(), "threads": threads},
+                "versions": versions(),
+                "model": {"name": _model_name(args), "config": config.to_dict()},
+                "repetitions": repetitions,
+                "quick": args.quick,
+                "work": {result.work.key: to_json(result) for result in results},
+                "comparisons": [{**asdict(found), "ratio": found.ratio} for found in compared],
+            }
+            page = report(results, content, compared)
+            _write(args.json, json.dumps(content, indent=2) + "\n")
+            _write(args.table, page)
     print(page)
-    _write(args.json, json.dumps(content, indent=2) + "\n")
-    _write(args.table, page)
     if args.plot:
         from wav2vec2_tf.files import whole_file
 
@@ -116,7 +119,7 @@ def _measure(
     systems: Sequence[System],
     threads: int,
     repetitions: int,
-) -> tuple[list[Result], Config]:
+) -> Iterator[tuple[Result, Config]]:
     from wav2vec2_tf.pretrained import read_config
 
     from .timing import Stopwatch
@@ -128,10 +131,12 @@ def _measure(
     )
     try:
         failed = stopwatch.make(systems, works)
-        results = [stopwatch.run(work, systems, failed) for work in works]
+        for work in works:
+            result = stopwatch.run(work, systems, failed)
+            if result.rows:
+                yield result, config
     finally:
         stopwatch.close()
-    return [result for result in results if result.rows], config
 
 
 def _place_model(folder: Path, given: Path | None) -> None:

@@ -242,7 +242,11 @@ class Stopwatch:
                 row = entrant.row
                 if row.reason:
                     continue
-                others = [e.worker for e in entrants if e.worker is not entrant.worker]
+                others = [
+                    each.worker
+                    for each in entrants
+                    if each.worker is not entrant.worker and not each.row.reason
+                ]
                 try:
                     called, idle, rest = self._timed(entrant, others)
                 except WorkerError as error:
@@ -260,8 +264,12 @@ class Stopwatch:
                     self._compare(row, called.result, reference, work)
         result.other_share = max(result.other_share, statistics.mean(shares or [0.0]))
         for entrant in entrants:
-            if not entrant.row.reason:
+            if entrant.row.reason:
+                continue
+            try:
                 entrant.row.peak_bytes = entrant.worker.peak_bytes
+            except WorkerError as error:  # killed since its last call
+                entrant.row.reason, entrant.row.seconds = self._reason(error), []
 
     def _enter(
         self, system: System, work: Work, row: Row, inputs: tuple[Any, ...]

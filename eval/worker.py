@@ -7,6 +7,7 @@ trusted: see `busy_seconds`.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -77,15 +78,19 @@ class Worker:
     @property
     def peak_bytes(self) -> int:
         """The most that was resident since the child began, files mapped into memory included."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1])
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return 1024 * int(line.split()[1])
         raise WorkerError(self._end())
 
     @property
     def busy_seconds(self) -> float:
-        """Processor time of all its threads so far."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        """Processor time of all its threads so far; 0 once it is gone."""
+        try:
+            stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
         return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
     def _ask(self, *request: Any) -> Call:

@@ -10,6 +10,7 @@ import math
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from eval import speed, timing, workloads
 from eval.__main__ import main
 from eval.contestants import FLOAT32, LIMITS, PRODUCTS, REFERENCE, SYSTEMS
-from eval.timing import Result, Row, Stopwatch
+from eval.timing import Entrant, Result, Row, Stopwatch
 from eval.worker import Worker, WorkerError
 from eval.workloads import BATCH, QUICK_WORKS, WORKS, Work
 from wav2vec2_tf.config import Wav2Vec2Config
@@ -326,6 +327,33 @@ def test_a_system_that_fails_gets_a_row_that_says_why(
     assert failed.seconds == [] and "transformers.onnx" in failed.reason
     shown = "\n".join(speed.table(result))
     assert f"ONNX Runtime: {failed.reason}" in shown
+
+
+def test_a_system_that_is_killed_keeps_the_others(tmp_path: Path) -> None:
+    """Whether before its turn or after its last call: the machine may run out of memory."""
+    stopwatch = Stopwatch(tmp_path, Wav2Vec2Config(), threads=1, repetitions=2, shared=False)
+    result = Result(WORKS["training"], 1.0, 1)
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Worker(1, tmp_path / "log")) for _ in range(3)]
+        rows = [Row(f"system {number}", "", False, FLOAT32) for number in range(3)]
+        for worker in workers:
+            worker.load("product", "contestants:gemm", library="gemm-numpy", threads=1)
+        entrants = [Entrant(*pair, "product", ()) for pair in zip(rows, workers, strict=True)]
+        timed = stopwatch._timed
+
+        def then_kill(entrant: Entrant, others: Any) -> Any:
+            found = timed(entrant, others)
+            if entrant is entrants[1] and rows[1].seconds:
+                workers[1].process.kill()
+                workers[1].process.wait()
+            return found
+
+        stopwatch._timed = then_kill  # type: ignore[method-assign]
+        workers[0].process.kill()
+        stopwatch._take_turns(result, entrants, 0.0)
+    assert "SIGKILL" in rows[0].reason and not rows[0].seconds
+    assert "SIGKILL" in rows[1].reason and not rows[1].seconds
+    assert rows[2].reason == "" and len(rows[2].seconds) == 2 and rows[2].peak_bytes > 0
 
 
 def test_help_imports_nothing_heavy() -> None:
