@@ -23,25 +23,9 @@ from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, open_model, read_config
 from wav2vec2_tf.processor import Processor
 from wav2vec2_tf.sources import resolve
 from wav2vec2_tf.tokenizer import CTCTokenizer
+from wav2vec2_tf.transcript import Transcript, Word
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Word:
-    text: str
-    start: float
-    """Seconds."""
-    end: float
-    """Seconds."""
-    confidence: float
-    """Mean probability of its characters, 0 to 1."""
-
-
-@dataclass(frozen=True)
-class Transcript:
-    text: str
-    words: tuple[Word, ...]
 
 
 @dataclass(frozen=True)
