@@ -6,6 +6,7 @@ import json
 import os
 import re
 import struct
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -710,3 +711,115 @@ def test_unsupported_log_mel_is_refused_by_name(
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(values))
     with pytest.raises(UserError, match=rf"preprocessor_config\.json: {message}"):
         audio.feature_extractor(tmp_path)
+
+
+# Block by block
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_blocks_are_what_load_gives(rate: int) -> None:
+    content = encoded(tone(25.0, rate), rate)
+    blocks = list(audio.blocks(content))
+    assert len(blocks) > 2
+    assert max(map(len, blocks)) <= 11 * 16000
+    np.testing.assert_array_equal(np.concatenate(blocks), audio.load(content))
+
+
+def test_blocks_may_be_more_than_load_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded(np.zeros(16000 * 3700, np.int16), 16000, format="FLAC")
+    monkeypatch.setattr(audio, "MAXIMUM_HOURS", 1)
+    with pytest.raises(UserError, match="longer than 1 hours"):
+        audio.load(content)
+    assert sum(map(len, audio.blocks(content))) == 16000 * 3700
+    monkeypatch.setattr(audio, "STREAMED_HOURS", 1)
+    with pytest.raises(UserError, match="longer than 1 hours"):
+        list(audio.blocks(content))
+
+
+# Through ffmpeg
+
+FFMPEG = f"""#!{sys.executable}
+import pathlib, shutil, sys
+pathlib.Path(__file__).with_name("arguments").write_text("\\n".join(sys.argv[1:]))
+answer = pathlib.Path(__file__).with_name("answer")
+if answer.exists():
+    shutil.copyfileobj(answer.open("rb"), sys.stdout.buffer)
+    sys.exit(0)
+sys.stderr.write("[mov @ 0x5581] moov atom not found\\nInvalid data")
+sys.exit(1)
+"""
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a program of this name, which answers with the file `answer` beside it."""
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(FFMPEG)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return program.parent
+
+
+def au(samples: np.ndarray, rate: int) -> bytes:
+    """What ffmpeg streams: Sun's AU of float32, whose length is not known, with a note behind."""
+    channels = samples.shape[1]
+    header = struct.pack(">4sIIIII", b".snd", 32, 0xFFFFFFFF, 6, rate, channels) + b"Lavf63.0"
+    return header + samples.astype(">f4").tobytes()
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (48000, 6)])
+def test_what_soundfile_does_not_know_goes_through_ffmpeg(
+    ffmpeg: Path, tmp_path: Path, rate: int, channels: int
+) -> None:
+    """And comes out as the same samples in a WAV would."""
+    random = np.random.default_rng(0)
+    samples = random.uniform(-0.5, 0.5, (rate * 12, channels)).astype(np.float32)
+    (ffmpeg / "answer").write_bytes(au(samples, rate))
+    path = tmp_path / "-i talk.m4a"
+    path.write_bytes(b"no format that soundfile knows" * 10)
+    wanted = audio.load(encoded(samples, rate, subtype="FLOAT"))
+    np.testing.assert_array_equal(audio.load(path), wanted)
+    assert audio.count_samples(path) == len(wanted)
+    arguments = (ffmpeg / "arguments").read_text().splitlines()
+    assert arguments[arguments.index("-i") + 1] == f"file:{path}"  # never an option or address
+    assert "hls" not in arguments[arguments.index("-format_whitelist") + 1].split(",")
+    assert arguments[arguments.index("-protocol_whitelist") + 1] == "file"
+
+
+def test_what_ffmpeg_does_not_know_either(ffmpeg: Path, tmp_path: Path) -> None:
+    path = tmp_path / "talk.m4a"
+    path.write_bytes(b"nothing at all" * 10)
+    with pytest.raises(
+        UserError, match=r"talk\.m4a: ffmpeg cannot read it \(moov atom not found\)"
+    ):
+        audio.load(path)
+    (ffmpeg / "answer").write_bytes(au(np.zeros((0, 1)), 16000))
+    with pytest.raises(UserError, match="has no samples"):
+        audio.load(path)
+    (ffmpeg / "answer").write_bytes(au(np.full((100, 1), np.nan), 16000))
+    with pytest.raises(UserError, match="NaN or infinite"):
+        audio.load(path)
+    (ffmpeg / "answer").write_bytes(au(np.zeros((100, 1)), 16000)[:10])
+    with pytest.raises(UserError, match="no sound in it"):
+        audio.load(path)
+
+
+def test_ffmpeg_is_stopped_where_no_more_is_wanted(ffmpeg: Path, tmp_path: Path) -> None:
+    (ffmpeg / "answer").write_bytes(au(np.zeros((16000 * 300, 1)), 16000))
+    path = tmp_path / "talk.m4a"
+    path.write_bytes(b"no format that soundfile knows" * 10)
+    blocks = audio.blocks(path)
+    assert len(next(blocks)) == audio.BLOCK_SAMPLES
+    blocks.close()  # type: ignore[attr-defined]
+
+
+def test_without_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = tmp_path / "talk.m4a"
+    path.write_bytes(b"no format that soundfile knows" * 10)
+    with pytest.raises(UserError, match="or install ffmpeg for other formats"):
+        audio.load(path)
+    (tmp_path / "short.wav").write_bytes(encoded(tone(1, 16000), 16000)[:1000])
+    with pytest.raises(UserError, match="cut short"):  # which ffmpeg would not mend
+        audio.load(tmp_path / "short.wav")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -246,3 +246,63 @@ def test_alphabet_of_a_lower_case_tokenizer(tmp_path: Path) -> None:
     ids = [5, 6, 4, 7, 7, 0, 7]
     got = decode(logits_of([ids], 32), alphabet=alphabet)
     assert got.text.numpy()[0].decode() == theirs.decode(ids) == "et aa"
+
+
+# With characters, outside of graphs
+
+
+@settings(deadline=None, max_examples=30)
+@given(ids_of_frames, st.integers(0, 2**16), st.sampled_from([-1, DELIMITER]))
+def test_transcripts_are_what_greedy_decodes(
+    ids: list[list[int]], seed: int, delimiter: int
+) -> None:
+    """The same words, times and confidences; and characters that make up the words."""
+    alphabet = ctc.Alphabet(LETTERS.tokens, BLANK, delimiter)
+    for row in ids:
+        logits = logits_of([row], seed=seed)
+        graph = decode(logits, alphabet=alphabet)
+        got = ctc.transcript(ctc.BestPath.of(logits[0]), alphabet, SECONDS)
+        assert got.text == graph.text.numpy()[0].decode()
+        assert [word.text.encode() for word in got.words] == graph.words.numpy()[0].tolist()
+        for field in ("start", "end", "confidence"):
+            values = [getattr(word, field) for word in got.words]
+            np.testing.assert_allclose(values, getattr(graph, field).numpy()[0], atol=1e-5)
+        for word in got.words:
+            letters = word.characters
+            assert "".join(letter.text for letter in letters) == word.text
+            assert (letters[0].start, letters[-1].end) == (word.start, word.end)
+            assert all(one.end <= other.start for one, other in pairwise(letters))
+            mean = sum(letter.confidence for letter in letters) / len(letters)
+            assert word.confidence == pytest.approx(mean)
+
+
+def test_characters_worked_by_hand() -> None:
+    logits = logits_of([["_|abc".index(frame) for frame in "aa_ab|_c"]])[0]
+    shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    got = ctc.transcript(ctc.BestPath.of(logits), LETTERS, 0.5)
+    (first, second) = got.words
+    assert [(c.text, c.start, c.end) for c in first.characters] == [
+        *(("a", 0.0, 1.0), ("a", 1.5, 2.0), ("b", 2.0, 2.5)),
+    ]
+    assert [(c.text, c.start, c.end) for c in second.characters] == [("c", 3.5, 4.0)]
+    assert first.characters[0].confidence == pytest.approx(shares[:2, 2].max())
+    assert second.characters[0].confidence == pytest.approx(shares[7, 4])
+    empty = ctc.transcript(ctc.BestPath.of(logits[:0]), LETTERS, 0.5)
+    assert (empty.text, empty.words) == ("", ())
+
+
+def test_transcripts_are_cleaned_up() -> None:
+    alphabet = ctc.Alphabet(("<pad>", "|", "a", "."), 0, 1, " ", (" .", " a a"))
+    logits = logits_of([[2, 1, 3, 1, 2, 0, 2]], vocabulary=4)
+    graph = ctc.greedy(tf.constant(logits), tf.constant([7]), alphabet, 1.0).text.numpy()[0]
+    assert ctc.transcript(ctc.BestPath.of(logits[0]), alphabet, 1.0).text == graph.decode()
+
+
+def test_log_softmax() -> None:
+    logits = np.random.default_rng(0).normal(0, 50, (9, 30)).astype(np.float32)
+    before = logits.copy()
+    got = ctc.log_softmax(logits)
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(logits, before)
+    np.testing.assert_allclose(got, tf.nn.log_softmax(logits.astype(np.float64)), atol=2e-5)
+    assert ctc.log_softmax(logits[:0]).shape == (0, 30)

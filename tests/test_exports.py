@@ -241,9 +241,9 @@ def test_transcribe_and_eval_take_the_file(
 ) -> None:
     capsys.readouterr()
     audio = [str(path) for path in sorted(CORPUS.rglob("*.flac"))[:2]]
-    assert main(["transcribe", "--json", "--model", str(written), *audio]) == 0
+    assert main(["transcribe", "--format", "json", "--model", str(written), *audio]) == 0
     got = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert main(["transcribe", "--json", *audio]) == 0
+    assert main(["transcribe", "--format", "json", *audio]) == 0
     wanted = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for one, other in zip(got, wanted, strict=True):
         assert one["text"] == other["text"] != ""

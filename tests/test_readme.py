@@ -15,7 +15,7 @@ from wav2vec2_tf.cli import main
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-PAGES = {"README.md": 8, "docs/training.md": 5, "docs/exports.md": 6}
+PAGES = {"README.md": 8, "docs/training.md": 5, "docs/exports.md": 6, "docs/transcription.md": 2}
 """Pages whose programs run, and how many there are at least."""
 SLOW_PAGES = ("docs/exports.md", "docs/training.md")  # five minutes, in `make verify`
 LONG, SHORT = "new_voice/finetune.yaml\n", "new_voice/finetune.yaml --epochs 1\n"

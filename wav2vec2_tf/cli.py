@@ -10,6 +10,8 @@ from wav2vec2_tf.programs import add_programs, run_program
 
 PROGRAMS = {
     "transcribe": ("transcribe_files", "audio files → text, or words with times"),
+    "align": ("align_files", "a recording and its text → the times of each word and character"),
+    "ngram": ("arpa", "text → an n-gram language model, to decode with"),
     "finetune": ("training.finetune", "transcribed speech → a model of it, with CTC"),
     "info": ("info", "parameters and GFLOPs of a model, part by part"),
     "convert": (

@@ -1,7 +1,9 @@
-"""Logits → text and timed words, in TensorFlow operations: the same in Python and in a SavedModel.
+"""Logits → text and timed words: greedy CTC decoding.
 
-Greedy CTC decoding: the best token of each frame, repeats collapsed, blanks removed (Graves et al.
-2006, section 3.2), with words cut at the delimiter, as transformers' `Wav2Vec2CTCTokenizer` does.
+The best token of each frame, repeats collapsed, blanks removed (Graves et al. 2006, section 3.2),
+with words cut at the delimiter, as transformers' `Wav2Vec2CTCTokenizer` does. `greedy` is it in
+TensorFlow operations, for graphs; `transcript` in NumPy, with each character's time beside it. They
+give the same words.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf.tokenizer import CLEAN_UP, CTCTokenizer
+from wav2vec2_tf.transcript import Character, Transcript, Word
 
 
 @dataclass(frozen=True)
@@ -146,3 +150,60 @@ def greedy(
         confidence=tf.where(present, tf.cast(confidence, tf.float32), 0.0),
         count=count,
     )
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Natural logarithms of the probabilities over the last axis, in the type of `logits`."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
+
+
+class BestPath(NamedTuple):
+    """All that greedy decoding takes of a recording's logits."""
+
+    tokens: np.ndarray
+    """(frames,) the best token of each frame, int32"""
+    probabilities: np.ndarray
+    """(frames,) its probability, float32"""
+
+    @classmethod
+    def of(cls, logits: np.ndarray) -> BestPath:
+        """Of (frames, vocab) logits."""
+        tokens = logits.argmax(axis=-1).astype(np.int32)
+        best = np.take_along_axis(logits, tokens[:, np.newaxis], axis=-1)
+        return cls(tokens, (1 / np.exp(logits - best).sum(axis=-1)).astype(np.float32))
+
+
+def transcript(path: BestPath, alphabet: Alphabet, seconds_per_frame: float) -> Transcript:
+    """What `greedy` decodes of one row, and each word's characters with their times."""
+    tokens, probabilities = path
+    starts = np.flatnonzero(np.diff(tokens, prepend=-1))  # of runs of frames with the same token
+    ends = np.append(starts, len(tokens))[1:]
+    best = np.maximum.reduceat(probabilities, starts) if len(starts) else probabilities
+
+    def seconds(frame: int) -> float:
+        return round(frame * seconds_per_frame, 5)
+
+    words: list[Word] = []
+    letters: list[Character] = []
+
+    def end_word() -> None:
+        if letters:
+            text = "".join(letter.text for letter in letters)
+            confidence = sum(letter.confidence for letter in letters) / len(letters)
+            words.append(Word(text, letters[0].start, letters[-1].end, confidence, tuple(letters)))
+            letters.clear()
+
+    runs = (column.tolist() for column in (tokens[starts], starts, ends, best))
+    for token, start, end, probability in zip(*runs, strict=True):
+        if token == alphabet.word_delimiter:
+            end_word()
+        elif token != alphabet.blank:
+            text = alphabet.tokens[token]
+            letters.append(Character(text, seconds(start), seconds(end), probability))
+    end_word()
+    text = alphabet.space.join(word.text for word in words)
+    for spaced in alphabet.clean_up:
+        text = text.replace(spaced, spaced.strip())
+    return Transcript(text, tuple(words))

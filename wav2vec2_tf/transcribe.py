@@ -1,4 +1,4 @@
-"""Speech → words: a model, its processor and greedy decoding."""
+"""Speech → words: a model, its processor and a decoder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, open_model, read_config
 from wav2vec2_tf.processor import Processor
 from wav2vec2_tf.sources import resolve
 from wav2vec2_tf.tokenizer import CTCTokenizer
-from wav2vec2_tf.transcript import Transcript, Word
+from wav2vec2_tf.transcript import Decoder, Transcript
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ class Recognizer:
     """Samples a SavedModel or file was exported at; None where any length goes."""
     takes_lengths: bool = True
     """False of files by the contract of OpenVINO's model zoo: padding counts as speech."""
+    decoder: Decoder | None = None
+    """What finds the words, say a beam search; greedy decoding where there is none."""
 
     @classmethod
     def load(
@@ -121,19 +123,54 @@ class Recognizer:
         spelt = (t for i, t in enumerate(self.tokenizer.tokens) if t and i not in special)
         return frozenset("".join(token for token in spelt if not token.startswith("<")))
 
+    @property
+    def alphabet(self) -> ctc.Alphabet:
+        return ctc.Alphabet.of(self.tokenizer)
+
+    @property
+    def seconds_per_frame(self) -> float:
+        return self.config.stride / SAMPLE_RATE
+
+    def require_frame(self, samples: int) -> None:
+        """Raise `UserError` where so many samples are too few for one frame."""
+        if samples < self.minimum_length:
+            raise UserError(
+                f"{samples} samples are too few: one frame of speech takes "
+                f"{self.minimum_length} ({1000 * self.minimum_length / SAMPLE_RATE:.0f} ms)"
+            )
+
     def transcribe(
         self, speech: Sequence[np.ndarray], *, length: int | None = None, masked: bool = True
     ) -> list[Transcript]:
         """Transcribe one batch of 16 kHz mono utterances, each (samples,) float32.
 
         Each is cut to `length` samples, normalised as its processor says over its own samples, and
-        then padded with zeros.
+        then padded with zeros. `long_form.transcribe` takes recordings of any length.
 
         Args:
             length: samples to cut and pad to; by default the model's fixed length, or else the
                 bucket of the longest utterance.
             masked: give the model the lengths, so that padding has no influence. Without them it
                 runs as the published fixed-length models do, and so it does if it takes none.
+
+        Raises:
+            UserError: an utterance is shorter than one frame or too long.
+        """
+        return [self.decode(logits) for logits in self.emit(speech, length=length, masked=masked)]
+
+    def emit(
+        self,
+        speech: Sequence[np.ndarray],
+        *,
+        length: int | None = None,
+        masked: bool = True,
+        normalized: bool = False,
+    ) -> list[np.ndarray]:
+        """The logits of each utterance's own frames, (frames, vocab) float32.
+
+        Args:
+            speech, length, masked: as of `transcribe`.
+            normalized: leave the speech as it is; it has been normalised, where it is to be.
 
         Raises:
             UserError: an utterance is shorter than one frame or too long.
@@ -146,22 +183,23 @@ class Recognizer:
             if longest > length:
                 raise UserError(
                     f"{longest} samples, but this model takes {length}: "
-                    "cut the recording, or export with --length any"
+                    "cut the recording, or take long_form.transcribe"
                 )
-        if min(map(len, speech)) < self.minimum_length:
-            raise UserError(
-                f"{min(map(len, speech))} samples are too few: one frame of speech takes "
-                f"{self.minimum_length} ({1000 * self.minimum_length / SAMPLE_RATE:.0f} ms)"
-            )
-        padded, lengths = batch_of(speech, length, self.do_normalize)
+        self.require_frame(min(map(len, speech)))
+        padded, lengths = batch_of(speech, length, self.do_normalize and not normalized)
         if masked and self.takes_lengths:
-            logits = self.logits(tf.constant(padded), tf.constant(lengths))
-            frames = self.config.frame_length(tf.constant(lengths))
+            logits = self.logits(tf.constant(padded), tf.constant(lengths)).numpy()
+            frames = [self.config.frame_length(int(samples)) for samples in lengths]
         else:
-            logits = self.logits(tf.constant(padded), None)
-            frames = tf.fill([len(speech)], logits.shape[1])
-        alphabet = ctc.Alphabet.of(self.tokenizer)
-        return _transcripts(ctc.greedy(logits, frames, alphabet, self.config.stride / SAMPLE_RATE))
+            logits = self.logits(tf.constant(padded), None).numpy()
+            frames = [logits.shape[1]] * len(speech)
+        return [row[:count] for row, count in zip(logits, frames, strict=True)]
+
+    def decode(self, logits: np.ndarray) -> Transcript:
+        """(frames, vocab) logits of one utterance → its words, by the decoder or greedily."""
+        if self.decoder is not None:
+            return self.decoder(ctc.log_softmax(logits), self.seconds_per_frame)
+        return ctc.transcript(ctc.BestPath.of(logits), self.alphabet, self.seconds_per_frame)
 
 
 def batch_of(
@@ -251,21 +289,3 @@ def load_saved_model(folder: Path) -> Any:
             f"{folder}: not a SavedModel of this project ({first_line(error)})"
         ) from None
     return loaded
-
-
-def _transcripts(decoded: ctc.Decoded) -> list[Transcript]:
-    result = []
-    for text, words, start, end, confidence, count in zip(
-        *(column.numpy() for column in decoded), strict=True
-    ):
-        timed = zip(words[:count], start, end, confidence, strict=False)
-        result.append(
-            Transcript(
-                text.decode(),
-                tuple(
-                    Word(w.decode(), round(float(s), 5), round(float(e), 5), float(c))
-                    for w, s, e, c in timed
-                ),
-            )
-        )
-    return result

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,10 @@ class Word:
 class Transcript:
     text: str
     words: tuple[Word, ...]
+
+
+class Decoder(Protocol):
+    """Log-probabilities of one recording → what was said."""
+
+    def __call__(self, log_probabilities: np.ndarray, seconds_per_frame: float) -> Transcript:
+        """Decode (frames, vocab) float32 natural logarithms."""
