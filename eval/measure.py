@@ -216,7 +216,7 @@ def evaluate(
     for mode in modes:
         done = {key for batch in journal.batches if batch.mode == mode for key in batch.texts}
         size = bucket if mode == "variable" else lambda samples: length
-        speech = _listen(recognizer, corpus, references, done, failed, size)
+        speech = listen(recognizer, corpus, references, done, failed, size)
         _compute(recognizer, mode, batches(speech, rows, size), rows, journal, len(references))
     references = {key: text for key, text in references.items() if key not in failed}
     if not references:
@@ -258,7 +258,7 @@ def _unspellable(texts: Iterable[str], characters: Collection[str]) -> dict[str,
     return {c: n for c, n in counts.most_common() if c != " " and c not in characters}
 
 
-def _listen(
+def listen(
     recognizer: Recognizer,
     corpus: Corpus,
     wanted: Collection[str],

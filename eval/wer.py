@@ -1,5 +1,7 @@
 """Word and character error rates of a CTC model on a corpus, by padding mode: padded as the
 published models were used, at variable length, and padded with lengths. An interrupted run resumes.
+
+With --lm, --lexicon or --hotword, of beam search; --tune looks for the weights that suit it best.
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ import csv
 import io
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wav2vec2_tf import decoding
 from wav2vec2_tf.config import PUBLISHED_LENGTH
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from .measure import Counts, Evaluation, Recognizer
 
 MODES = ("padded", "variable", "masked")
+LM_WEIGHTS = "0.25,0.5,0.75,1,1.5,2"
+WORD_SCORES = "-1,0,1,2"
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -172,6 +177,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--restart", action="store_true", help="do not resume an interrupted run")
     parser.add_argument("--jit-compile", action="store_true", help="compile the model with XLA")
+    decoding.add_arguments(parser, n_best=False)
+    tuning = parser.add_argument_group("weights of the beam search")
+    tuning.add_argument(
+        "--tune",
+        action="store_true",
+        help="try all pairs of the weights below on --data, in the last of --modes, and measure "
+        "nothing else",
+    )
+    for name, default in (("--lm-weights", LM_WEIGHTS), ("--word-scores", WORD_SCORES)):
+        tuning.add_argument(
+            name, type=_numbers, metavar="X,X,…", help=f"of --tune (default {default})"
+        )
     add_hub_options(parser)
 
 
@@ -179,6 +196,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs `eval wer`: 0, or 1 if utterances had to be left out; raises UserError."""
     modes = _check_modes(args.modes)
     _check_outputs(args)
+    decoding.check_weights(args)
     try:
         import jiwer  # noqa: F401
         import matplotlib  # noqa: F401
@@ -205,6 +223,10 @@ def run(args: argparse.Namespace) -> int:
         **hub_options(args),
     )
     modes, length = _fit_model(args, modes, recognizer)
+    if decoding.wants_beam_search(args):
+        recognizer = replace(recognizer, decoder=decoding.decoder_of(args, recognizer.alphabet))
+    if args.tune:
+        return _tune(args, modes, length, recognizer, corpus)
     options = {
         "split": args.split,
         "modes": modes,
@@ -214,6 +236,7 @@ def run(args: argparse.Namespace) -> int:
         "jit_compile": args.jit_compile,
         "revision": args.revision,
         "target_lang": args.target_lang,
+        "decoding": _decoding_options(args),
     }
     journal = _open_journal(args, options, corpus)
     try:
@@ -256,6 +279,58 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _decoding_options(args: argparse.Namespace) -> dict[str, Any] | None:
+    """What a beam search was told, with the content of its files; None of greedy decoding."""
+    if not decoding.wants_beam_search(args):
+        return None
+    from wav2vec2_tf.corpora import files_identity
+
+    files = [Path(file) for file in (args.lm, args.lexicon) if file]
+    told = {
+        name: getattr(args, name, None) for name in ("lm", "lexicon", "hotword", *decoding.OPTIONS)
+    }
+    return told | {"content of the files": files_identity(files)}
+
+
+def _tune(
+    args: argparse.Namespace,
+    modes: list[str],
+    length: int,
+    recognizer: Any,
+    corpus: Corpus,
+) -> int:
+    from wav2vec2_tf.lengths import bucket
+
+    from . import tune
+
+    mode = modes[-1]
+    said = tune.emissions(
+        recognizer,
+        corpus,
+        length=None if mode == "variable" else length,
+        masked=mode != "padded",
+        bucket=bucket,
+        batch_size=args.batch_size,
+        limit=args.limit,
+    )
+    weights = args.lm_weights or _numbers(LM_WEIGHTS)
+    scores = args.word_scores or _numbers(WORD_SCORES)
+    tuning = tune.tune(said, recognizer, recognizer.decoder, weights, scores)
+    print(f"{args.model} on {args.data}, {mode}: WER % by weights; greedy ", end="")
+    print(f"{percent(tuning.greedy)}\n")
+    print(_aligned(*tune.figures(tuning)), end="\n\n")
+    best = tuning.best
+    print(f"best, WER {percent(best.wer)} %: ", end="")
+    print(f"--lm-weight {best.lm_weight:g} --word-score {best.word_score:g}")
+    if args.json:
+        _write(args.json, json.dumps(tune.to_json(tuning), indent=2) + "\n")
+    return 0
+
+
+def _numbers(text: str) -> list[float]:
+    return list(dict.fromkeys(map(decoding.number, text.split(","))))
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
@@ -294,6 +369,14 @@ def _check_modes(text: str | None) -> list[str]:
 
 def _check_outputs(args: argparse.Namespace) -> None:
     """Finds out before the long work whether its results can be written."""
+    if not args.tune and (args.lm_weights or args.word_scores):
+        raise UserError("--lm-weights and --word-scores are for --tune: add it")
+    if args.tune and not args.lm:
+        raise UserError("--tune looks for the weights of a language model: name one with --lm")
+    if args.tune and (args.lm_weight, args.word_score) != (None, None):
+        raise UserError("--tune tries many weights: give them as --lm-weights and --word-scores")
+    if args.tune and (args.report or args.utterances or args.work):
+        raise UserError("--tune writes its grid with --json, and neither pages nor utterances")
     outputs = [path for path in (args.json, args.report, args.utterances, args.work) if path]
     if len(set(outputs)) < len(outputs):
         raise UserError("two outputs have the same name; give each a file of its own")
