@@ -55,7 +55,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *(["transcribe"], ["info"], ["eval", "wer"]),
+        *(["transcribe"], ["align"], ["ngram"], ["info"], ["eval", "wer"]),
         *(["convert", name] for name in ("torch", "verify", "saved-model", "package")),
     ],
 )
