@@ -29,6 +29,7 @@ from wav2vec2_tf.transcribe import Recognizer
 from wav2vec2_tf.transcript import Transcript
 
 REACH = 10  # frames on either side of a seam on which two windows are to agree
+NEAR = 2  # of them, frames in which a character of one may be that of the other a little later
 MIDDLE = 1e-3  # how much disagreement a seam at an end of the overlap is worth, not in its middle
 CERTAIN = 50.0  # how far one logit is above all others where nothing was computed
 
@@ -333,9 +334,9 @@ def seam(left: np.ndarray, right: np.ndarray) -> int:
     """How many frames to take of `left` before going on in `right`.
 
     Where two windows differ by a character more or less, or one that comes a frame later, a seam
-    there would double or lose it. So it comes where the probabilities of both differ least over the
-    frames around (in total variation), and not in the outer quarters, where one of the two lacks
-    context.
+    there would double or lose it. So it comes where the probabilities of both differ least (in
+    total variation): in sum over the frames next to it, and then on average over those around; and
+    not in the outer quarters, where one of the two lacks context.
 
     Args:
         left, right: (frames, vocab) logits of the same frames by the two windows.
@@ -345,7 +346,8 @@ def seam(left: np.ndarray, right: np.ndarray) -> int:
     apart = np.abs(np.exp(ctc.log_softmax(left)) - np.exp(ctc.log_softmax(right))).sum(axis=-1) / 2
     sums = np.concatenate([[0.0], np.cumsum(apart)])
     places = np.arange(edge, frames - edge + 1)
+    near = sums[np.minimum(places + NEAR, frames)] - sums[np.maximum(places - NEAR, 0)]
     before, after = np.maximum(places - REACH, 0), np.minimum(places + REACH, frames)
     around = (sums[after] - sums[before]) / np.maximum(after - before, 1)
     off_middle = np.abs(2 * places - frames) / max(frames, 1)
-    return int(places[np.argmin(around + MIDDLE * off_middle)])
+    return int(places[np.argmin(near + around + MIDDLE * off_middle)])
