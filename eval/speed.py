@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.errors import UserError, did_you_mean
 from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.programs import positive
 
 from .contestants import FLOAT32, INT8, REFERENCE, SYSTEMS
 from .workloads import CORPUS, QUICK_WORKS, WORKS
@@ -55,10 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "random one of base's size)",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=_positive, help="of every system, pinned to as many cores (default: all)"
+        "--threads", type=positive, help="of every system, pinned to as many cores (default: all)"
     )
     parser.add_argument(
-        "--repetitions", type=_positive, help=f"timed calls each (default: {REPETITIONS})"
+        "--repetitions", type=positive, help=f"timed calls each (default: {REPETITIONS})"
     )
     parser.add_argument(
         "--quick",
@@ -87,13 +88,14 @@ def run(args: argparse.Namespace) -> int:
     repetitions = args.repetitions or (1 if args.quick else REPETITIONS)
     results: list[Result] = []
     page = ""
+    running_on = {"machine": machine(), "versions": versions()}
     with _folder(args.keep) as folder, _pinned(args.threads) as threads:
         for result, config in _measure(args, folder, works, systems, threads, repetitions):
             results.append(result)  # what is done is kept, should the rest come to nothing
             compared = comparisons(results, config)
             content = {
-                "machine": {**machine(), "threads": threads},
-                "versions": versions(),
+                "machine": {**running_on["machine"], "threads": threads},
+                "versions": running_on["versions"],
                 "model": {"name": _model_name(args), "config": config.to_dict()},
                 "repetitions": repetitions,
                 "quick": args.quick,
@@ -197,12 +199,6 @@ def _check(args: argparse.Namespace, systems: Sequence[System]) -> None:
     available = len(os.sched_getaffinity(0))
     if args.threads and args.threads > available:
         raise UserError(f"--threads {args.threads}: there are {available} cores")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 @contextmanager

@@ -142,7 +142,7 @@ class Stopwatch:
             except WorkerError as error:
                 failed[artefact, length] = self._reason(error)
 
-        # one by one: a conversion at base's size takes up to 13 GB
+        # one by one: a conversion at base's size takes up to 18 GB
         for artefact, length in sorted(wanted, key=lambda each: each[0] in artefacts.NEEDS):
             make(artefact, length)
         return failed

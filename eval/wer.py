@@ -19,6 +19,7 @@ from wav2vec2_tf import decoding
 from wav2vec2_tf.config import PUBLISHED_LENGTH
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.programs import positive
 
 if TYPE_CHECKING:
     from wav2vec2_tf.corpora import Corpus
@@ -158,12 +159,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--length",
-        type=_positive,
+        type=positive,
         metavar="SAMPLES",
         help=f"of the padded and masked modes (default: the SavedModel's, or {PUBLISHED_LENGTH})",
     )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="first N utterances only")
-    parser.add_argument("--batch-size", type=_positive, default=8, metavar="N")
+    parser.add_argument("--limit", type=positive, metavar="N", help="first N utterances only")
+    parser.add_argument("--batch-size", type=positive, default=8, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with plots")
     parser.add_argument(
@@ -329,12 +330,6 @@ def _tune(
 
 def _numbers(text: str) -> list[float]:
     return list(dict.fromkeys(map(decoding.number, text.split(","))))
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 def _open_journal(args: argparse.Namespace, options: dict[str, Any], corpus: Corpus) -> Journal:

@@ -70,8 +70,9 @@ def run(args: argparse.Namespace) -> int:
     recognizer = Recognizer.load(
         args.model or BUNDLED_MODEL, target_lang=args.target_lang, **hub_options(args)
     )
+    audio = AudioFile(args.audio, Path(args.audio))
     try:
-        with AudioFile(args.audio, Path(args.audio)).opened() as path:
+        with audio.opened() as path:
             recording = Recording.of(path)
             with tqdm(total=round(recording.seconds), unit="s", disable=None, leave=False) as bar:
                 heard = log_probabilities(
@@ -79,9 +80,7 @@ def run(args: argparse.Namespace) -> int:
                 )
         aligned = align(heard, text, recognizer.tokenizer, recognizer.seconds_per_frame)
     except UserError as error:
-        raise UserError(
-            str(error) if args.audio in str(error) else f"{args.audio}: {error}"
-        ) from None
+        raise UserError(audio.message(error)) from None
     _name_wildcards(args.audio, aligned)
     write = to_textgrid if kind == "textgrid" else subtitles.FORMATS[kind]
     content = write(args.audio, recording.seconds, aligned)

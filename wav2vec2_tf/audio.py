@@ -47,9 +47,8 @@ CHUNK_BEYOND_END = re.compile(
 )
 
 UNKNOWN_FORMAT = 1  # libsndfile's SF_ERR_UNRECOGNISED_FORMAT
-AU_HEADER = struct.Struct(
-    ">4sIIIII"
-)  # magic, offset of the samples, size, encoding, rate, channels
+AU_HEADER = struct.Struct(">4sIIIII")
+"""Magic, offset of the samples, size, encoding, rate, channels."""
 FFMPEG_FORMATS = (
     "aac,ac3,adts,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,"
     "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,rm,tak,tta,voc,w64,wav,wv"

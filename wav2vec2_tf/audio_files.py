@@ -54,6 +54,11 @@ class AudioFile:
             except UserError as error:
                 raise UserError(str(error).replace(copy.name, "standard input")) from None
 
+    def message(self, error: UserError) -> str:
+        """What is wrong with it, and that it is this one."""
+        known = "standard input" if self.name == STANDARD_INPUT else self.name
+        return str(error) if known in str(error) else f"{known}: {error}"
+
     @property
     def bytes(self) -> int:
         """Its size; 0 where that is not known."""

@@ -401,15 +401,13 @@ class _TokenModel(flashlight.LM):
         if token == self._delimiter and not word:
             return state, 0.0
         after = state.child(token)
-        if token == self._delimiter:
-            context, score = self._scorer.word(context, word)
-            self._known[after] = context, "", {}
-        elif self._delimiter is None:
-            context, score = self._scorer.word(context, self._tokens[token])
-            self._known[after] = context, "", {}
-        else:
-            score = 0.0
-            self._known[after] = context, word + self._tokens[token], {}
+        score, letters = 0.0, word
+        if token != self._delimiter:
+            letters += self._tokens[token]
+        if token == self._delimiter or self._delimiter is None:
+            context, score = self._scorer.word(context, letters)
+            letters = ""
+        self._known[after] = context, letters, {}
         return after, score
 
     def finish(self, state: Any) -> tuple[Any, float]:

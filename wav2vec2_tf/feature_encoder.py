@@ -41,6 +41,19 @@ def windows(stream: tf.Tensor, kernel: int, stride: int) -> tf.Tensor:
     return tf.concat(seen, axis=-1)
 
 
+def end_to_end(values: tf.Tensor) -> tf.Tensor:
+    """(batch, steps, channels) → (batch · steps, channels): the examples as one stream."""
+    return tf.reshape(values, [size(values, 0) * size(values, 1), values.shape[2]])
+
+
+def apart(
+    stream: tf.Tensor, batch: tf.Tensor | int, steps: tf.Tensor | int, channels: int
+) -> tf.Tensor:
+    """The inverse, of a stream whose end may be missing: there is 0."""
+    padded = tf.pad(stream, [[0, batch * steps - size(stream, 0)], [0, 0]])
+    return tf.reshape(padded, [batch, steps, channels])
+
+
 def frames_lost(kernels: Sequence[int], strides: Sequence[int]) -> int:
     """Frames that a stream of whole strides has fewer than it has strides, after `windows` each."""
     whole = steps = math.prod(strides) * sum(kernels)
@@ -140,12 +153,9 @@ class GroupNormConvLayer(keras.layers.Layer):
 
     def call(self, speech: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """(batch, samples) whole strides of speech, (batch,) samples → (batch, frames, channels)"""
-        batch, frames = size(speech, 0), size(speech, 1) // self.stride
-        seen = windows(
-            tf.reshape(speech, [batch * size(speech, 1), 1]), self.kernel_size, self.stride
-        )
-        seen = tf.pad(seen, [[0, batch * frames - size(seen, 0)], [0, 0]])
-        seen = tf.reshape(seen, [batch, frames, self.kernel_size])
+        frames = size(speech, 1) // self.stride
+        seen = windows(end_to_end(speech[..., tf.newaxis]), self.kernel_size, self.stride)
+        seen = apart(seen, size(speech, 0), frames, self.kernel_size)
         frame_lengths = tf.maximum(convolved_length(lengths, self.kernel_size, self.stride), 0)
         mask = valid(frame_lengths, frames)
         count = tf.cast(tf.maximum(frame_lengths, 1), tf.float32)[:, tf.newaxis]
@@ -201,11 +211,9 @@ class FeatureEncoder(keras.layers.Layer):
         first, *others = self.conv_layers
         if self.group_norm:
             of_speech = tf.fill([batch], samples) if lengths is None else lengths
-            features = first(speech, of_speech)
-            stream = tf.reshape(features, [batch * size(features, 1), first.channels])
+            stream = end_to_end(first(speech, of_speech))
         else:
-            stream = first(tf.reshape(speech, [batch * room * self.stride, 1]))
+            stream = first(end_to_end(speech[..., tf.newaxis]))
         for layer in others:
             stream = layer(stream)
-        stream = tf.pad(stream, [[0, batch * room - size(stream, 0)], [0, 0]])
-        return tf.reshape(stream, [batch, room, stream.shape[1]])[:, :frames]
+        return apart(stream, batch, room, stream.shape[1])[:, :frames]

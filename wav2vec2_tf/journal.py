@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-RECORD = struct.Struct(
-    "<III"
-)  # frames, vocabulary, CRC-32 of what follows: float32, frame by frame
+RECORD = struct.Struct("<III")
+"""Frames, vocabulary, CRC-32 of what follows: float32, frame by frame."""
 
 
 class Journal:

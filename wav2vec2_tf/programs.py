@@ -72,3 +72,10 @@ def _native_log_silenced() -> Iterator[None]:
         os.dup2(terminal, 2)
         os.close(terminal)
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+
+
+def positive(text: str) -> int:
+    """A type of argparse: 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)

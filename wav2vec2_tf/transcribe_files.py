@@ -220,8 +220,7 @@ class _Transcriber:
                     pool.clear()
                     yield from self._long(audio, recording, console)
             except UserError as error:
-                named = audio.name in str(error) or "standard input" in str(error)
-                console.error(str(error) if named else f"{audio.name}: {error}")
+                console.error(audio.message(error))
                 console.finished(audio, 0.0)
         yield from self._short(pool, console)
 

@@ -16,10 +16,7 @@ from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
 
 CHUNK = 512  # samples, what the network takes
-SPEECH, SILENCE = (
-    0.5,
-    0.35,
-)  # probabilities: above the first speech starts, below the second it ends
+SPEECH, SILENCE = 0.5, 0.35  # probabilities: where speech starts, and below which it ends
 PAUSE_SECONDS = 1.0  # shorter ones are context for the words around them
 SYLLABLE_SECONDS = 0.1
 AROUND_SECONDS = 0.3  # of what is before and behind: soft beginnings and ends

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import read_json, sha256, whole_file
+from wav2vec2_tf.programs import positive
 from wav2vec2_tf.shard_files import (
     FULL_SCALE,
     MANIFEST_FILE,
@@ -313,14 +314,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache-dir", metavar="DIR", help="of datasets")
     parser.add_argument(
         "--shard-seconds",
-        type=_positive,
+        type=positive,
         default=SHARD_SECONDS,
         metavar="N",
         help="speech in a shard (default: %(default)s)",
     )
     parser.add_argument(
         "--processes",
-        type=_positive,
+        type=positive,
         default=os.cpu_count() or 1,
         metavar="N",
         help="that decode at once (default: one a core)",
@@ -367,9 +368,3 @@ def _summary(manifest: Manifest) -> str:
     utterances = sum(len(shard.records) for shard in manifest.shards)
     hours = sum(shard.samples for shard in manifest.shards) / SAMPLE_RATE / 3600
     return f"{len(manifest.shards)} shards, {utterances} utterances, {hours:.2f} h"
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
