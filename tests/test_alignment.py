@@ -228,8 +228,9 @@ def test_memory_is_bounded_where_nothing_fits() -> None:
     generator = np.random.default_rng(0)
     heard = random_frames(generator, 12_000, 4, evenness=50.0)
     tokens = np.tile([1, 2, 3], 1500).tolist()
+    told: list[float] = []
     tracemalloc.start()
-    path = viterbi(heard, tokens, 0)
+    path = viterbi(heard, tokens, 0, progress=told.append)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert_spells(path, tokens)
@@ -254,12 +255,14 @@ def test_hours_take_little_memory() -> None:
     best[at] = spoken
     heard[np.arange(frames), best] += 8
     heard -= np.log(np.exp(heard).sum(axis=1, keepdims=True))
+    told: list[float] = []
     tracemalloc.start()
-    path = viterbi(heard, tokens, 0)
+    path = viterbi(heard, tokens, 0, progress=told.append)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert_spells(path, tokens)
     assert peak < 10e6
+    assert told == sorted(told) and len(told) > 9 and 0 == told[0] < 0.9 < told[-1] < 1
     assert np.mean(path[at] == np.arange(letters)) > 0.98
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
+import soundfile
 import tensorflow as tf
 import torch
 import transformers
@@ -19,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 from convert.__main__ import main as convert
 from wav2vec2_tf import AutoModel, AutoModelForCTC, AutoProcessor, UserError
 from wav2vec2_tf.checkpoint import loader
+from wav2vec2_tf.cli import main as cli
 
 LETTERS = {"eng": "ETAON", "fra": "ETAÉÀÇ", "deu": "ENÄÖÜß"}
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "|")
@@ -77,6 +79,28 @@ def test_target_lang_equals_transformers(folder: Path, lang: str, speech: np.nda
     assert model.config.vocab_size == logits.shape[-1]
     tokenizer = AutoProcessor.from_pretrained(folder, target_lang=lang).tokenizer
     assert "".join(tokenizer.tokens[len(SPECIAL) :]) == LETTERS[lang]
+
+
+@pytest.mark.parametrize("lang", LETTERS)
+def test_transcribe_in_a_language(
+    folder: Path, lang: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech = 0.1 * reference.noise(1, 16_000)[0]
+    file = tmp_path / "speech.wav"
+    soundfile.write(file, speech, 16_000, subtype="FLOAT")
+    assert cli(["transcribe", str(file), "--model", str(folder), "--target-lang", lang]) == 0
+    extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
+    inputs = extractor(speech, sampling_rate=16_000, return_tensors="np").input_values
+    tokenizer = transformers.Wav2Vec2CTCTokenizer.from_pretrained(folder, target_lang=lang)
+    text = tokenizer.decode(wanted(folder, lang, inputs)[0].argmax(-1))
+    assert text and capsys.readouterr().out.split() == text.split()
+
+
+def test_transcribe_in_a_language_that_is_not_there(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli(["transcribe", "speech.wav", "--model", str(folder), "--target-lang", "fre"]) == 1
+    assert "fra" in capsys.readouterr().err
 
 
 def test_without_target_lang_what_the_checkpoint_holds(folder: Path, speech: np.ndarray) -> None:

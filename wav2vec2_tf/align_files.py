@@ -26,6 +26,7 @@ ENDINGS = {"json": "json", "textgrid": "TextGrid", "srt": "srt", "vtt": "vtt", "
 MAXIMUM_BYTES = 2**26  # of a text: the longest novels have a tenth of it
 NAMED = 5  # of many words, how many a message names
 WILDCARD_LABEL = "<star>"
+ALIGNING = "aligns {percentage:3.0f}% {bar:30} {remaining} left"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,14 @@ def run(args: argparse.Namespace) -> int:
                 heard = log_probabilities(
                     recognizer, recording, progress=lambda done: bar.update(round(done) - bar.n)
                 )
-        aligned = align(heard, text, recognizer.tokenizer, recognizer.seconds_per_frame)
+        with tqdm(total=1.0, disable=None, leave=False, bar_format=ALIGNING) as bar:
+            aligned = align(
+                heard,
+                text,
+                recognizer.tokenizer,
+                recognizer.seconds_per_frame,
+                progress=lambda done: bar.update(done - bar.n),
+            )
     except UserError as error:
         raise UserError(audio.message(error)) from None
     _name_wildcards(args.audio, aligned)

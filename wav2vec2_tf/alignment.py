@@ -36,6 +36,7 @@ WILDCARD = -1
 WILDCARD_COST = 0.01  # nats a frame: enough to leave silence to the blank, and less than any letter
 BEAM = 500.0  # nats; the first search keeps what costs no more beyond the best
 PRUNE_EVERY = 16  # frames
+PASSES = 3  # over all frames: to find some path, to bound the best one, and to trace it
 UNLIKELY = 0.5  # of what the model hears, the share that the text explains
 
 APOSTROPHES = "'\u2019\u2018\u02bc\u0060\u00b4\uff07"
@@ -60,7 +61,12 @@ class AlignedWord(Word):
 
 
 def align(
-    log_probabilities: np.ndarray, text: str, tokenizer: CTCTokenizer, seconds_per_frame: float
+    log_probabilities: np.ndarray,
+    text: str,
+    tokenizer: CTCTokenizer,
+    seconds_per_frame: float,
+    *,
+    progress: Callable[[float], None] | None = None,
 ) -> Transcript:
     """The words of `text` with their times in a recording.
 
@@ -71,6 +77,7 @@ def align(
     Args:
         log_probabilities: (frames, vocab), of the whole recording.
         text: words between white space; "*" stands for anything that was said.
+        progress: as of `viterbi`.
 
     Returns:
         `AlignedWord`s of `AlignedCharacter`s, one for each of the text's words; a mark that stands
@@ -99,7 +106,7 @@ def align(
             f"s at the least, and the recording has {frames * seconds_per_frame:.2f} s: give the "
             "text of this recording alone"
         )
-    path = viterbi(log_probabilities, tokens, tokenizer.pad_token_id)
+    path = viterbi(log_probabilities, tokens, tokenizer.pad_token_id, progress=progress)
     _check_fit(log_probabilities, path, tokens, tokenizer)
     starts, ends = _spans(path, len(tokens))
     best = _best_probabilities(log_probabilities, path, tokens)
@@ -279,7 +286,12 @@ def frames_needed(tokens: Sequence[int]) -> int:
 
 
 def viterbi(
-    log_probabilities: np.ndarray, tokens: Sequence[int], blank: int, *, block: int | None = None
+    log_probabilities: np.ndarray,
+    tokens: Sequence[int],
+    blank: int,
+    *,
+    block: int | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """The best CTC path that spells `tokens`: Graves et al. 2006, of all paths in equation 3.
 
@@ -288,6 +300,7 @@ def viterbi(
         tokens: ids, or `WILDCARD`, which scores as the best token of each frame.
         block: frames between the costs that are kept, on which the result does not depend; by
             default what takes the least memory, at worst 8 × (frames × tokens)^⅔ bytes.
+        progress: told now and then how much of the work is done, up to 1.
 
     Returns:
         int32 (frames,): which of `tokens` each frame is, or -1 for the blank.
@@ -308,7 +321,7 @@ def viterbi(
         )
     # at worst all positions, of 16 bytes, at each block, and block² moves, of 2 bits, of one
     block = block or max(64, round((20 * frames * len(tokens)) ** (1 / 3)))
-    trellis = _Trellis(log_probabilities, tokens, blank)
+    trellis = _Trellis(log_probabilities, tokens, blank, progress)
     some_path = trellis.forward(block, np.inf, BEAM)
     bound = np.inf if some_path is None else some_path.cost
     found = trellis.forward(block, bound, np.inf)
@@ -406,8 +419,15 @@ class _Trellis:
     that from any position to the next no rule is needed.
     """
 
-    def __init__(self, log_probabilities: np.ndarray, tokens: Sequence[int], blank: int) -> None:
+    def __init__(
+        self,
+        log_probabilities: np.ndarray,
+        tokens: Sequence[int],
+        blank: int,
+        progress: Callable[[float], None] | None,
+    ) -> None:
         self._log_probabilities = log_probabilities
+        self._progress, self._passed = progress, 0  # frames
         self._frames = len(log_probabilities)
         used = sorted(set(tokens) - {WILDCARD})
         self._used = [blank, *used]
@@ -428,6 +448,9 @@ class _Trellis:
     def _costs(self, start: int, stop: int) -> np.ndarray:
         """What each token of the text costs at each frame: (frames, columns) float64, 0 or more."""
         rows = self._log_probabilities[start:stop]
+        if self._progress is not None:
+            self._progress(self._passed / (PASSES * self._frames))
+        self._passed += len(rows)
         best = rows.max(axis=1, keepdims=True).astype(np.float64)
         if not np.isfinite(best).all():
             raise UserError("the model's output has values that are not numbers: is it damaged?")
