@@ -10,6 +10,7 @@ from wav2vec2_tf.programs import add_programs, run_program
 PROGRAMS = {
     "wer": ("wer", "word error rate by padding mode"),
     "long-form": ("long_form", "what it costs to cut recordings into windows"),
+    "profile": ("profile", "where the time of a SavedModel goes"),
     "speed": ("speed", "time, memory and agreement beside PyTorch, ONNX Runtime and OpenVINO"),
 }
 

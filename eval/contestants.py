@@ -47,6 +47,8 @@ class System:
     """Of work that it does."""
     way: str = "alone"
     """Through a corpus, of `workloads.WAYS`."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Of its process."""
 
     @property
     def exact(self) -> bool:
@@ -94,6 +96,11 @@ SYSTEMS = {
         System(
             "savedmodel", "SavedModel", True, TENSORFLOW, "saved_model", "saved-model",
             kinds=EVERY, way="near_equal",
+        ),
+        System(
+            "savedmodel-frozen", "SavedModel, weights kept packed", True, TENSORFLOW,
+            "saved_model", "saved-model", kinds=EVERY, way="near_equal",
+            environment={"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"},
         ),
         System(
             "savedmodel-xla", "SavedModel, XLA", True, TENSORFLOW, "saved_model", "saved-model",

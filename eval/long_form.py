@@ -125,9 +125,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--windows",
-        default="30:6",
+        default="15.375:4",
         metavar="SECONDS:SHARED,…",
-        help="how to cut: a window's seconds and those that two share (default: 30:6)",
+        help="how to cut: a window's seconds and those that two share (default: 15.375:4)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     add_hub_options(parser)

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -276,7 +276,7 @@ class Stopwatch:
     ) -> tuple[Entrant, Any]:
         """Load a system and warm it up; what it gave first."""
         began = time.perf_counter()
-        worker = self._worker(system.packages)
+        worker = self._worker(system.packages, system.environment)
         name = f"{system.key} {work.key}"
         entrant = Entrant(row, worker, name, inputs)
         try:
@@ -366,12 +366,16 @@ class Stopwatch:
 
     # Processes
 
-    def _worker(self, packages: tuple[str, ...]) -> Worker:
+    def _worker(
+        self, packages: tuple[str, ...], environment: Mapping[str, str] | None = None
+    ) -> Worker:
+        environment = environment or {}
         if not self.shared:
-            return Worker(self.threads, self.log)
-        if packages not in self.workers or self.workers[packages].process.poll() is not None:
-            self.workers[packages] = Worker(self.threads, self.log)
-        return self.workers[packages]
+            return Worker(self.threads, self.log, environment)
+        kind = packages, *environment.items()
+        if kind not in self.workers or self.workers[kind].process.poll() is not None:
+            self.workers[kind] = Worker(self.threads, self.log, environment)
+        return self.workers[kind]
 
     @contextlib.contextmanager
     def _closing(self, entrants: list[Entrant]) -> Iterator[None]:

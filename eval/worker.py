@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -49,9 +49,12 @@ class Worker:
     Args:
         threads: of every runtime that reads them from the environment.
         log: file for what the child prints.
+        variables: of the child's environment, besides `environment`.
     """
 
-    def __init__(self, threads: int, log: Path) -> None:
+    def __init__(
+        self, threads: int, log: Path, variables: Mapping[str, str] | None = None
+    ) -> None:
         self.pipe, child = Pipe()
         self.log = log
         with log.open("ab") as output:
@@ -61,7 +64,7 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment(threads),
+                env={**environment(threads), **(variables or {})},
             )
         child.close()
 

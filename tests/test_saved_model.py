@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,11 @@ import reference
 import tensorflow as tf
 from hub_pages import PRETRAINED_PAGE, TRAINING_STEP, run_with_hub
 
+from eval.__main__ import main as measure
 from wav2vec2_tf import AutoModel, Processor, Recognizer, UserError
 from wav2vec2_tf.audio import load, normalize
 from wav2vec2_tf.export import saved_model
+from wav2vec2_tf.info import flops
 from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS
 
 FIXED = 8000  # samples
@@ -501,3 +504,40 @@ def test_published_training_page_and_masks(
         assert report[way]["plain"] < TOLERANCE
         assert max(report[way]["masked"]) < TOLERANCE, report[way]
     assert report["functional"] < TOLERANCE
+
+
+# Where the time goes
+
+
+def test_profile(
+    any_folder: Path, tf_models: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "profile.json"
+    options = ["--length", "5000", "--batch", "2", "--json", str(out)]
+    assert measure(["profile", "--model", str(any_folder), *options]) == 0
+    found = json.loads(out.read_text())
+    config = tf_models["layer"].config
+    assert found["operations"] == 2 * sum(flops(config, 5000, ctc=True).values())
+    calls = {kind["name"]: kind["calls"] for kind in found["kinds"]}
+    assert sum(n for name, n in calls.items() if "Softmax" in name) == config.num_hidden_layers
+    products = sum(n for name, n in calls.items() if "MatMul" in name)
+    # attention has four dense layers and two products, the feed-forward has two dense layers
+    assert products >= 8 * config.num_hidden_layers
+    spent = [kind["seconds"] for kind in found["kinds"]]
+    assert spent == sorted(spent, reverse=True) and sum(spent) > 0
+    shown = capsys.readouterr().out
+    shares = [float(share) for share in re.findall(r"\| (\d+\.\d)% \|", shown)]
+    assert sum(shares) == pytest.approx(100, abs=1)
+    assert "0.625 s of speech in one call" in shown
+
+
+def test_profile_refuses(
+    fixed_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for model, options, said in (
+        (fixed_folder, ["--length", "5000"], f"takes {FIXED} samples; leave it out"),
+        (tmp_path, [], "is no SavedModel; `convert saved-model` makes one"),
+    ):
+        assert measure(["profile", "--model", str(model), *options]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and said in error and error.count("\n") == 1

@@ -34,10 +34,11 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def quick(tmp_path_factory: pytest.TempPathFactory, tiny_folders: dict[str, Path]) -> Path:
     """The folder with the results of a quick run of everything."""
     folder = tmp_path_factory.mktemp("speed")
-    command = ["speed", "--quick", "--threads", "1", "--json", str(folder / "speed.json")]
+    command = ["speed", "--quick", "--threads", "1", "--model", str(tiny_folders["group"])]
+    command += ["--json", str(folder / "speed.json")]
     command += ["--table", str(folder / "speed.md"), "--plot", str(folder / "speed.png")]
     assert main(command) == 0
     return folder

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 RECORD = struct.Struct("<III")
-"""Frames, vocabulary, CRC-32 of what follows: float32, frame by frame."""
+"""Frames, vocabulary, CRC-32 of these two and what follows: float32, frame by frame."""
 
 
 class Journal:
@@ -45,21 +45,27 @@ class Journal:
                 frames, vocabulary, check = RECORD.unpack(file.read(RECORD.size))
                 size = 4 * frames * vocabulary
                 left -= RECORD.size + size
-                if left < 0 or zlib.crc32(content := file.read(size)) != check:
+                if left < 0 or _checksum(frames, vocabulary, content := file.read(size)) != check:
                     return
                 yield np.frombuffer(content, "<f4").reshape(frames, vocabulary)
 
     def add(self, logits: np.ndarray) -> None:
         """Once this returns, a crash does not lose them."""
+        frames, vocabulary = logits.shape
         content = np.ascontiguousarray(logits, "<f4").tobytes()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
             if not file.tell():
                 file.write(self._header)
-            file.write(RECORD.pack(*logits.shape, zlib.crc32(content)) + content)
+            check = _checksum(frames, vocabulary, content)
+            file.write(RECORD.pack(frames, vocabulary, check) + content)
             file.flush()
             os.fsync(file.fileno())
         self.windows += 1
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def _checksum(frames: int, vocabulary: int, content: bytes) -> int:
+    return zlib.crc32(content, zlib.crc32(struct.pack("<II", frames, vocabulary)))

@@ -21,7 +21,7 @@ from os import PathLike
 import numpy as np
 
 from wav2vec2_tf import audio, ctc
-from wav2vec2_tf.config import SAMPLE_RATE
+from wav2vec2_tf.config import PUBLISHED_LENGTH, SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.journal import Journal
 from wav2vec2_tf.lengths import BUCKETS
@@ -43,12 +43,12 @@ Progress = Callable[[float], None]
 class Windows:
     """How recordings are cut."""
 
-    seconds: float = 30.0
-    """Of a window: about the longest utterances that the published models were trained on. A model
-    of fixed length has windows of its own."""
-    overlap_seconds: float = 6.0
+    seconds: float = PUBLISHED_LENGTH / SAMPLE_RATE
+    """Of a window: memory grows with it. Base was pre-trained on crops of as much (paper section
+    4.2). A model of fixed length has windows of its own."""
+    overlap_seconds: float = 4.0
     """Of two windows: a quarter at either end is context only, the half between is for the seam."""
-    batch_seconds: float = 30.0
+    batch_seconds: float = PUBLISHED_LENGTH / SAMPLE_RATE
     """Of speech that is computed at once; at least one window is."""
 
     def length(self, recognizer: Recognizer) -> int:

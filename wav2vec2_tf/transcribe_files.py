@@ -69,15 +69,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cutting.add_argument(
         "--window",
         type=_seconds,
-        default=30.0,
         metavar="SECONDS",
-        help="longer recordings are cut into windows of this, which overlap (default: 30)",
+        help="longer recordings are cut into windows of this, which overlap; memory grows with it "
+        "(default: 15.4)",
     )
     cutting.add_argument(
         "--batch-seconds",
         type=_seconds,
         metavar="SECONDS",
-        help="of speech to compute at once; memory grows with it (default: 30, on a GPU 240)",
+        help="of speech to compute at once; memory grows with it (default: 15.4, on a GPU 240)",
     )
     decoding.add_arguments(parser)
     add_hub_options(parser)
@@ -187,7 +187,7 @@ class _Transcriber:
         recognizer = replace(recognizer, decoder=decoder)
         on_gpu = tf.config.list_physical_devices("GPU")
         batch = args.batch_seconds or (GPU_BATCH_SECONDS if on_gpu else Windows.batch_seconds)
-        windows = Windows(args.window, batch_seconds=batch)
+        windows = Windows(args.window or Windows.seconds, batch_seconds=batch)
         windows.length(recognizer)  # says what is wrong with it before a file is read
         files = source.rglob("*") if source.is_dir() else [source] if source.exists() else []
         content = files_identity(file for file in files if file.is_file())
