@@ -52,9 +52,7 @@ class Worker:
         variables: of the child's environment, besides `environment`.
     """
 
-    def __init__(
-        self, threads: int, log: Path, variables: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, threads: int, log: Path, variables: Mapping[str, str] | None = None) -> None:
         self.pipe, child = Pipe()
         self.log = log
         with log.open("ab") as output:
