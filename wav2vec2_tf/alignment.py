@@ -424,7 +424,7 @@ class _Trellis:
         log_probabilities: np.ndarray,
         tokens: Sequence[int],
         blank: int,
-        progress: Callable[[float], None] | None,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         self._log_probabilities = log_probabilities
         self._progress, self._passed = progress, 0  # frames
