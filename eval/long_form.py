@@ -137,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs `eval long-form`."""
     from wav2vec2_tf.config import SAMPLE_RATE
     from wav2vec2_tf.corpora import open_corpus
-    from wav2vec2_tf.files import whole_file
+    from wav2vec2_tf.files import write_whole
     from wav2vec2_tf.lengths import bucket
     from wav2vec2_tf.long_form import Windows
     from wav2vec2_tf.transcribe import Recognizer
@@ -165,6 +165,5 @@ def run(args: argparse.Namespace) -> int:
             f"{seconds / result.seconds:8.1f}"
         )
     if args.json:
-        with whole_file(args.json) as beside:
-            beside.write_text(json.dumps(to_json(results), indent=2) + "\n", encoding="utf-8")
+        write_whole(args.json, json.dumps(to_json(results), indent=2) + "\n")
     return 0

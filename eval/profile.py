@@ -136,7 +136,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from wav2vec2_tf.files import whole_file
+    from wav2vec2_tf.files import write_whole
 
     if not (args.model / "saved_model.pb").is_file():
         raise UserError(f"--model {args.model}: is no SavedModel; `convert saved-model` makes one")
@@ -148,8 +148,7 @@ def run(args: argparse.Namespace) -> int:
     print(table(profile, operations))
     if args.json:
         content: dict[str, Any] = {**asdict(profile), "operations": operations, "threads": threads}
-        with whole_file(args.json) as beside:
-            beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_whole(args.json, json.dumps(content, indent=2) + "\n")
     return 0
 
 

@@ -88,14 +88,14 @@ def run(args: argparse.Namespace) -> int:
     repetitions = args.repetitions or (1 if args.quick else REPETITIONS)
     results: list[Result] = []
     page = ""
-    running_on = {"machine": machine(), "versions": versions()}
+    hardware, software = machine(), versions()
     with _folder(args.keep) as folder, _pinned(args.threads) as threads:
         for result, config in _measure(args, folder, works, systems, threads, repetitions):
             results.append(result)  # what is done is kept, should the rest come to nothing
             compared = comparisons(results, config)
             content = {
-                "machine": {**running_on["machine"], "threads": threads},
-                "versions": running_on["versions"],
+                "machine": {**hardware, "threads": threads},
+                "versions": software,
                 "model": {"name": _model_name(args), "config": config.to_dict()},
                 "repetitions": repetitions,
                 "quick": args.quick,
@@ -224,11 +224,10 @@ def _pinned(threads: int | None) -> Iterator[int]:
 
 
 def _write(path: Path | None, text: str) -> None:
-    from wav2vec2_tf.files import whole_file
+    from wav2vec2_tf.files import write_whole
 
     if path:
-        with whole_file(path) as beside:
-            beside.write_text(text, encoding="utf-8")
+        write_whole(path, text)
 
 
 def verdict(results: Sequence[Result]) -> int:

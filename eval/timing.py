@@ -311,7 +311,7 @@ class Stopwatch:
         limits = []
         for library, packages in LIMITS.items():
             if all(find_spec(package) for package in packages):
-                worker = self._worker(packages)
+                worker = self._worker(packages, {})
                 worker.load(library, "contestants:gemm", library=library, threads=self.threads)
                 limits.append(Entrant(Row(library, "", False, FLOAT32), worker, library, ()))
         return limits
@@ -366,10 +366,7 @@ class Stopwatch:
 
     # Processes
 
-    def _worker(
-        self, packages: tuple[str, ...], environment: Mapping[str, str] | None = None
-    ) -> Worker:
-        environment = environment or {}
+    def _worker(self, packages: tuple[str, ...], environment: Mapping[str, str]) -> Worker:
         if not self.shared:
             return Worker(self.threads, self.log, environment)
         kind = packages, *environment.items()

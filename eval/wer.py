@@ -124,11 +124,10 @@ def _aligned(header: list[str], rows: list[list[str]]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from wav2vec2_tf.files import whole_file
+    from wav2vec2_tf.files import write_whole
 
     try:
-        with whole_file(path) as beside:
-            beside.write_text(text, encoding="utf-8", newline="")
+        write_whole(path, text)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
 

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     from wav2vec2_tf import subtitles
     from wav2vec2_tf.audio_files import STANDARD_INPUT, AudioFile
-    from wav2vec2_tf.files import BUNDLED_MODEL, whole_file
+    from wav2vec2_tf.files import BUNDLED_MODEL, write_whole
 
     if args.audio == args.text_file == STANDARD_INPUT:
         raise UserError("standard input is the recording or the text; give a file for the other")
@@ -95,8 +95,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         sys.stdout.write(content)
     else:
-        with whole_file(Path(args.output)) as beside:
-            beside.write_text(content, encoding="utf-8", newline="")
+        write_whole(Path(args.output), content)
     return 0
 
 

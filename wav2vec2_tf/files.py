@@ -33,6 +33,12 @@ def whole_file(path: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """A file of text in UTF-8, its line ends as they are: whole, or not there."""
+    with whole_file(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="")
+
+
 @contextmanager
 def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """An empty folder beside `path`; put in its place at the end, removed on an error.

@@ -94,7 +94,7 @@ def _seconds(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    from wav2vec2_tf.files import whole_file
+    from wav2vec2_tf.files import write_whole
 
     console = _Console()
     found, ending = _outputs(args, console)
@@ -119,8 +119,7 @@ def run(args: argparse.Namespace) -> int:
         for audio, seconds, transcript in transcriber.transcripts(waiting, console):
             content = subtitles.FORMATS[ending](audio.name, seconds, transcript)
             if audio.output is not None:
-                with whole_file(audio.output) as beside:
-                    beside.write_text(content, encoding="utf-8", newline="")
+                write_whole(audio.output, content)
             else:
                 console.print(content if alone or ending == "json" else f"{audio.name}\t{content}")
     except KeyboardInterrupt:
