@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
+import logging
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -126,7 +129,8 @@ def convert(
     with _file_in_place(out, module) as made, tempfile.TemporaryDirectory() as scratch:
         model = opened.load()
         facts = facts_of(config, opened.kind.head, processor, opened.provenance)
-        module.write(frozen.freeze(model, form), facts, made, quantize, samples)
+        with _progress_alone():
+            module.write(frozen.freeze(model, form), facts, made, quantize, samples)
         expected = Path(scratch) / "expected.npz"
         check.save_calls(expected, _calls(model, processor, form))
         return check.in_fresh_process(made, expected, LIMITS[quantize])
@@ -156,6 +160,18 @@ def _check_options(
                 f"{module.SUFFIX} files are written with {package}: "
                 f"pip install 'wav2vec2-tf[{extra}]'"
             )
+
+
+@contextmanager
+def _progress_alone() -> Iterator[None]:
+    """What the quantisers draw goes to a terminal, if there is one; what they log goes nowhere."""
+    shown = sys.stderr if sys.stderr.isatty() else io.StringIO()
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(shown), redirect_stderr(shown):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 @contextmanager

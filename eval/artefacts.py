@@ -5,22 +5,18 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import hashlib
 import json
-import subprocess
-import sys
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from wav2vec2_tf.config import SAMPLE_RATE
-from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import whole_file, whole_folder
 
 from . import workloads
-from .worker import environment
 
 CALIBRATION = 8  # utterances of post-training quantisation
 CALIBRATION_SECONDS = 5
@@ -38,6 +34,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx",),
     "onnx-int8": ("onnx", "--quantize", "int8"),
     "openvino": ("openvino",),
+    "openvino-fp16": ("openvino", "--quantize", "fp16"),
     "openvino-int8": ("openvino", "--quantize", "int8"),
 }
 FIXED = ("saved-model", "litert", "onnx")
@@ -91,8 +88,11 @@ NEEDS = {
 
 def can_convert(artefact: str) -> bool:
     """Whether this version has the format."""
-    programs: dict[str, Any] = import_module(f"{_convert_package()}.__main__").PROGRAMS
-    return OURS[artefact][0] in programs
+    return OURS[artefact][0] in _programs()
+
+
+def _programs() -> dict[str, tuple[str, str]]:
+    return import_module(f"{_convert_package()}.__main__").PROGRAMS
 
 
 def _convert_package() -> str:
@@ -106,12 +106,10 @@ def _convert(artefact: str, model: Path, out: Path, length: int | None) -> None:
         options += ["--length", str(length or "any")]
     if "int8-static" in options:
         options += ["--calibration", str(_calibration(model.parent / "calibration"))]
-    command = [sys.executable, "-m", _convert_package(), kind, str(model), str(out), *options]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(1))
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-        said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        raise UserError(f"convert {' '.join(OURS[artefact])}: {(said or lines)[-1]}")
+    program = import_module(f"{_convert_package()}.{_programs()[kind][0]}")
+    parser = argparse.ArgumentParser(prog=kind)
+    program.add_arguments(parser)
+    program.run(parser.parse_args([str(model), str(out), *options]))
 
 
 def _calibration(folder: Path) -> Path:

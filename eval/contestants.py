@@ -99,7 +99,7 @@ SYSTEMS = {
         ),
         System(
             "savedmodel-frozen", "SavedModel, weights kept packed", True, TENSORFLOW,
-            "saved_model", "saved-model", kinds=EVERY, way="near_equal",
+            "saved_model", "saved-model",
             environment={"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"},
         ),
         System(
@@ -113,11 +113,6 @@ SYSTEMS = {
         System(
             "savedmodel-padded", "SavedModel, padded to the published length", True, TENSORFLOW,
             "saved_model", "saved-model", kinds=(CORPUS,), way="published",
-        ),
-        System(
-            "savedmodel-xla-padded", "SavedModel, XLA, padded to the published length", True,
-            TENSORFLOW, "saved_model", "saved-model", {"jit_compile": True}, kinds=(CORPUS,),
-            way="published",
         ),
         System("litert", "LiteRT", True, LITERT, "litert", "litert"),
         System(
@@ -134,14 +129,15 @@ SYSTEMS = {
         ),
         System(
             "our-onnx", "our ONNX in ONNX Runtime", True, ONNX_RUNTIME, "onnxruntime", "onnx",
-            kinds=EVERY,
         ),
         System(
             "our-onnx-int8", "our ONNX int8 in ONNX Runtime", True, ONNX_RUNTIME, "onnxruntime",
             "onnx-int8", precision=INT8,
         ),
+        System("our-openvino", "our OpenVINO IR", True, OPENVINO, "openvino", "openvino"),
         System(
-            "our-openvino", "our OpenVINO IR", True, OPENVINO, "openvino", "openvino", kinds=EVERY,
+            "our-openvino-fp16", "our OpenVINO IR float16", True, OPENVINO, "openvino",
+            "openvino-fp16", precision=FLOAT16,
         ),
         System(
             "our-openvino-int8", "our OpenVINO IR int8", True, OPENVINO, "openvino",

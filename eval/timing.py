@@ -136,11 +136,14 @@ class Stopwatch:
             out = self._path(artefact, length)
             say(f"makes {out.name}")
             options = {"artefact": artefact, "length": length, "folder": self.folder}
+            worker = self._worker(("convert",), {})
             try:
-                with Worker(1, self.log) as worker:
-                    worker.load("made", "artefacts:make", out=out, **options)
+                worker.load("made", "artefacts:make", out=out, **options)
             except WorkerError as error:
                 failed[artefact, length] = self._reason(error)
+            finally:
+                if not self.shared:
+                    worker.close()
 
         # one by one: a conversion at base's size takes up to 18 GB
         for artefact, length in sorted(wanted, key=lambda each: each[0] in artefacts.NEEDS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -231,6 +232,20 @@ def test_facts_come_back_as_they_were(written: Path) -> None:
         (BUNDLED_MODEL / "vocab.json").read_text(encoding="utf-8")
     )
     assert "sha256" in facts["provenance.json"]
+
+
+@pytest.mark.full_size
+@pytest.mark.parametrize("name", FORMATS)
+def test_quantisers_say_nothing_off_a_terminal(name: str, tmp_path: Path) -> None:
+    """They log hundreds of lines, some to standard output."""
+    out = tmp_path / f"m{runtimes.FORMATS[name].SUFFIX}"
+    command = [sys.executable, "-m", "convert", name, str(BUNDLED_MODEL), str(out)]
+    command += ["--quantize", "int8-static", "--calibration", str(CORPUS)]
+    done = subprocess.run(command, cwd=CORPUS.parents[2], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        *(f"{out}:", "output", "best", "words")
+    ]
 
 
 def test_transcribe_and_eval_take_the_file(
