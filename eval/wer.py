@@ -236,7 +236,7 @@ def run(args: argparse.Namespace) -> int:
         "jit_compile": args.jit_compile,
         "revision": args.revision,
         "target_lang": args.target_lang,
-        "decoding": _decoding_options(args),
+        "decoding": decoding.identity(args),
     }
     journal = _open_journal(args, options, corpus)
     try:
@@ -277,19 +277,6 @@ def run(args: argparse.Namespace) -> int:
             "of the others"
         )
     return 0
-
-
-def _decoding_options(args: argparse.Namespace) -> dict[str, Any] | None:
-    """What a beam search was told, with the content of its files; None of greedy decoding."""
-    if not decoding.wants_beam_search(args):
-        return None
-    from wav2vec2_tf.corpora import files_identity
-
-    files = [Path(file) for file in (args.lm, args.lexicon) if file]
-    told = {
-        name: getattr(args, name, None) for name in ("lm", "lexicon", "hotword", *decoding.OPTIONS)
-    }
-    return told | {"content of the files": files_identity(files)}
 
 
 def _tune(
