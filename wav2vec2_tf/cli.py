@@ -10,6 +10,7 @@ from wav2vec2_tf.programs import add_programs, run_program
 
 PROGRAMS = {
     "transcribe": ("transcribe_files", "audio files → text, or words with times"),
+    "serve": ("service.serve", "a server: OpenAI's audio API, and text as the audio comes"),
     "align": ("align_files", "a recording and its text → the times of each word and character"),
     "ngram": ("arpa", "text → an n-gram language model, to decode with"),
     "finetune": ("training.finetune", "transcribed speech → a model of it, with CTC"),
