@@ -58,7 +58,7 @@ def mount(app: FastAPI) -> None:
     @app.get("/page/{name}", include_in_schema=False)
     def file(name: str, request: Request) -> Response:
         if name not in files:
-            raise HTTPException(404, "no such file of the page")
+            raise HTTPException(404)
         # Asked for each time and sent when changed: the page is never older than its server.
         headers = {
             "Cache-Control": "no-cache",
