@@ -11,6 +11,10 @@ from wav2vec2_tf.programs import add_programs, run_program
 PROGRAMS = {
     "transcribe": ("transcribe_files", "audio files → text, or words with times"),
     "serve": ("service.serve", "a server: OpenAI's audio API, and text as the audio comes"),
+    "batch": (
+        "cluster.batch",
+        "very many recordings → tables of transcripts, on all cores or a cluster",
+    ),
     "align": ("align_files", "a recording and its text → the times of each word and character"),
     "ngram": ("arpa", "text → an n-gram language model, to decode with"),
     "finetune": ("training.finetune", "transcribed speech → a model of it, with CTC"),

@@ -1,0 +1,159 @@
+"""Ray: one machine's cores by default, or a cluster, and a pool of workers there."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wav2vec2_tf.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    from wav2vec2_tf.cluster.worker import Job
+
+THREADS = 4  # of a worker, where there are as many: more are better used by another worker
+STORE_BYTES = 80 * 2**20  # Ray's own least: nothing large is ever in it
+LONGEST_TEMPORARY = 40  # characters: Ray puts sockets below, whose paths may have 107
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a pool."""
+
+    workers: int
+    threads: int
+    """Of each worker; what it asks Ray for."""
+    gpus: int
+    """Of each worker."""
+
+    @classmethod
+    def of(cls, cores: int, gpus: int, workers: int | None, threads: int | None) -> Size:
+        """As asked for, or else what suits so many cores and GPUs: a worker for each GPU."""
+        if threads is None:
+            share = cores // workers if workers else min(THREADS, cores)
+            threads = max(1, share)
+        if workers is None:
+            workers = gpus or max(1, cores // threads)
+        return cls(workers, threads, int(gpus > 0))
+
+
+@contextmanager
+def session(address: str | None, workers: int | None, threads: int | None) -> Iterator[Size]:
+    """Ray, and the size of the pool that it is to have; it ends with the context.
+
+    Without an address it is started here, for this process alone: on this machine, behind a
+    password, its files in a folder of its own. One that is running in this process is taken as it
+    is and left.
+
+    Raises:
+        UserError: Ray is not installed, or no cluster answers.
+    """
+    require_ray()
+    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}.items():
+        os.environ.setdefault(name, value)
+    if address is None and "ray" not in sys.modules:  # which reads these when it is imported
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    import ray
+
+    if ray.is_initialized():
+        yield _size(ray, workers, threads)
+        return
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    folder = None
+    try:
+        if address is None:
+            size = Size.of(len(os.sched_getaffinity(0)), 0, workers, threads)
+            folder = _temporary_folder()
+            ray.init(
+                num_cpus=size.workers * size.threads,
+                include_dashboard=False,
+                object_store_memory=STORE_BYTES,
+                _temp_dir=folder,
+                _node_ip_address="127.0.0.1",
+                **quiet,
+            )
+        else:
+            try:
+                ray.init(address=address, **quiet)
+            except (OSError, RuntimeError, ValueError) as error:
+                raise UserError(
+                    f"--address {address}: no Ray cluster answers ({first_line(error)})"
+                ) from None
+        yield _size(ray, workers, threads)
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_ray() -> None:
+    """Raise `UserError` where Ray Data is not installed."""
+    for name in ("ray", "pyarrow"):
+        if importlib.util.find_spec(name) is None:
+            raise UserError(f"this needs {name}: pip install 'wav2vec2-tf[batch]'")
+
+
+def _temporary_folder() -> str:
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(
+        prefix="wav2vec2-ray-", dir="/tmp" if len(usual) > LONGEST_TEMPORARY else usual
+    )
+
+
+def _size(ray: Any, workers: int | None, threads: int | None) -> Size:
+    there = ray.cluster_resources()
+    return Size.of(int(there.get("CPU", 1)), int(there.get("GPU", 0)), workers, threads)
+
+
+def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[int]:
+    """Have workers transcribe shards; yields each when it is done.
+
+    A worker that dies is replaced, and so is a machine that is lost, if another has room: the shard
+    begins again, `attempts.MOST_ATTEMPTS` times at most.
+
+    Raises:
+        UserError: a worker cannot do its work.
+    """
+    import ray.data
+
+    from wav2vec2_tf.cluster.worker import Worker
+
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # our own messages say it
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    tasks = ray.data.from_items(
+        [{"shard": shard} for shard in shards], override_num_blocks=len(shards)
+    )
+    done = tasks.map_batches(
+        Worker,
+        fn_constructor_args=[job],
+        batch_size=1,
+        # idle workers make room for those that lost their machine
+        compute=ray.data.ActorPoolStrategy(
+            min_size=1,
+            initial_size=size.workers,
+            max_size=size.workers,
+            max_tasks_in_flight_per_actor=1,
+        ),
+        num_cpus=size.threads,
+        num_gpus=size.gpus,
+    )
+    try:
+        for batch in done.iter_batches(batch_size=1, prefetch_batches=0):
+            (problem,) = batch["problem"]
+            if problem:
+                raise UserError(str(problem))
+            yield int(batch["shard"][0])
+    except ray.exceptions.RayError as error:
+        raise UserError(
+            f"the workers cannot go on ({first_line(error)}); the same command goes on from here"
+        ) from None
