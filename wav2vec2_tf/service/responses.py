@@ -55,7 +55,7 @@ def transcription(heard: Heard, form: str, granularities: Sequence[str]) -> Resp
     if form == "json":
         return JSONResponse({"text": text, "usage": _usage(heard)})
     if form == "verbose_json":
-        return JSONResponse(_verbose(heard, granularities))
+        return JSONResponse(verbose(heard, granularities))
     written = {"text": "txt", "srt": "srt", "vtt": "vtt"}[form]
     content = subtitles.FORMATS[written]("", heard.seconds, heard.transcript)
     return PlainTextResponse(content, media_type="text/vtt" if form == "vtt" else "text/plain")
@@ -72,7 +72,8 @@ def _usage(heard: Heard) -> dict[str, Any]:
     return {"type": "duration", "seconds": heard.seconds}
 
 
-def _verbose(heard: Heard, granularities: Sequence[str]) -> dict[str, Any]:
+def verbose(heard: Heard, granularities: Sequence[str]) -> dict[str, Any]:
+    """OpenAI's `verbose_json`; its words have their confidence, too."""
     content: dict[str, Any] = {
         "task": "transcribe",
         "language": heard.language or "unknown",

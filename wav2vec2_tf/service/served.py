@@ -47,12 +47,8 @@ class ServedModel:
         return [BEAM_SEARCH, GREEDY] if decodes else [GREEDY]
 
     def recognizer(self, language: str | None, decoding: str | None) -> Recognizer:
-        """Of one of its languages, or the first, and of one of its decodings, or the first.
-
-        Raises `LookupError` where it has no such language.
-        """
-        known = self.recognizers
-        chosen = known[None] if None in known else known[language or self.languages[0]]
+        """Of one of its languages, if it says which it knows, and one of its decodings."""
+        chosen = self.recognizers[language if self.languages else None]
         return replace(chosen, decoder=None) if decoding == GREEDY else chosen
 
 

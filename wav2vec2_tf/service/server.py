@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from wav2vec2_tf.errors import UserError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+MESSAGE_BYTES = 2**20  # of a WebSocket
 TICK_SECONDS = 0.05
 CLOSING_SECONDS = 2  # for answers that have begun, when there is no time left
 
@@ -56,6 +57,7 @@ class Server(uvicorn.Server):
                 app,
                 http="h11",
                 ws="websockets-sansio",
+                ws_max_size=MESSAGE_BYTES,
                 lifespan="on",
                 log_config=None,
                 access_log=False,
@@ -103,5 +105,5 @@ class Server(uvicorn.Server):
             async with asyncio.timeout(self.drain_seconds):
                 while self.service.active and self._signals < 2:
                     await asyncio.sleep(TICK_SECONDS)
-        self.service.workers.cancel()
+        self.service.cancel()
         self.should_exit = True
