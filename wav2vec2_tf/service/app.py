@@ -30,7 +30,9 @@ class Form(BaseModel):
 
     model: str | None = None
     response_format: Literal["json", "text", "srt", "vtt", "verbose_json"] = "json"
-    granularities: list[Literal["word", "segment"]] = Field([], alias="timestamp_granularities[]")
+    granularities: list[Literal["word", "segment", "subtitle"]] = Field(
+        [], alias="timestamp_granularities[]"
+    )
     language: str | None = Field(None, pattern=LANGUAGE)
     decoding: str | None = None
     prompt: str | None = None
@@ -98,7 +100,9 @@ def create_app(settings: Settings, models: Mapping[str, ServedModel]) -> FastAPI
 
     @app.get("/v1/models", dependencies=guarded)
     async def list_models() -> dict[str, Any]:
-        return {"object": "list", "data": [*map(responses.model_card, models.values())]}
+        cards = [*map(responses.model_card, models.values())]
+        limits = {"max_bytes": settings.max_bytes, "max_seconds": settings.max_seconds}
+        return {"object": "list", "data": cards} | limits
 
     @app.get("/v1/models/{name:path}", dependencies=guarded)
     async def retrieve_model(name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -84,6 +85,9 @@ def verbose(heard: Heard, granularities: Sequence[str]) -> dict[str, Any]:
         content["words"] = words(heard.transcript)
     if "segment" in granularities:
         content["segments"] = list(segments(heard))
+    if "subtitle" in granularities:  # beyond OpenAI's, for who shows them in time
+        cues = subtitles.cues(heard.transcript.words, heard.seconds)
+        content["subtitles"] = [asdict(cue) for cue in cues]
     return content | {"usage": _usage(heard)}
 
 

@@ -89,7 +89,7 @@ async def converse(socket: WebSocket, service: Service) -> None:
         try:
             async with service.stream():
                 heard = await _heard(socket, service)
-            final = responses.verbose(heard, ("word", "segment"))
+            final = responses.verbose(heard, ("word", "segment", "subtitle"))
             await socket.send_json({"type": "final", **final})
             await socket.close()
         except Refused as error:
