@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 THREADS = 4  # of a worker, where there are as many: more are better used by another worker
 STORE_BYTES = 80 * 2**20  # Ray's own least: nothing large is ever in it
+STARTS = 3  # of Ray, before it counts as broken
+QUIET: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
 LONGEST_TEMPORARY = 40  # characters: Ray puts sockets below, whose paths may have 107
 
 
@@ -37,11 +39,9 @@ class Size:
     @classmethod
     def of(cls, cores: int, gpus: int, workers: int | None, threads: int | None) -> Size:
         """As asked for, or else what suits so many cores and GPUs: a worker for each GPU."""
-        if threads is None:
-            share = cores // workers if workers else min(THREADS, cores)
-            threads = max(1, share)
-        if workers is None:
-            workers = gpus or max(1, cores // threads)
+        workers = workers or gpus
+        threads = threads or max(1, min(THREADS, cores // (workers or 1)))
+        workers = workers or max(1, cores // threads)
         return cls(workers, threads, int(gpus > 0))
 
 
@@ -50,11 +50,11 @@ def session(address: str | None, workers: int | None, threads: int | None) -> It
     """Ray, and the size of the pool that it is to have; it ends with the context.
 
     Without an address it is started here, for this process alone: on this machine, behind a
-    password, its files in a folder of its own. One that is running in this process is taken as it
-    is and left.
+    password, its files in a folder of its own.
 
     Raises:
-        UserError: Ray is not installed, or no cluster answers.
+        UserError: Ray is not installed or cannot be started, no cluster answers, or none of its
+            machines has so many threads.
     """
     require_ray()
     for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}.items():
@@ -63,35 +63,47 @@ def session(address: str | None, workers: int | None, threads: int | None) -> It
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     import ray
 
-    if ray.is_initialized():
-        yield _size(ray, workers, threads)
-        return
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
-    folder = None
-    try:
+    with ExitStack() as ending:
+        ending.callback(ray.shutdown)
         if address is None:
             size = Size.of(len(os.sched_getaffinity(0)), 0, workers, threads)
             folder = _temporary_folder()
-            ray.init(
-                num_cpus=size.workers * size.threads,
-                include_dashboard=False,
-                object_store_memory=STORE_BYTES,
-                _temp_dir=folder,
-                _node_ip_address="127.0.0.1",
-                **quiet,
-            )
+            ending.callback(shutil.rmtree, folder, ignore_errors=True)
+            _start(folder, size.workers * size.threads)
         else:
             try:
-                ray.init(address=address, **quiet)
+                ray.init(address=address, **QUIET)
             except (OSError, RuntimeError, ValueError) as error:
                 raise UserError(
                     f"--address {address}: no Ray cluster answers ({first_line(error)})"
                 ) from None
-        yield _size(ray, workers, threads)
-    finally:
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        there = ray.cluster_resources()
+        size = Size.of(int(there.get("CPU", 1)), int(there.get("GPU", 0)), workers, threads)
+        largest = max(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"])
+        if size.threads > largest:
+            raise UserError(f"--threads {size.threads}: no machine there has more than {largest:g}")
+        yield size
+
+
+def _start(folder: str, cores: int) -> None:
+    """Start Ray on this machine; it gives itself 30 seconds, which a busy one may exceed."""
+    import ray
+
+    for start in range(1, STARTS + 1):
+        try:
+            ray.init(
+                num_cpus=cores,
+                include_dashboard=False,
+                object_store_memory=STORE_BYTES,
+                _temp_dir=folder,
+                _node_ip_address="127.0.0.1",
+                **QUIET,
+            )
+            return
+        except Exception as error:  # Ray has no kind of its own for this
+            ray.shutdown()
+            if start == STARTS:
+                raise UserError(f"Ray does not start here ({first_line(error)})") from error
 
 
 def require_ray() -> None:
@@ -106,11 +118,6 @@ def _temporary_folder() -> str:
     return tempfile.mkdtemp(
         prefix="wav2vec2-ray-", dir="/tmp" if len(usual) > LONGEST_TEMPORARY else usual
     )
-
-
-def _size(ray: Any, workers: int | None, threads: int | None) -> Size:
-    there = ray.cluster_resources()
-    return Size.of(int(there.get("CPU", 1)), int(there.get("GPU", 0)), workers, threads)
 
 
 def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[int]:
