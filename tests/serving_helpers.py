@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from wav2vec2_tf.files import BUNDLED_MODEL
@@ -22,6 +22,8 @@ PATIENCE = 120.0  # seconds: the machine may be busy with something else
 class Running:
     url: str
     service: Service
+    stop: Callable[[], None]
+    """As a signal does; returns at once."""
 
 
 @contextmanager
@@ -45,22 +47,23 @@ def serving(
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(server.serve([listener]))
 
+    def stop() -> None:
+        with suppress(RuntimeError):  # it has ended meanwhile
+            loop.call_soon_threadsafe(server.stop)
+
     thread = threading.Thread(target=run, name="server")
     thread.start()
     try:
         wait_until(lambda: server.started or not thread.is_alive())
         assert thread.is_alive()
-        yield Running(url, app.state.service)
+        yield Running(url, app.state.service, stop)
     finally:
-        if thread.is_alive():
-            loop.call_soon_threadsafe(server.stop)
+        stop()
         thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
-def wait_until(true: object, seconds: float = PATIENCE) -> None:
-    """Until `true()` is."""
-    assert callable(true)
+def wait_until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

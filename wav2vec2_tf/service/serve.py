@@ -84,6 +84,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="recordings in work and waiting; one more is answered 429 (default: %(default)s)",
     )
     limits.add_argument(
+        "--streams",
+        type=positive,
+        default=16,
+        metavar="N",
+        help="WebSockets at once (default: %(default)s)",
+    )
+    limits.add_argument(
         "--upload-seconds",
         type=_seconds,
         default=60.0,
@@ -96,6 +103,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=600.0,
         metavar="SECONDS",
         help="in which a recording must be done (default: %(default)g)",
+    )
+    limits.add_argument(
+        "--idle-seconds",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="a WebSocket in which nothing comes is closed (default: %(default)g)",
     )
     computing = parser.add_argument_group("computing")
     computing.add_argument(
@@ -145,7 +159,9 @@ def run(args: argparse.Namespace) -> int:
         max_bytes=round(args.max_megabytes * 1e6),
         max_seconds=args.max_seconds,
         queue=args.queue,
+        streams=args.streams,
         upload_seconds=args.upload_seconds,
+        idle_seconds=args.idle_seconds,
         timeout=args.timeout,
         batching=not args.no_batching,
         windows=windows,
