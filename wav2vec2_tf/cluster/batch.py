@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wav2vec2_tf.cluster import pool
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.programs import positive
 from wav2vec2_tf.transcriber import add_computing_arguments, add_model_arguments
@@ -47,33 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--overwrite", action="store_true", help="begin anew; else a job that is there goes on"
     )
-    computing = add_computing_arguments(parser)
-    computing.add_argument(
-        "--workers", type=positive, metavar="N", help="processes, each with the model"
-    )
-    computing.add_argument(
-        "--threads",
-        type=positive,
-        metavar="N",
-        help="cores for each worker (default: 4, or what there is)",
-    )
-    computing.add_argument(
-        "--address",
-        help="of a Ray cluster, as HOST:6379, or auto on one of its machines, which must all see "
-        "the same files; by default this machine works alone",
-    )
+    pool.add_arguments(add_computing_arguments(parser))
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs `batch`: 0, or 1 if recordings could not be transcribed; raises UserError."""
     from wav2vec2_tf import decoding
-    from wav2vec2_tf.cluster import pool
     from wav2vec2_tf.cluster.shards import Output
     from wav2vec2_tf.cluster.worker import Job
 
     decoding.check_weights(args)
     pool.require_ray()
-    options = _options(args)
+    options = pool.travelling(args)
     output = Output(args.output.expanduser().absolute(), args.format)
     with output.held(overwrite=args.overwrite):
         plan = _plan(args, options, output)
@@ -110,18 +96,6 @@ def run(args: argparse.Namespace) -> int:
     if failed := sum(len(part.errors) for part in in_order):
         print(f"{failed} could not be transcribed; why is in {output.errors}", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _options(args: argparse.Namespace) -> argparse.Namespace:
-    """What the workers are told, with absolute paths of files: they may run anywhere."""
-    ours = ("input", "output", "format", "shard_files", "overwrite", "workers", "threads")
-    told = {
-        name: value for name, value in vars(args).items() if name not in (*ours, "address", "run")
-    }
-    for name in ("model", "lm", "lexicon"):
-        if told[name] and (path := Path(told[name]).expanduser()).exists():
-            told[name] = str(path.absolute())
-    return argparse.Namespace(**told)
 
 
 def _plan(args: argparse.Namespace, options: argparse.Namespace, output: Output) -> Plan:

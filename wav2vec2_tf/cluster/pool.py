@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import logging
 import os
@@ -12,9 +13,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.errors import UserError, first_line
+from wav2vec2_tf.programs import positive
 
 if TYPE_CHECKING:
     from wav2vec2_tf.cluster.worker import Job
@@ -24,6 +27,32 @@ STORE_BYTES = 80 * 2**20  # Ray's own least: nothing large is ever in it
 STARTS = 3  # of Ray, before it counts as broken
 QUIET: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
 LONGEST_TEMPORARY = 40  # characters: Ray puts sockets below, whose paths may have 107
+
+
+def add_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--workers", type=positive, metavar="N", help="processes, each with the model"
+    )
+    group.add_argument(
+        "--threads",
+        type=positive,
+        metavar="N",
+        help=f"cores for each worker (default: {THREADS}, or what there is)",
+    )
+    group.add_argument(
+        "--address",
+        help="of a Ray cluster, as HOST:6379, or auto on one of its machines, which must all see "
+        "the same files; by default this machine works alone",
+    )
+
+
+def travelling(args: argparse.Namespace) -> argparse.Namespace:
+    """Arguments as workers can use them, who may run anywhere: with absolute names of files."""
+    told = {name: value for name, value in vars(args).items() if not callable(value)}
+    for name in ("model", "lm", "lexicon"):
+        if told[name] and (path := Path(told[name]).expanduser()).exists():
+            told[name] = str(path.absolute())
+    return argparse.Namespace(**told)
 
 
 @dataclass(frozen=True)
