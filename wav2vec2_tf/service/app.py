@@ -124,7 +124,8 @@ def create_app(settings: Settings, models: Mapping[str, ServedModel]) -> FastAPI
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
         service.metrics.rejected.labels(error.code).inc()
-        await discard(request)
+        if error.status != 408:  # who is slow has been waited for
+            await discard(request)
         return error.response()
 
     @app.exception_handler(HTTPException)

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     server.add_argument(
         "--drain-seconds",
         type=_seconds,
-        default=30.0,
+        default=20.0,
         metavar="SECONDS",
         help="what is in work has this long to end when the server stops (default: %(default)g)",
     )

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from wav2vec2_tf.errors import UserError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 MESSAGE_BYTES = 2**20  # of a WebSocket
+HEAD_SECONDS = 10.0  # from a connection to its first request
 TICK_SECONDS = 0.05
 CLOSING_SECONDS = 2  # for answers that have begun, when there is no time left
 
@@ -43,6 +45,19 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class _Protocol(H11Protocol):
+    """HTTP; a connection on which no request begins in time is closed."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(HEAD_SECONDS, self._require_request)
+
+    def _require_request(self) -> None:
+        is_websocket = self.transport.get_protocol() is not self
+        if self.cycle is None and not is_websocket:
+            self.transport.close()
+
+
 class Server(uvicorn.Server):
     """Serves until it is told to stop, and then until what it has begun is done.
 
@@ -55,7 +70,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=_Protocol,
                 ws="websockets-sansio",
                 ws_max_size=MESSAGE_BYTES,
                 lifespan="on",
