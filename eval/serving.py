@@ -23,7 +23,7 @@ from wav2vec2_tf.errors import UserError
 HOST = "127.0.0.1"
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
 START_SECONDS = 300.0  # to load a model on a busy machine
-STOP_SECONDS = 60.0
+STOP_SECONDS = 120.0
 ANSWER_SECONDS = 120.0
 LISTENING = re.compile(r"listening on http://[\d.]+:(\d+)")
 
@@ -133,10 +133,13 @@ class Server:
     def connect(self) -> Connection:
         return Connection(self.port, self.key)
 
-    def stop(self) -> int:
-        """Ask it to end; its exit status once it has."""
+    def stop(self) -> int | None:
+        """Ask it to end; its exit status once it has, None where it does not."""
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(STOP_SECONDS)
+        try:
+            status = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
         self._reader.join(STOP_SECONDS)
         return status
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 STREAM = "/v1/audio/stream"
+START = json.dumps({"sample_rate": 16000, "encoding": "pcm_f32le"})
+END = json.dumps({"type": "end"})
 KEY = "the-key-of-the-soak"
 QUEUE, MEGABYTES, MOST_SECONDS, UPLOAD_SECONDS = 16, 2, 60, 2
 LIMITS = (
@@ -45,6 +47,7 @@ PAUSE_SECONDS = 0.3  # between two faults of a kind
 BUSY_SECONDS = 0.2  # after which who was turned away asks again
 GROWTH_BYTES = 200e6  # of memory: what allocators keep of the largest batches at once
 SPARE_THREADS = 16  # of pools that grow to a fixed size: TensorFlow's and asyncio's
+IN_WORK = ("recordings", "uploads", "streams")
 LAST = 8  # requests in flight when it is told to stop
 
 RIGHT, ANOTHER, BUSY, LEFT, CLOSED = "right", "another text", "429", "left", "closed"
@@ -125,10 +128,10 @@ def stream(scene: Scene) -> str:
     recording, samples = scene.sent[number], scene.speech[number].astype("<f4").tobytes()
     try:
         with connect(_address(scene), additional_headers=_authorization()) as connection:
-            connection.send(json.dumps({"sample_rate": 16000, "encoding": "pcm_f32le"}))
+            connection.send(START)
             for start in range(0, len(samples), 64000):
                 connection.send(samples[start : start + 64000])
-            connection.send(json.dumps({"type": "end"}))
+            connection.send(END)
             for message in connection:
                 found = json.loads(message)
                 if found["type"] == "final":
@@ -148,6 +151,10 @@ def _right(scene: Scene, recording: Recording) -> str:
 
 
 # Clients that leave
+
+
+def leaves_in_the_head(scene: Scene) -> str:
+    return _send_and_leave(scene, _request(scene.any().form)[:60])
 
 
 def leaves_during_upload(scene: Scene) -> str:
@@ -171,10 +178,10 @@ def leaves_in_the_answer(scene: Scene) -> str:
 def leaves_a_stream(scene: Scene) -> str:
     from websockets.sync.client import connect
 
-    connection = connect(_address(scene), additional_headers=_authorization())
-    connection.send(json.dumps({"sample_rate": 16000, "encoding": "pcm_f32le"}))
-    connection.send(bytes(64000))
-    connection.socket.close()
+    with connect(_address(scene), additional_headers=_authorization()) as connection:
+        connection.send(START)
+        connection.send(bytes(64000))
+        connection.socket.shutdown(socket.SHUT_RDWR)
     return LEFT
 
 
@@ -297,22 +304,16 @@ def no_start(scene: Scene) -> str:
 
 
 def half_a_sample(scene: Scene) -> str:
-    start = json.dumps({"sample_rate": 16000, "encoding": "pcm_f32le"})
-    return _stream_of(scene, [start, bytes(401), json.dumps({"type": "end"})])
+    return _stream_of(scene, [START, bytes(401), END])
+
+
+def large_message(scene: Scene) -> str:
+    """Of few bytes, since a WebSocket compresses them."""
+    return _stream_of(scene, [START, bytes(5_000_000)])
 
 
 def bad_frames(scene: Scene) -> str:
-    """A WebSocket whose frames are none."""
-    from websockets.sync.client import connect
-
-    with connect(_address(scene), additional_headers=_authorization()) as connection:
-        raw = connection.socket
-        raw.sendall(b"\xff" + scene.random.randbytes(200))
-        try:
-            connection.recv(10)
-        except Exception:
-            return CLOSED
-    return "no answer"
+    return _stream_of(scene, [], b"\xff" + scene.random.randbytes(200))
 
 
 def burst(scene: Scene) -> str:
@@ -329,6 +330,7 @@ KINDS = (
     Kind("words", words, (RIGHT, BUSY)),
     Kind("stream", stream, (RIGHT, BUSY)),
     Kind("more at once than the queue takes", burst, (RIGHT, BUSY)),
+    Kind("leaves before the body", leaves_in_the_head, (LEFT,)),
     Kind("leaves during the upload", leaves_during_upload, (LEFT,)),
     Kind("leaves before the answer", leaves_before_the_answer, (LEFT,)),
     Kind("leaves in the answer", leaves_in_the_answer, (LEFT,)),
@@ -352,7 +354,8 @@ KINDS = (
     Kind("a stream that starts with no JSON", bad_start, ("closed 4400", "closed 4429")),
     Kind("a stream that starts with samples", no_start, ("closed 4400", "closed 4429")),
     Kind("a stream of broken samples", half_a_sample, ("closed 4400", "closed 4429")),
-    Kind("a stream of broken frames", bad_frames, (CLOSED,)),
+    Kind("a stream of 5 MB in a message", large_message, ("closed 1009", "closed 4429")),
+    Kind("a stream of broken frames", bad_frames, ("closed 1002",)),
 )
 GOOD = KINDS[:3]
 
@@ -404,8 +407,8 @@ def _post(scene: Scene, form: Form) -> str:
         return str(connection.post(form).status)
 
 
-def _stream_of(scene: Scene, messages: Sequence[str | bytes]) -> str:
-    """How the server closes a stream of these messages."""
+def _stream_of(scene: Scene, messages: Sequence[str | bytes], raw: bytes = b"") -> str:
+    """How the server closes a stream of these messages, and then bytes that are none."""
     from websockets.exceptions import ConnectionClosed
     from websockets.sync.client import connect
 
@@ -413,6 +416,7 @@ def _stream_of(scene: Scene, messages: Sequence[str | bytes]) -> str:
         try:
             for message in messages:
                 connection.send(message)
+            connection.socket.sendall(raw)
             while True:
                 connection.recv(60)
         except ConnectionClosed as error:
@@ -507,7 +511,7 @@ def _idle(server: Server) -> None:
 
     def idle() -> bool:
         counters = server.metrics()
-        return not any(counters[f"wav2vec2_tf_{name}"] for name in ("recordings", "uploads"))
+        return not any(counters[f"wav2vec2_tf_{name}"] for name in IN_WORK)
 
     wait_until(idle)
 
@@ -551,7 +555,9 @@ def faults(report: Report) -> list[str]:
         found.append(f"/health says {report.health}")
     for outcome in set(report.at_stop) - {RIGHT, BUSY, "503"}:
         found.append(f"at the stop: {report.at_stop[outcome]} times {outcome}")
-    if report.exit_status != 0:
+    if report.exit_status is None:
+        found.append("did not end")
+    elif report.exit_status:
         found.append(f"exit status {report.exit_status}")
     return found
 
