@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from wav2vec2_tf.cluster import pool
-from wav2vec2_tf.errors import UserError, first_line
+from wav2vec2_tf.errors import UserError
 
 from .measure import Engine, Heard, Task, hear
 
@@ -77,10 +77,8 @@ def _result(task: Task, reference: Any) -> tuple[Task, Heard]:
 
     try:
         return task, ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        raise UserError(first_line(error.cause)) from None
     except ray.exceptions.RayError as error:
         raise UserError(
-            f"the workers cannot go on ({first_line(error)}); the same command goes on from here, "
+            f"the workers cannot go on ({pool.reason(error)}); the same command goes on from here, "
             "if it was given --json or --work"
         ) from None

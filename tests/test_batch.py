@@ -35,7 +35,7 @@ from wav2vec2_tf.cluster.attempts import Attempt
 from wav2vec2_tf.cluster.inputs import Input, inputs_named
 from wav2vec2_tf.cluster.plan import Plan
 from wav2vec2_tf.cluster.pool import Size
-from wav2vec2_tf.cluster.shards import Output
+from wav2vec2_tf.cluster.shards import Done, Output
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.transcribe import Recognizer
@@ -58,13 +58,15 @@ def alone(bundled: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
     def session(*_: object) -> Iterator[Size]:
         yield Size(1, 1, 0)
 
-    def transcribe(job: worker.Job, shards: Sequence[int], size: Size) -> Iterator[int]:
+    def transcribe(
+        job: worker.Job, shards: Sequence[int], size: Size
+    ) -> Iterator[tuple[int, Done]]:
         one = worker.Worker(job)
         for shard in shards:
             done = one({"shard": np.array([shard])})
             if done["problem"][0]:
                 raise UserError(done["problem"][0])
-            yield shard
+            yield shard, Done.of(json.loads(done["record"][0]))
 
     monkeypatch.setattr(pool, "session", session)
     monkeypatch.setattr(pool, "transcribe", transcribe)

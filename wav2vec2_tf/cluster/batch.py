@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wav2vec2_tf.cluster import pool
-from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.programs import positive
 from wav2vec2_tf.transcriber import add_computing_arguments, add_model_arguments
 
@@ -78,15 +77,9 @@ def run(args: argparse.Namespace) -> int:
             ):
                 job = Job(output, options, secrets.token_hex(4), size.threads)
                 waiting = [shard.number for shard in plan.shards if shard.number not in done]
-                for number in pool.transcribe(job, waiting, size):
-                    found = output.done(number)
-                    if found is None:
-                        raise UserError(
-                            f"{output.part(number)}: a worker wrote it, and it is not there; all "
-                            "machines of a cluster must see the same files by the same names"
-                        )
-                    done[number] = found
-                    progress.show(number, found)
+                for number, record in pool.transcribe(job, waiting, size):
+                    done[number] = record
+                    progress.show(number, record)
                 speed = f", {progress.speed}"
         in_order = [done[shard.number] for shard in plan.shards]
         output.finish(in_order)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import logging
 import os
 import secrets
@@ -20,10 +21,12 @@ from wav2vec2_tf.errors import UserError, first_line
 from wav2vec2_tf.programs import positive
 
 if TYPE_CHECKING:
+    from wav2vec2_tf.cluster.shards import Done
     from wav2vec2_tf.cluster.worker import Job
 
 THREADS = 4  # of a worker, where there are as many: more are better used by another worker
 STORE_BYTES = 80 * 2**20  # Ray's own least: nothing large is ever in it
+DEATHS = 10  # of workers in a row while they load the model
 STARTS = 3  # of Ray, before it counts as broken
 QUIET: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
 LONGEST_TEMPORARY = 40  # characters: Ray puts sockets below, whose paths may have 107
@@ -95,7 +98,7 @@ def session(address: str | None, workers: int | None, threads: int | None) -> It
     with ExitStack() as ending:
         ending.callback(ray.shutdown)
         if address is None:
-            size = Size.of(len(os.sched_getaffinity(0)), 0, workers, threads)
+            size = Size.of(os.cpu_count() or 1, 0, workers, threads)
             folder = _temporary_folder()
             ending.callback(shutil.rmtree, folder, ignore_errors=True)
             _start(folder, size.workers * size.threads)
@@ -104,7 +107,7 @@ def session(address: str | None, workers: int | None, threads: int | None) -> It
                 ray.init(address=address, **QUIET)
             except (OSError, RuntimeError, ValueError) as error:
                 raise UserError(
-                    f"--address {address}: no Ray cluster answers ({first_line(error)})"
+                    f"--address {address}: no Ray cluster answers ({reason(error)})"
                 ) from None
         there = ray.cluster_resources()
         size = Size.of(int(there.get("CPU", 1)), int(there.get("GPU", 0)), workers, threads)
@@ -132,7 +135,7 @@ def _start(folder: str, cores: int) -> None:
         except Exception as error:  # Ray has no kind of its own for this
             ray.shutdown()
             if start == STARTS:
-                raise UserError(f"Ray does not start here ({first_line(error)})") from error
+                raise UserError(f"Ray does not start here ({reason(error)})") from error
 
 
 def require_ray() -> None:
@@ -149,8 +152,8 @@ def _temporary_folder() -> str:
     )
 
 
-def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[int]:
-    """Have workers transcribe shards; yields each when it is done.
+def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[tuple[int, Done]]:
+    """Have workers transcribe shards; yields each with its record when it is done.
 
     A worker that dies is replaced, and so is a machine that is lost, if another has room: the shard
     begins again, `attempts.MOST_ATTEMPTS` times at most.
@@ -160,12 +163,14 @@ def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[int]:
     """
     import ray.data
 
+    from wav2vec2_tf.cluster.shards import Done
     from wav2vec2_tf.cluster.worker import Worker
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # our own messages say it
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.max_consecutive_actor_init_deaths = DEATHS
     tasks = ray.data.from_items(
         [{"shard": shard} for shard in shards], override_num_blocks=len(shards)
     )
@@ -188,8 +193,15 @@ def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[int]:
             (problem,) = batch["problem"]
             if problem:
                 raise UserError(str(problem))
-            yield int(batch["shard"][0])
+            yield int(batch["shard"][0]), Done.of(json.loads(str(batch["record"][0])))
     except ray.exceptions.RayError as error:
         raise UserError(
-            f"the workers cannot go on ({first_line(error)}); the same command goes on from here"
+            f"the workers cannot go on ({reason(error)}); the same command goes on from here"
         ) from None
+
+
+def reason(error: Exception) -> str:
+    """What an error of Ray's says, shortly: of one in a worker, what it was."""
+    while (cause := getattr(error, "cause", None) or error.__cause__) is not None:
+        error = cause
+    return first_line(error)

@@ -41,6 +41,14 @@ class Done:
     """Of audio."""
     errors: tuple[Mapping[str, str], ...]
 
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Done:
+        """Of the values in JSON."""
+        return cls(values["transcribed"], values["seconds"], tuple(values["errors"]))
+
 
 def row_of(one: Input, seconds: float, transcript: Transcript) -> dict[str, Any]:
     """An input's row of the table of transcripts."""
@@ -108,8 +116,7 @@ class Output:
     def done(self, shard: int) -> Done | None:
         """The record of a shard; None until it is whole."""
         try:
-            values = read_json(self._record(shard))
-            record = Done(values["transcribed"], values["seconds"], tuple(values["errors"]))
+            record = Done.of(read_json(self._record(shard)))
         except (UserError, KeyError, TypeError):  # not there
             return None
         return record if self.part(shard).exists() else None
@@ -126,7 +133,7 @@ class Output:
             with open(beside, "rb") as file:
                 os.fsync(file.fileno())  # the record must not outlive it
         done = Done(len(rows), sum(row["seconds"] for row in rows), tuple(errors))
-        write_whole(self._record(shard), json.dumps(asdict(done), ensure_ascii=False) + "\n")
+        write_whole(self._record(shard), done.to_json() + "\n")
         return done
 
     def finish(self, done: Iterable[Done]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from wav2vec2_tf.audio_files import AudioFile
 from wav2vec2_tf.cluster.attempts import Attempt
 from wav2vec2_tf.cluster.plan import Plan
-from wav2vec2_tf.cluster.shards import Output, row_of
+from wav2vec2_tf.cluster.shards import Done, Output, row_of
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.transcriber import Listener, Transcriber
 
@@ -53,19 +53,22 @@ class Worker:
             self._problem = str(error)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
-        """Transcribe shards: a row for each, with its number and what keeps it from being done."""
+        """Transcribe shards: a row for each, with its number and its record, or what kept it from
+        being done."""
         numbers = [int(number) for number in batch["shard"]]
-        return {"shard": numbers, "problem": [self._tried(number) for number in numbers]}
+        records, problems = zip(*map(self._tried, numbers), strict=True)
+        return {"shard": numbers, "record": list(records), "problem": list(problems)}
 
-    def _tried(self, number: int) -> str:
+    def _tried(self, number: int) -> tuple[str, str]:
         try:
-            if not self._problem and self._job.output.done(number) is None:
-                self._transcribe(number)
+            if self._problem:
+                raise UserError(self._problem)
+            done = self._job.output.done(number) or self._transcribe(number)
         except UserError as error:
-            return str(error)
-        return self._problem
+            return "", str(error)
+        return done.to_json(), ""
 
-    def _transcribe(self, number: int) -> None:
+    def _transcribe(self, number: int) -> Done:
         inputs = list(self._plan.inputs(number))
         job = self._job.output.job
         with Attempt(job / "attempts", number, self._job.run) as attempt:
@@ -79,7 +82,7 @@ class Worker:
                 {"id": inputs[place].id, "path": inputs[place].path, "reason": reason}
                 for place, reason in sorted(attempt.reasons.items())
             ]
-            self._job.output.write(number, rows, errors)
+            return self._job.output.write(number, rows, errors)
 
 
 def use_threads(threads: int) -> None:
