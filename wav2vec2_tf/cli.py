@@ -25,7 +25,7 @@ PROGRAMS = {
     ),
     "pretrain": ("training.pretrain", "speech alone → a model to fine-tune"),
     "shards": ("training.shards", "corpora → TFRecord shards of speech, to train from"),
-    "eval": ("eval.__main__", "measure a model: wer, long-form, speed, profile; a server: load, soak"),
+    "eval": ("eval.__main__", "measure: wer, long-form, speed, profile; a server by load, soak"),
 }
 
 
