@@ -8,6 +8,9 @@ type Source = MediaStreamAudioSourceNode & { context: AudioContext };
 /** Of the models: less to send than at the microphone's own. */
 const SAMPLE_RATE = 16000;
 
+/** Milliseconds in which the audio thread gives its last samples. */
+const PATIENCE = 1000;
+
 /** No word is shorter. */
 const SHORTEST_SECONDS = 0.2;
 
@@ -73,6 +76,7 @@ export class Microphone {
   /** Lets the microphone go, and gives what was heard; a `Problem` if that is nothing. */
   async close(): Promise<File> {
     const last = new Promise<void>((resolve) => {
+      setTimeout(resolve, PATIENCE); // a device that is gone answers no more
       const heard = this.worklet.port.onmessage!;
       this.worklet.port.onmessage = (message) => {
         heard.call(this.worklet.port, message);

@@ -105,6 +105,7 @@ export class SpeechPage extends LitElement {
     this.offer = offered;
     const kept = JSON.parse(localStorage.getItem(CHOICE) ?? "{}") as Partial<Choice>;
     this.choose(kept.model, kept.decoding);
+    if (this.file && !this.transcript) void this.hear(); // it waited for a key
   }
 
   /** A model and a decoding by name, or the first where there is none of this name. */
@@ -388,7 +389,7 @@ export class SpeechPage extends LitElement {
     const ids = offered.map(({ id }) => id);
     return html`
       <div class="options">
-        ${select("Model", model, ids, (name) => this.choose(name, decoding))}
+        ${select("Model", model, ids, (name) => this.choose(name, undefined))}
         ${select("Decoding", decoding, decodings, (name) => this.choose(model, name))}
         <wa-button
           appearance="outlined"
@@ -442,7 +443,7 @@ export class SpeechPage extends LitElement {
         <span class="word fair"><span class="text">below 90 %</span></span>
         <span class="word unsure"><span class="text">below 60 %</span></span>
       </div>
-      <div class="actions" role="group" aria-label="Download">
+      <div class="actions downloads" role="group" aria-label="Download">
         ${Object.entries(FORMATS).map(
           ([ending, write]) => html`
             <wa-button

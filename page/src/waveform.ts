@@ -81,7 +81,7 @@ export class SpeechWaveform extends LitElement {
 
   private ready(duration: number): void {
     this.duration = duration;
-    if (!duration) return;
+    this.surfer.setTime(0);
     this.surfer.zoom(Math.min(PIXELS_A_SECOND, MOST_PIXELS / duration));
     const scroll = this.surfer.getWrapper().parentElement!;
     scroll.tabIndex = scroll.scrollWidth > scroll.clientWidth ? 0 : -1;
