@@ -18,6 +18,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+PATIENCE = 300  # seconds
+
 
 def manifest_of(path: Path, files: Sequence[str], ids: Sequence[str] | None = None) -> Path:
     """A manifest of files, in the format that its name says."""
@@ -77,7 +79,7 @@ def workers(process: int) -> list[int]:
 
 def wait_for(what: Callable[[], object], job: subprocess.Popen[str] | None = None) -> None:
     """Until it is so; the machine may be busy with something else. A job must not end before."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + PATIENCE
     while not what():
         assert time.monotonic() < deadline
         assert job is None or job.poll() is None, job.communicate()

@@ -202,6 +202,7 @@ def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[tuple[in
 
 def reason(error: Exception) -> str:
     """What an error of Ray's says, shortly: of one in a worker, what it was."""
-    while (cause := getattr(error, "cause", None) or error.__cause__) is not None:
-        error = cause
-    return first_line(error)
+    found: Any = error
+    while (cause := getattr(found, "cause", None) or found.__cause__) is not None:
+        found = cause
+    return first_line(found)
