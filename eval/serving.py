@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,23 +74,27 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def post(self, form: Form, path: str = TRANSCRIPTIONS) -> Answer:
-        """Raises `OSError` or `http.client.HTTPException` where no answer comes."""
-        return self._ask("POST", path, form.body, {"Content-Type": form.content_type})
-
     def get(self, path: str) -> Answer:
-        return self._ask("GET", path, None, {})
+        """Raises `OSError` or `http.client.HTTPException` where no answer comes."""
+        self._connection.request("GET", path, headers=self._headers)
+        return self.receive()
 
-    def _ask(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> Answer:
+    def post(self, form: Form) -> Answer:
+        """The answer to a form; raises as `get`."""
         try:
-            self._connection.request(method, path, body, {**self._headers, **headers})
-            response = self._connection.getresponse()
-            return Answer(response.status, response.read())
+            self.send(form)
+            return self.receive()
         except (OSError, http.client.HTTPException):
             self._connection.close()  # the next request opens it anew
             raise
+
+    def send(self, form: Form) -> None:
+        headers = {**self._headers, "Content-Type": form.content_type}
+        self._connection.request("POST", TRANSCRIPTIONS, form.body, headers)
+
+    def receive(self) -> Answer:
+        response = self._connection.getresponse()
+        return Answer(response.status, response.read())
 
 
 class Server:
@@ -127,8 +131,16 @@ class Server:
         """Until it listens. Raises `UserError` where it does not come to that."""
         self._listening.wait(START_SECONDS)
         if not self.port:
-            said = next((line for line in reversed(self.log) if line.strip()), "nothing")
-            raise UserError(f"the server did not start; it said: {said}")
+            raise UserError(f"the server did not start; it said: {self._last_line}")
+
+    def require_alive(self) -> None:
+        """Raise `UserError` where it has ended by itself."""
+        if (status := self.process.poll()) is not None:
+            raise UserError(f"the server ended with status {status}; it said: {self._last_line}")
+
+    @property
+    def _last_line(self) -> str:
+        return next((line for line in reversed(self.log) if line.strip()), "nothing")
 
     def connect(self) -> Connection:
         return Connection(self.port, self.key)

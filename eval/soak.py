@@ -6,76 +6,45 @@ they were, health, and a stop in which nothing is lost. The exit status is 1 whe
 from __future__ import annotations
 
 import argparse
-import gzip
-import io
+import http.client
 import json
 import random
-import socket
-import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.programs import positive
 
-from .load import DATA, Recording, recordings
-from .serving import HOST, TRANSCRIPTIONS, Form, Server, serving, wait_until
-
-if TYPE_CHECKING:
-    import numpy as np
-
-STREAM = "/v1/audio/stream"
-START = json.dumps({"sample_rate": 16000, "encoding": "pcm_f32le"})
-END = json.dumps({"type": "end"})
-KEY = "the-key-of-the-soak"
-QUEUE, MEGABYTES, MOST_SECONDS, UPLOAD_SECONDS = 16, 2, 60, 2
-LIMITS = (
-    *("--queue", str(QUEUE), "--max-megabytes", str(MEGABYTES)),
-    *("--max-seconds", str(MOST_SECONDS), "--upload-seconds", str(UPLOAD_SECONDS)),
+from .clients import (
+    BOMB_SECONDS,
+    BUSY,
+    GOOD,
+    KINDS,
+    LIMITS,
+    MOST_SECONDS,
+    RIGHT,
+    Kind,
+    Scene,
+    flac,
+    judged,
 )
-"""Of the server: low, so that they are met."""
-BOMB_SECONDS = 3600  # in some 200 kB of FLAC
+from .load import DATA, Recording, recordings
+from .serving import Server, serving, wait_until
+
+KEY = "the-key-of-the-soak"
 PAUSE_SECONDS = 0.3  # between two faults of a kind
 BUSY_SECONDS = 0.2  # after which who was turned away asks again
 GROWTH_BYTES = 200e6  # of memory: what allocators keep of the largest batches at once
 SPARE_THREADS = 16  # of pools that grow to a fixed size: TensorFlow's and asyncio's
 IN_WORK = ("recordings", "uploads", "streams")
 LAST = 8  # requests in flight when it is told to stop
-
-RIGHT, ANOTHER, BUSY, LEFT, CLOSED = "right", "another text", "429", "left", "closed"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What clients act with."""
-
-    server: Server
-    sent: Sequence[Recording]
-    speech: Sequence[np.ndarray]
-    """Of each of `sent`."""
-    bomb: bytes
-    random: random.Random
-
-    def any(self) -> Recording:
-        return self.random.choice(self.sent)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of client."""
-
-    name: str
-    act: Callable[[Scene], str]
-    """Gives what came of it."""
-    expected: tuple[str, ...]
 
 
 @dataclass
@@ -98,346 +67,6 @@ class Report:
     exit_status: int | None = None
 
 
-# Good clients
-
-
-def file(scene: Scene) -> str:
-    return _right(scene, scene.any())
-
-
-def words(scene: Scene) -> str:
-    recording = scene.any()
-    form = Form.of(
-        recording.content,
-        **{"response_format": "verbose_json", "timestamp_granularities[]": "word"},
-    )
-    with scene.server.connect() as connection:
-        answer = connection.post(form)
-    if answer.status != 200:
-        return str(answer.status)
-    found = json.loads(answer.body)
-    said = " ".join(word["word"] for word in found["words"])
-    return RIGHT if found["text"] == said == recording.text else ANOTHER
-
-
-def stream(scene: Scene) -> str:
-    from websockets.exceptions import ConnectionClosed
-    from websockets.sync.client import connect
-
-    number = scene.random.randrange(len(scene.sent))
-    recording, samples = scene.sent[number], scene.speech[number].astype("<f4").tobytes()
-    try:
-        with connect(_address(scene), additional_headers=_authorization()) as connection:
-            connection.send(START)
-            for start in range(0, len(samples), 64000):
-                connection.send(samples[start : start + 64000])
-            connection.send(END)
-            for message in connection:
-                found = json.loads(message)
-                if found["type"] == "final":
-                    return RIGHT if found["text"] == recording.text else ANOTHER
-    except ConnectionClosed as error:
-        return BUSY if error.rcvd and error.rcvd.code == 4429 else f"closed {error.rcvd}"
-    return "no final result"
-
-
-def _right(scene: Scene, recording: Recording) -> str:
-    """Ask for the text of a recording."""
-    with scene.server.connect() as connection:
-        answer = connection.post(recording.form)
-    if answer.status != 200:
-        return str(answer.status)
-    return RIGHT if answer.text == recording.text else ANOTHER
-
-
-# Clients that leave
-
-
-def leaves_in_the_head(scene: Scene) -> str:
-    return _send_and_leave(scene, _request(scene.any().form)[:60])
-
-
-def leaves_during_upload(scene: Scene) -> str:
-    request = _request(scene.any().form)
-    return _send_and_leave(scene, request[: len(request) // 2])
-
-
-def leaves_before_the_answer(scene: Scene) -> str:
-    return _send_and_leave(scene, _request(scene.any().form))
-
-
-def leaves_in_the_answer(scene: Scene) -> str:
-    with _connected(scene) as connection:
-        connection.sendall(_request(scene.any().form))
-        connection.recv(1)
-        reset = struct.pack("ii", 1, 0)  # close by a reset: what is on its way is thrown away
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
-    return LEFT
-
-
-def leaves_a_stream(scene: Scene) -> str:
-    from websockets.sync.client import connect
-
-    with connect(_address(scene), additional_headers=_authorization()) as connection:
-        connection.send(START)
-        connection.send(bytes(64000))
-        connection.socket.shutdown(socket.SHUT_RDWR)
-    return LEFT
-
-
-def _send_and_leave(scene: Scene, content: bytes) -> str:
-    with _connected(scene) as connection:
-        connection.sendall(content)
-    return LEFT
-
-
-# Clients that send what is no good
-
-
-def garbage_body(scene: Scene) -> str:
-    return _post(scene, Form(scene.random.randbytes(20_000), "multipart/form-data; boundary=x"))
-
-
-def garbage_audio(scene: Scene) -> str:
-    return _post(scene, Form.of(scene.random.randbytes(20_000)))
-
-
-def damaged_audio(scene: Scene) -> str:
-    content = bytearray(scene.any().content)
-    for place in scene.random.sample(range(64, len(content)), 50):
-        content[place] = scene.random.randrange(256)
-    return _post(scene, Form.of(bytes(content)))
-
-
-def no_form(scene: Scene) -> str:
-    return _post(scene, Form(b'{"file": "speech.wav"}', "application/json"))
-
-
-def no_http(scene: Scene) -> str:
-    with _connected(scene) as connection:
-        connection.sendall(scene.random.randbytes(2000) + b"\r\n\r\n")
-        return _status(connection)
-
-
-def empty_file(scene: Scene) -> str:
-    return _post(scene, Form.of(b""))
-
-
-def short_audio(scene: Scene) -> str:
-    import numpy as np
-
-    return _post(scene, Form.of(_flac(np.zeros(100, np.float32))))
-
-
-def no_such_model(scene: Scene) -> str:
-    return _post(scene, Form.of(scene.any().content, model="no-such-model"))
-
-
-def bad_field(scene: Scene) -> str:
-    return _post(scene, Form.of(scene.any().content, response_format="../../etc/passwd"))
-
-
-def no_such_path(scene: Scene) -> str:
-    with scene.server.connect() as connection:
-        return str(connection.get("/v1/../../etc/passwd").status)
-
-
-def wrong_key(scene: Scene) -> str:
-    from .serving import Connection
-
-    with Connection(scene.server.port, f"{KEY}?") as connection:
-        return str(connection.post(scene.any().form).status)
-
-
-def bomb(scene: Scene) -> str:
-    return _post(scene, Form.of(scene.bomb))
-
-
-def compressed_body(scene: Scene) -> str:
-    form = scene.any().form
-    return _raw(scene, _request(form, gzip.compress(form.body), "Content-Encoding: gzip\r\n"))
-
-
-def too_large(scene: Scene) -> str:
-    return _post(scene, Form.of(bytes(2 * MEGABYTES * 10**6)))
-
-
-def endless(scene: Scene) -> str:
-    """A body in chunks that does not end."""
-    form = scene.any().form
-    head = _head(form.content_type, "Transfer-Encoding: chunked\r\n")
-    start = form.body[:200]  # as far as the file's first bytes
-    piece = bytes(50_000)
-    with _connected(scene) as connection:
-        connection.sendall(head + b"%x\r\n%s\r\n" % (len(start), start))
-        try:
-            for _ in range(100 * MEGABYTES):
-                connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
-        except OSError:
-            return CLOSED
-        return _status(connection)
-
-
-def slow_sender(scene: Scene) -> str:
-    """Some bytes of a body, and then one at a time."""
-    request = _request(scene.any().form)
-    with _connected(scene) as connection:
-        connection.sendall(request[:1000])
-        connection.settimeout(UPLOAD_SECONDS / 4)
-        for place in range(1000, 1000 + 20 * UPLOAD_SECONDS):
-            try:
-                connection.sendall(request[place : place + 1])
-                return _status(connection)
-            except TimeoutError:
-                continue  # no answer yet
-            except OSError:
-                return CLOSED
-    return "no answer"
-
-
-def bad_start(scene: Scene) -> str:
-    return _stream_of(scene, ["no JSON at all"])
-
-
-def no_start(scene: Scene) -> str:
-    return _stream_of(scene, [bytes(1000)])
-
-
-def half_a_sample(scene: Scene) -> str:
-    return _stream_of(scene, [START, bytes(401), END])
-
-
-def large_message(scene: Scene) -> str:
-    """Of few bytes, since a WebSocket compresses them."""
-    return _stream_of(scene, [START, bytes(5_000_000)])
-
-
-def bad_frames(scene: Scene) -> str:
-    return _stream_of(scene, [], b"\xff" + scene.random.randbytes(200))
-
-
-def burst(scene: Scene) -> str:
-    """More at once than the queue takes: what comes of the worst of them."""
-    count = QUEUE + 8
-    with ThreadPoolExecutor(count) as pool:
-        came = list(pool.map(lambda recording: _right(scene, recording), _several(scene, count)))
-    others = [each for each in came if each not in (RIGHT, BUSY)]
-    return (others or [BUSY if BUSY in came else RIGHT])[0]
-
-
-KINDS = (
-    Kind("transcription", file, (RIGHT, BUSY)),
-    Kind("words", words, (RIGHT, BUSY)),
-    Kind("stream", stream, (RIGHT, BUSY)),
-    Kind("more at once than the queue takes", burst, (RIGHT, BUSY)),
-    Kind("leaves before the body", leaves_in_the_head, (LEFT,)),
-    Kind("leaves during the upload", leaves_during_upload, (LEFT,)),
-    Kind("leaves before the answer", leaves_before_the_answer, (LEFT,)),
-    Kind("leaves in the answer", leaves_in_the_answer, (LEFT,)),
-    Kind("leaves a stream", leaves_a_stream, (LEFT,)),
-    Kind("a body of garbage", garbage_body, ("400", BUSY)),
-    Kind("a file of garbage", garbage_audio, ("400", BUSY)),
-    Kind("damaged audio", damaged_audio, ("200", "400", BUSY)),
-    Kind("no form", no_form, ("400", BUSY)),
-    Kind("no HTTP", no_http, ("400", CLOSED)),
-    Kind("an empty file", empty_file, ("400", BUSY)),
-    Kind("less than a frame", short_audio, ("400", BUSY)),
-    Kind("no such model", no_such_model, ("404", BUSY)),
-    Kind("a value that is none", bad_field, ("400", BUSY)),
-    Kind("no such path", no_such_path, ("404",)),
-    Kind("a wrong key", wrong_key, ("401",)),
-    Kind("an hour in 200 kB", bomb, ("413", BUSY)),
-    Kind("a compressed body", compressed_body, ("400", "415", BUSY)),
-    Kind("too large a file", too_large, ("413", BUSY)),
-    Kind("a body without end", endless, ("413", CLOSED, BUSY)),
-    Kind("a byte at a time", slow_sender, ("408", CLOSED, BUSY)),
-    Kind("a stream that starts with no JSON", bad_start, ("closed 4400", "closed 4429")),
-    Kind("a stream that starts with samples", no_start, ("closed 4400", "closed 4429")),
-    Kind("a stream of broken samples", half_a_sample, ("closed 4400", "closed 4429")),
-    Kind("a stream of 5 MB in a message", large_message, ("closed 1009", "closed 4429")),
-    Kind("a stream of broken frames", bad_frames, ("closed 1002",)),
-)
-GOOD = KINDS[:3]
-
-
-# HTTP by hand
-
-
-def _connected(scene: Scene) -> Any:
-    return closing(socket.create_connection((HOST, scene.server.port), timeout=60))
-
-
-def _authorization() -> dict[str, str]:
-    return {"Authorization": f"Bearer {KEY}"}
-
-
-def _address(scene: Scene) -> str:
-    return f"ws://{HOST}:{scene.server.port}{STREAM}"
-
-
-def _head(content_type: str, more: str) -> bytes:
-    return (
-        f"POST {TRANSCRIPTIONS} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {KEY}\r\n"
-        f"Content-Type: {content_type}\r\nConnection: close\r\n{more}\r\n"
-    ).encode()
-
-
-def _request(form: Form, body: bytes | None = None, more: str = "") -> bytes:
-    body = form.body if body is None else body
-    return _head(form.content_type, f"{more}Content-Length: {len(body)}\r\n") + body
-
-
-def _raw(scene: Scene, request: bytes) -> str:
-    with _connected(scene) as connection:
-        connection.sendall(request)
-        return _status(connection)
-
-
-def _status(connection: socket.socket) -> str:
-    """Of an answer; closed, where there is none."""
-    try:
-        line = connection.recv(100).split()
-    except ConnectionError:
-        return CLOSED
-    return line[1].decode() if len(line) > 1 else CLOSED
-
-
-def _post(scene: Scene, form: Form) -> str:
-    with scene.server.connect() as connection:
-        return str(connection.post(form).status)
-
-
-def _stream_of(scene: Scene, messages: Sequence[str | bytes], raw: bytes = b"") -> str:
-    """How the server closes a stream of these messages, and then bytes that are none."""
-    from websockets.exceptions import ConnectionClosed
-    from websockets.sync.client import connect
-
-    with connect(_address(scene), additional_headers=_authorization()) as connection:
-        try:
-            for message in messages:
-                connection.send(message)
-            connection.socket.sendall(raw)
-            while True:
-                connection.recv(60)
-        except ConnectionClosed as error:
-            return f"closed {error.rcvd.code if error.rcvd else 'without a word'}"
-
-
-def _several(scene: Scene, count: int) -> list[Recording]:
-    return [scene.any() for _ in range(count)]
-
-
-def _flac(samples: np.ndarray) -> bytes:
-    import soundfile
-
-    content = io.BytesIO()
-    soundfile.write(content, samples, 16000, format="FLAC")
-    return content.getvalue()
-
-
-# The soak
-
-
 def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int) -> Report:
     """All kinds at once for so many seconds, after one of each; the server is stopped at the end.
 
@@ -451,7 +80,7 @@ def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int
     from .measure import say
 
     speech = [load(recording.content) for recording in sent]
-    hour = _flac(np.zeros(BOMB_SECONDS * 16000, np.int16))
+    hour = flac(np.zeros(BOMB_SECONDS * 16000, np.int16))
     report = Report(seconds, {kind.name: Counter() for kind in KINDS})
 
     def scene(seed: int) -> Scene:
@@ -490,6 +119,7 @@ def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int
         thread.start()
     while any(thread.is_alive() for thread in running):
         time.sleep(1)
+        server.require_alive()
         report.memory.append(server.memory_bytes)
     _idle(server)
     report.memory.append(server.memory_bytes)
@@ -518,13 +148,19 @@ def _idle(server: Server) -> None:
 
 def _stop(server: Server, scene: Scene, report: Report) -> None:
     """Tell it to, while it has requests."""
-    with ThreadPoolExecutor(LAST) as pool:
-        asked = [pool.submit(_right, scene, recording) for recording in _several(scene, LAST)]
-        wait_until(lambda: server.metrics()["wav2vec2_tf_recordings"] > 0, 5)
+    asked = scene.several(LAST)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for _ in asked]
+        for connection, recording in zip(connections, asked, strict=True):
+            connection.send(recording.form)
+        server.metrics()  # once this is answered, all that was sent before has begun
         report.exit_status = server.stop()
-        for future in asked:
-            error = future.exception()
-            report.at_stop[f"no answer ({error})" if error else future.result()] += 1
+        for connection, recording in zip(connections, asked, strict=True):
+            try:
+                came = judged(connection.receive(), recording)
+            except (OSError, http.client.HTTPException) as error:
+                came = f"no answer: {type(error).__name__}"
+            report.at_stop[came] += 1
 
 
 def faults(report: Report) -> list[str]:
@@ -573,12 +209,14 @@ def table(report: Report) -> str:
 
 
 def summary(report: Report) -> str:
-    first, last = report.memory[0] / 1e6, report.memory[-1] / 1e6
+    first, *_, last = (size / 1e6 for size in report.memory)
+    middle, most = report.memory[len(report.memory) // 2] / 1e6, max(report.memory) / 1e6
+    threads, descriptors = report.threads, report.descriptors
     at_stop = ", ".join(f"{outcome} {count}" for outcome, count in report.at_stop.items())
     return (
-        f"{report.seconds:g} s. Memory {first:.0f} MB before, {max(report.memory) / 1e6:.0f} MB at "
-        f"most, {last:.0f} MB after; threads {report.threads[0]} and {report.threads[1]}, "
-        f"descriptors {report.descriptors[0]} and {report.descriptors[1]}; temporary files "
+        f"{report.seconds:g} s. Memory {first:.0f} MB before, {middle:.0f} MB half-way, "
+        f"{most:.0f} MB at most, {last:.0f} MB after; threads {threads[0]} and {threads[1]}, "
+        f"descriptors {descriptors[0]} and {descriptors[1]}; temporary files "
         f"{report.temporary_files}, tracebacks {report.tracebacks}; /health {report.health}; "
         f"requests in flight at the stop: {at_stop}; exit status {report.exit_status}.\n"
     )

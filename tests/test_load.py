@@ -13,6 +13,7 @@ import pytest
 
 from eval import load, soak
 from eval.__main__ import main
+from eval.clients import ANOTHER, KINDS, RIGHT
 from eval.serving import Form, serving
 from wav2vec2_tf.errors import UserError
 
@@ -64,7 +65,7 @@ def test_soak_finds_all_in_order(
     found = json.loads(written.read_text())
     assert found["faults"] == []
     assert found["temporary_files"] == found["tracebacks"] == found["exit_status"] == 0
-    assert set(found["clients"]) == {kind.name for kind in soak.KINDS}
+    assert set(found["clients"]) == {kind.name for kind in KINDS}
     for name, kind in found["clients"].items():
         assert sum(kind["came"].values()) >= 2, name
         assert f"| {name} |" in captured.out
@@ -95,11 +96,11 @@ def test_load_complains_of_wrong_answers() -> None:
 
 
 def in_order() -> soak.Report:
-    came = {kind.name: Counter({kind.expected[0]: 9}) for kind in soak.KINDS}
+    came = {kind.name: Counter({kind.expected[0]: 9}) for kind in KINDS}
     return soak.Report(
         *(9.0, came, [10**9, 2 * 10**9, 10**9], (20, 21), (30, 30)),
         health=200,
-        at_stop=Counter({soak.RIGHT: 8}),
+        at_stop=Counter({RIGHT: 8}),
         exit_status=0,
     )
 
@@ -120,7 +121,7 @@ def test_soak_complains_of_whatever_is_not_in_order() -> None:
         assert soak.faults(dataclasses.replace(in_order(), **change)) == [complaint]
     report = in_order()
     report.came["a wrong key"]["200"] = 1
-    report.came["words"] = Counter({soak.ANOTHER: 2})
+    report.came["words"] = Counter({ANOTHER: 2})
     assert soak.faults(report) == [
         "words: 2 times another text",
         "a wrong key: 1 times 200",
