@@ -22,7 +22,7 @@ from wav2vec2_tf.errors import UserError
 
 HOST = "127.0.0.1"
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
-START_SECONDS = 300.0  # to load a model on a busy machine
+START_SECONDS = 600.0  # to load a model on a busy machine
 STOP_SECONDS = 120.0
 ANSWER_SECONDS = 120.0
 LISTENING = re.compile(r"listening on http://[\d.]+:(\d+)")
