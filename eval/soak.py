@@ -98,8 +98,9 @@ def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int
         return came
 
     say("one of each")
+    first = scene(0)
     for kind in KINDS:
-        act(kind, scene(0))
+        act(kind, first)
     _idle(server)
     report.memory.append(server.memory_bytes)
     threads, descriptors = server.threads, server.descriptors
@@ -114,7 +115,10 @@ def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int
 
     crowd = [kind for kind in KINDS for _ in range(clients if kind in GOOD else 1)]
     say(f"{len(crowd)} clients for {seconds:g} s")
-    running = [threading.Thread(target=client, args=(k, n)) for n, k in enumerate(crowd, start=1)]
+    running = [
+        threading.Thread(target=client, args=(kind, seed), daemon=True)
+        for seed, kind in enumerate(crowd, start=1)
+    ]
     for thread in running:
         thread.start()
     while any(thread.is_alive() for thread in running):
@@ -130,9 +134,9 @@ def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int
     with server.connect() as connection:
         report.health = connection.get("/health").status
     say("stops, with requests in flight")
-    _stop(server, scene(0), report)
+    _stop(server, first, report)
+    report.temporary_files = max(report.temporary_files, len(server.temporary_files))
     report.tracebacks = sum("Traceback" in line for line in server.log)
-    report.temporary_files += len(server.temporary_files)
     return report
 
 
