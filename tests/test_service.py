@@ -460,6 +460,17 @@ def test_languages(bundled: Recognizer, heard: Transcript) -> None:
             create(model="many", language="deu")
 
 
+def test_decodings(bundled: Recognizer, heard: Transcript) -> None:
+    """The server's own is the usual one, and greedy decoding may be asked for."""
+    decoded = Transcript("BY THE DECODER", ())
+    recognizer = replace(bundled, decoder=lambda logits, seconds_per_frame: decoded)
+    with serving(recognizer) as running, client(running) as asked:
+        assert asked.models.retrieve("bundled").decodings == ["lm", "greedy"]
+        create = partial(asked.audio.transcriptions.create, model="bundled", file=FILE)
+        assert create().text == create(extra_body={"decoding": "lm"}).text == decoded.text
+        assert create(extra_body={"decoding": "greedy"}).text == heard.text
+
+
 def test_metrics(bundled: Recognizer) -> None:
     with serving(bundled) as running, client(running) as asked:
         for _ in range(2):
@@ -511,6 +522,7 @@ def test_a_stop_does_not_wait_for_ever(held: Held) -> None:
         client(running) as asked,
     ):
         begun = pool.submit(asked.audio.transcriptions.create, model="bundled", file=FILE)
+        assert held.begun.wait(PATIENCE)
         waits = pool.submit(asked.audio.transcriptions.create, model="bundled", file=FILE)
         wait_until(lambda: running.service.batcher.waiting == 1)
         running.stop()

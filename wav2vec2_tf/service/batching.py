@@ -68,7 +68,9 @@ class Job:
             self._awaited = futures
         try:
             self.check()
-            return [future.result() for future in futures]
+            found = [future.result() for future in futures]
+            self.check()
+            return found
         except CancelledError:
             raise Cancelled from None
         finally:

@@ -151,23 +151,23 @@ def run(args: argparse.Namespace) -> int:
         from wav2vec2_tf.service.app import Settings, create_app
     except ModuleNotFoundError as error:
         raise UserError(f"serving needs {error.name}: pip install 'wav2vec2-tf[serve]'") from None
-    listener = server.bound(args.host, args.port)  # before the long work
-    windows = _windows(args)
-    models = _models(args, windows)
-    settings = Settings(
-        api_keys=keys,
-        max_bytes=round(args.max_megabytes * 1e6),
-        max_seconds=args.max_seconds,
-        queue=args.queue,
-        streams=args.streams,
-        upload_seconds=args.upload_seconds,
-        idle_seconds=args.idle_seconds,
-        timeout=args.timeout,
-        batching=not args.no_batching,
-        windows=windows,
-        ui=args.ui,
-    )
-    server.Server(create_app(settings, models), args.drain_seconds).listen(listener)
+    with server.bound(args.host, args.port) as listener:  # before the long work
+        windows = _windows(args)
+        models = _models(args, windows)
+        settings = Settings(
+            api_keys=keys,
+            max_bytes=round(args.max_megabytes * 1e6),
+            max_seconds=args.max_seconds,
+            queue=args.queue,
+            streams=args.streams,
+            upload_seconds=args.upload_seconds,
+            timeout=args.timeout,
+            idle_seconds=args.idle_seconds,
+            windows=windows,
+            batching=not args.no_batching,
+            ui=args.ui,
+        )
+        server.Server(create_app(settings, models), args.drain_seconds).listen(listener)
     return 0
 
 

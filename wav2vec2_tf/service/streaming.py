@@ -111,21 +111,22 @@ async def _close(socket: WebSocket, error: Refused) -> None:
 
 
 async def _heard(socket: WebSocket, service: Service) -> Heard:
-    settings = service.settings
-    try:
-        # speech that comes as it is spoken has come by then
-        async with asyncio.timeout(settings.max_seconds + settings.idle_seconds):
-            start = _parsed(Start, await _message(socket, settings.idle_seconds))
-            authorization = socket.headers.get("authorization", "")
-            service.authorize(f"Bearer {start.api_key}" if start.api_key else authorization)
-            choice = service.choice(start.model, start.language, start.decoding)
-            with NamedTemporaryFile(dir=service.folder, prefix="stream-", suffix=".wav") as file:
-                stream = _Stream(socket, service, start, choice, Path(file.name))
+    """What is said in all that the client sends."""
+    start = _parsed(Start, await _message(socket, service.settings.idle_seconds))
+    authorization = socket.headers.get("authorization", "")
+    service.authorize(f"Bearer {start.api_key}" if start.api_key else authorization)
+    choice = service.choice(start.model, start.language, start.decoding)
+    # speech that comes as it is spoken has come by then
+    longest = service.settings.max_seconds + service.settings.idle_seconds
+    with NamedTemporaryFile(dir=service.folder, prefix="stream-", suffix=".wav") as file:
+        stream = _Stream(socket, service, start, choice, Path(file.name))
+        try:
+            async with asyncio.timeout(longest):
                 await stream.received()
-                final = service.heard(choice, stream.path, service.streaming)
-                return await unless_disconnected(socket.receive, final)
-    except TimeoutError:
-        raise Refused(408, "the stream took longer than a recording may", "slow") from None
+        except TimeoutError:
+            raise Refused(408, f"the stream took longer than {longest:g} s", "slow") from None
+        final = service.heard(choice, stream.path, service.streaming)
+        return await unless_disconnected(socket.receive, final)
 
 
 async def _message(socket: WebSocket, seconds: float) -> str | bytes:
