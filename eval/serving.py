@@ -120,11 +120,12 @@ class Server:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.log.append(line.rstrip())
-            if found := LISTENING.search(line):
-                self.port = int(found[1])
-                self._listening.set()
+        with self.process.stderr as lines:
+            for line in lines:
+                self.log.append(line.rstrip())
+                if found := LISTENING.search(line):
+                    self.port = int(found[1])
+                    self._listening.set()
         self._listening.set()  # at its end: nobody is to wait any longer
 
     def wait(self) -> None:
