@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .load import Recording
-from .serving import HOST, TRANSCRIPTIONS, Answer, Connection, Form, Server
+from .serving import ANSWER_SECONDS, HOST, TRANSCRIPTIONS, Answer, Connection, Form, Server
 
 if TYPE_CHECKING:
     import numpy as np
+    from websockets.sync.client import ClientConnection
 
 STREAM = "/v1/audio/stream"
 START = json.dumps({"sample_rate": 16000, "encoding": "pcm_f32le"})
@@ -89,12 +90,11 @@ def words(scene: Scene) -> str:
 
 def stream(scene: Scene) -> str:
     from websockets.exceptions import ConnectionClosed
-    from websockets.sync.client import connect
 
     number = scene.random.randrange(len(scene.sent))
     recording, samples = scene.sent[number], scene.speech[number].astype("<f4").tobytes()
     try:
-        with connect(_address(scene), additional_headers=_authorization(scene)) as connection:
+        with _stream(scene) as connection:
             connection.send(START)
             for start in range(0, len(samples), 64000):
                 connection.send(samples[start : start + 64000])
@@ -147,9 +147,7 @@ def leaves_in_the_answer(scene: Scene) -> str:
 
 
 def leaves_a_stream(scene: Scene) -> str:
-    from websockets.sync.client import connect
-
-    with connect(_address(scene), additional_headers=_authorization(scene)) as connection:
+    with _stream(scene) as connection:
         connection.send(START)
         connection.send(bytes(64000))
         connection.socket.shutdown(socket.SHUT_RDWR)
@@ -336,15 +334,18 @@ GOOD = KINDS[:3]
 
 
 def _connected(scene: Scene) -> Any:
-    return closing(socket.create_connection((HOST, scene.server.port), timeout=60))
+    return closing(socket.create_connection((HOST, scene.server.port), ANSWER_SECONDS))
 
 
-def _authorization(scene: Scene) -> dict[str, str]:
-    return {"Authorization": f"Bearer {scene.server.key}"}
+def _stream(scene: Scene) -> ClientConnection:
+    from websockets.sync.client import connect
 
-
-def _address(scene: Scene) -> str:
-    return f"ws://{HOST}:{scene.server.port}{STREAM}"
+    return connect(
+        f"ws://{HOST}:{scene.server.port}{STREAM}",
+        additional_headers={"Authorization": f"Bearer {scene.server.key}"},
+        open_timeout=ANSWER_SECONDS,
+        ping_interval=None,
+    )
 
 
 def _head(scene: Scene, content_type: str, more: str) -> bytes:
@@ -376,15 +377,14 @@ def _post(scene: Scene, form: Form) -> str:
 def _stream_of(scene: Scene, messages: Sequence[str | bytes], raw: bytes = b"") -> str:
     """How the server closes a stream of these messages, and then bytes that are none."""
     from websockets.exceptions import ConnectionClosed
-    from websockets.sync.client import connect
 
-    with connect(_address(scene), additional_headers=_authorization(scene)) as connection:
+    with _stream(scene) as connection:
         try:
             for message in messages:
                 connection.send(message)
             connection.socket.sendall(raw)
             while True:
-                connection.recv(60)
+                connection.recv(ANSWER_SECONDS)
         except ConnectionClosed as error:
             return f"closed {error.rcvd.code if error.rcvd else 'without a word'}"
 

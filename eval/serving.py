@@ -104,13 +104,12 @@ class Server:
         """Start it; `scratch` is where it has its temporary files."""
         self.key, self.scratch, self.port = key, scratch, 0
         self.log: list[str] = []
-        keys = {"WAV2VEC2_TF_API_KEYS": key} if key else {}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "wav2vec2_tf.cli", "serve", "--port", "0", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**os.environ, "TMPDIR": str(scratch), **keys},
+            env={**os.environ, "TMPDIR": str(scratch), "WAV2VEC2_TF_API_KEYS": key},
             text=True,
             errors="replace",
         )
