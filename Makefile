@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 PROCESSES ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test check verify bench small-model clean
+.PHONY: demo test check verify bench small-model page clean
 
 demo: $(VENV)/ready
 	$(RUN) -m convert.demo build/demo
@@ -37,6 +37,10 @@ small-model: export MALLOC_TRIM_THRESHOLD_ = 8000000000
 small-model: export MALLOC_TOP_PAD_ = 500000000
 small-model: $(VENV)/ready
 	$(RUN) -m convert.small_model build/small-model wav2vec2_tf/bundled/model tests/data/corpus tests/data/new_voice
+
+# Builds the page of `serve --ui` into the package; needs Node.js 20 or newer and npm.
+page:
+	cd page && npm ci && npm run build
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11 …"'

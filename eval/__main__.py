@@ -11,6 +11,9 @@ PROGRAMS = {
     "wer": ("wer", "word error rate by padding mode"),
     "long-form": ("long_form", "what it costs to cut recordings into windows"),
     "profile": ("profile", "where the time of a SavedModel goes"),
+    "load": ("load", "requests a second and latencies of a server, by clients at once"),
+    "soak": ("soak", "good clients and all kinds of bad ones at a server, and what becomes of it"),
+    "workers": ("workers", "throughput of wav2vec2-tf batch by workers"),
     "speed": ("speed", "time, memory and agreement beside PyTorch, ONNX Runtime and OpenVINO"),
 }
 

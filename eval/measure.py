@@ -180,6 +180,49 @@ class Speech:
     samples: np.ndarray
 
 
+@dataclass(frozen=True)
+class Task:
+    """A batch to transcribe: its utterances, and what fills it up."""
+
+    group: Sequence[Speech]
+    speech: Sequence[np.ndarray]
+    length: int
+    masked: bool
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What came of it."""
+
+    texts: Sequence[str]
+    seconds: float  # of computing
+    first: bool  # of its shape in its process
+
+
+Engine = Callable[[Iterable[Task]], Iterator[tuple[Task, Heard]]]
+"""Where batches are computed: tasks, of which it takes few at a time → each with its result, in
+their order."""
+
+
+def here(recognizer: Recognizer) -> Engine:
+    """In this process, one after another."""
+
+    def results(tasks: Iterable[Task]) -> Iterator[tuple[Task, Heard]]:
+        called: set[int] = set()
+        for task in tasks:
+            yield task, hear(recognizer, task, first=task.length not in called)
+            called.add(task.length)
+
+    return results
+
+
+def hear(recognizer: Recognizer, task: Task, *, first: bool) -> Heard:
+    """Transcribe a batch."""
+    start = time.perf_counter()
+    found = recognizer.transcribe(task.speech, length=task.length, masked=task.masked)
+    return Heard([text.text for text in found], time.perf_counter() - start, first)
+
+
 def evaluate(
     recognizer: Recognizer,
     corpus: Corpus,
@@ -192,8 +235,11 @@ def evaluate(
     limit: int | None = None,
     model: str = "",
     options: dict[str, Any] | None = None,
+    engine: Engine | None = None,
 ) -> Evaluation:
     """Measures `recognizer` on the first `limit` utterances of `corpus`, in each of `modes`.
+
+    Its batches are computed by `engine`; in this process, if there is none.
 
     `length` (samples) is that of `padded` and `masked`; `bucket` gives the padded length of an
     utterance in `variable`. Batches in `journal` are not computed again; new ones are added to it.
@@ -212,12 +258,14 @@ def evaluate(
         listed = ", ".join(f"{character!r} ({n})" for character, n in unspellable.items())
         say(f"warning: references have characters that the model cannot spell: {listed}")
     rows = max(1, min(batch_size, len(references) - len(failed)))
+    engine = engine or here(recognizer)
 
     for mode in modes:
         done = {key for batch in journal.batches if batch.mode == mode for key in batch.texts}
         size = bucket if mode == "variable" else lambda samples: length
         speech = listen(recognizer, corpus, references, done, failed, size)
-        _compute(recognizer, mode, batches(speech, rows, size), rows, journal, len(references))
+        tasks = _tasks(batches(speech, rows, size), rows, masked=mode != "padded")
+        _compute(engine, mode, tasks, journal, len(references))
     references = {key: text for key, text in references.items() if key not in failed}
     if not references:
         key, reason = next(iter(failed.items()))
@@ -313,13 +361,18 @@ def batches(
         yield size(len(group[0].samples)), group
 
 
+def _tasks(
+    groups: Iterable[tuple[int, list[Speech]]], rows: int, *, masked: bool
+) -> Iterator[Task]:
+    for length, group in groups:
+        # filled to the same number of rows: one shape fewer to compile
+        filler = min(group, key=lambda one: len(one.samples))
+        speech = [one.samples for one in group + [filler] * (rows - len(group))]
+        yield Task(group, speech, length, masked)
+
+
 def _compute(
-    recognizer: Recognizer,
-    mode: str,
-    groups: Iterable[tuple[int, list[Speech]]],
-    rows: int,
-    journal: Journal,
-    total: int,
+    engine: Engine, mode: str, tasks: Iterable[Task], journal: Journal, total: int
 ) -> None:
     from tqdm import tqdm
 
@@ -328,7 +381,6 @@ def _compute(
     finished = [batch for batch in journal.batches if batch.mode == mode]
     audio = sum(sum(batch.samples.values()) for batch in finished) / SAMPLE_RATE
     computing = sum(batch.seconds for batch in finished)
-    called: set[int] = set()
     with tqdm(
         desc=f"{mode:8}",
         total=total,
@@ -337,28 +389,22 @@ def _compute(
         file=sys.stderr,
         mininterval=0.2 if sys.stderr.isatty() else 30,  # a log needs a line now and then
     ) as bar:
-        for length, group in groups:
-            # filled to the same number of rows: one shape fewer to compile
-            filler = min(group, key=lambda one: len(one.samples))
-            speech = [one.samples for one in group + [filler] * (rows - len(group))]
-            start = time.perf_counter()
-            found = recognizer.transcribe(speech, length=length, masked=mode != "padded")
-            seconds = time.perf_counter() - start
+        for task, heard in engine(tasks):
+            keys = [one.id for one in task.group]
             journal.add(
                 Batch(
                     mode=mode,
-                    shape=(rows, length),
-                    seconds=seconds,
-                    first=length not in called,
-                    samples={one.id: len(one.samples) for one in group},
-                    texts={one.id: text.text for one, text in zip(group, found, strict=False)},
+                    shape=(len(task.speech), task.length),
+                    seconds=heard.seconds,
+                    first=heard.first,
+                    samples={one.id: len(one.samples) for one in task.group},
+                    texts=dict(zip(keys, heard.texts, strict=False)),
                 )
             )
-            called.add(length)
-            computing += seconds
-            audio += sum(len(one.samples) for one in group) / SAMPLE_RATE
+            computing += heard.seconds
+            audio += sum(len(one.samples) for one in task.group) / SAMPLE_RATE
             bar.set_postfix_str(f"RTFx {audio / computing:.1f}", refresh=False)
-            bar.update(len(group))
+            bar.update(len(keys))
 
 
 def _result(

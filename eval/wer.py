@@ -11,11 +11,14 @@ import csv
 import io
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf import decoding
+from wav2vec2_tf.cluster import pool
 from wav2vec2_tf.config import PUBLISHED_LENGTH
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from wav2vec2_tf.corpora import Corpus
 
     from .journal import Journal
-    from .measure import Counts, Evaluation, Recognizer
+    from .measure import Counts, Engine, Evaluation, Recognizer
 
 MODES = ("padded", "variable", "masked")
 LM_WEIGHTS = "0.25,0.5,0.75,1,1.5,2"
@@ -189,6 +192,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         tuning.add_argument(
             name, type=_numbers, metavar="X,X,…", help=f"of --tune (default {default})"
         )
+    cluster = parser.add_argument_group("computing on many cores or machines (extra: batch)")
+    cluster.add_argument(
+        "--cluster", action="store_true", help="with a pool of workers, by Ray: the same figures"
+    )
+    pool.add_arguments(cluster)
     add_hub_options(parser)
 
 
@@ -214,17 +222,9 @@ def run(args: argparse.Namespace) -> int:
     corpus = open_corpus(args.data, split=args.split, cache_dir=args.cache_dir)
 
     from wav2vec2_tf.lengths import bucket
-    from wav2vec2_tf.transcribe import Recognizer
 
-    recognizer = Recognizer.load(
-        args.model,
-        target_lang=args.target_lang,
-        jit_compile=args.jit_compile,
-        **hub_options(args),
-    )
+    recognizer = recognizer_of(args)
     modes, length = _fit_model(args, modes, recognizer)
-    if decoding.wants_beam_search(args):
-        recognizer = replace(recognizer, decoder=decoding.decoder_of(args, recognizer.alphabet))
     if args.tune:
         return _tune(args, modes, length, recognizer, corpus)
     options = {
@@ -236,22 +236,24 @@ def run(args: argparse.Namespace) -> int:
         "jit_compile": args.jit_compile,
         "revision": args.revision,
         "target_lang": args.target_lang,
-        "decoding": _decoding_options(args),
+        "decoding": decoding.identity(args),
     }
     journal = _open_journal(args, options, corpus)
     try:
-        evaluation = evaluate(
-            recognizer,
-            corpus,
-            journal,
-            modes=modes,
-            length=length,
-            bucket=bucket,
-            batch_size=args.batch_size,
-            limit=args.limit,
-            model=args.model,
-            options=options,
-        )
+        with _engine(args) as engine:
+            evaluation = evaluate(
+                recognizer,
+                corpus,
+                journal,
+                modes=modes,
+                length=length,
+                bucket=bucket,
+                batch_size=args.batch_size,
+                limit=args.limit,
+                model=args.model,
+                options=options,
+                engine=engine,
+            )
     except KeyboardInterrupt:
         if journal.path:
             say(f"the same command goes on from {journal.path}")
@@ -279,17 +281,31 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _decoding_options(args: argparse.Namespace) -> dict[str, Any] | None:
-    """What a beam search was told, with the content of its files; None of greedy decoding."""
-    if not decoding.wants_beam_search(args):
-        return None
-    from wav2vec2_tf.corpora import files_identity
+def recognizer_of(args: argparse.Namespace) -> Any:
+    """The model of these arguments, and how it decodes."""
+    from wav2vec2_tf.transcribe import Recognizer
 
-    files = [Path(file) for file in (args.lm, args.lexicon) if file]
-    told = {
-        name: getattr(args, name, None) for name in ("lm", "lexicon", "hotword", *decoding.OPTIONS)
-    }
-    return told | {"content of the files": files_identity(files)}
+    recognizer = Recognizer.load(
+        args.model,
+        target_lang=args.target_lang,
+        jit_compile=args.jit_compile,
+        **hub_options(args),
+    )
+    if decoding.wants_beam_search(args):
+        return replace(recognizer, decoder=decoding.decoder_of(args, recognizer.alphabet))
+    return recognizer
+
+
+@contextmanager
+def _engine(args: argparse.Namespace) -> Iterator[Engine | None]:
+    """The pool of workers, or none."""
+    if not args.cluster:
+        yield None
+        return
+    from . import remote
+
+    with remote.engine(args) as engine:
+        yield engine
 
 
 def _tune(
@@ -363,6 +379,10 @@ def _check_modes(text: str | None) -> list[str]:
 
 def _check_outputs(args: argparse.Namespace) -> None:
     """Finds out before the long work whether its results can be written."""
+    if not args.cluster and (args.workers, args.threads, args.address) != (None, None, None):
+        raise UserError("--workers, --threads and --address are of --cluster: add it")
+    if args.tune and args.cluster:
+        raise UserError("--tune computes in this process: leave out --cluster")
     if not args.tune and (args.lm_weights or args.word_scores):
         raise UserError("--lm-weights and --word-scores are for --tune: add it")
     if args.tune and not args.lm:

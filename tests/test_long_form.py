@@ -233,7 +233,7 @@ def test_no_word_is_lost_doubled_or_cut(
 def test_mean_and_variance_do_not_depend_on_blocks(sizes: list[int], seed: int) -> None:
     random = np.random.default_rng(seed)
     blocks = [(3 + random.normal(0, 0.1, size)).astype(np.float32) for size in sizes]
-    recording = Recording._measured("speech", lambda: iter(blocks))
+    recording = Recording.measured("speech", lambda: iter(blocks))
     speech = np.concatenate([np.zeros(0, np.float32), *blocks]).astype(np.float64)
     assert recording.samples == len(speech)
     if len(speech):

@@ -22,6 +22,7 @@ PAGES = {
     "docs/transcription.md": 2,
     "docs/decoding.md": 3,
     "docs/alignment.md": 2,
+    "docs/serving.md": 5,
 }
 """Pages whose programs run, and how many there are at least."""
 SLOW_PAGES = ("docs/exports.md", "docs/training.md")  # five minutes, in `make verify`

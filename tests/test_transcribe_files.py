@@ -18,7 +18,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from wav2vec2_tf import audio, long_form, transcribe_files
+from wav2vec2_tf import audio, long_form, transcriber
 from wav2vec2_tf.audio_files import AudioFile, named_by, with_outputs
 from wav2vec2_tf.cli import main
 from wav2vec2_tf.errors import UserError
@@ -322,7 +322,7 @@ def test_pools_are_bounded(
     names = [str(SPEAKER / name) for name in texts]
     wanted = [f"{name}\t{texts[Path(name).name]}" for name in names]
     for constant, value in (("POOL_FILES", 1), ("POOL_SECONDS", 3.0)):
-        monkeypatch.setattr(transcribe_files, constant, value)
+        monkeypatch.setattr(transcriber, constant, value)
         assert main(["transcribe", *names]) == 0
         assert capsys.readouterr().out.splitlines() == wanted
 

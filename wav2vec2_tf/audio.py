@@ -17,7 +17,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -78,7 +78,7 @@ def load(source: AudioSource) -> np.ndarray:
     return np.concatenate(list(_blocks(*_open(source), MAXIMUM_HOURS)))
 
 
-def blocks(source: AudioSource) -> Iterator[np.ndarray]:
+def blocks(source: AudioSource) -> Generator[np.ndarray, None, None]:
     """What `load` gives, in blocks of bounded size, of recordings of up to `STREAMED_HOURS`.
 
     An error of `load`'s may come after the blocks before it.
@@ -109,7 +109,7 @@ def count_samples(source: AudioSource) -> int:
     return sum(map(len, _blocks(name, readable, MAXIMUM_HOURS)))  # or it says what is wrong
 
 
-def _blocks(name: str, readable: str | io.BytesIO, hours: int) -> Iterator[np.ndarray]:
+def _blocks(name: str, readable: str | io.BytesIO, hours: int) -> Generator[np.ndarray, None, None]:
     """Blocks of 16 kHz mono; `UserError` where there are more than so many hours of them."""
     try:
         with soundfile.SoundFile(readable) as file:

@@ -80,8 +80,8 @@ def named_by(arguments: Sequence[str], complain: Callable[[str], None]) -> list[
         path = Path(argument)
         chosen = [AudioFile(argument, Path("stdin" if argument == STANDARD_INPUT else path.name))]
         if path.is_dir():
-            names = [file.relative_to(path) for file in sorted(path.rglob("*")) if file.is_file()]
-            chosen = [AudioFile(str(path / name), name) for name in names if _is_audio(name)]
+            below = map(Path, audio_below(argument))
+            chosen = [AudioFile(str(file), file.relative_to(path)) for file in below]
             if not chosen:
                 complain(f"{argument}: a folder without audio; give files by their names")
         elif glob.has_magic(argument) and not path.exists():
@@ -94,9 +94,17 @@ def named_by(arguments: Sequence[str], complain: Callable[[str], None]) -> list[
     return list(found.values())
 
 
-def _is_audio(path: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.parts)
-    return path.suffix.lower() in ENDINGS and not hidden
+def audio_below(folder: str) -> Iterator[str]:
+    """The paths of all audio in a folder and in those below it, in order, and nothing hidden."""
+    with os.scandir(folder) as entries:
+        ordered = sorted(entries, key=lambda entry: entry.name)
+    for entry in ordered:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from audio_below(entry.path)
+        elif entry.name.lower().endswith(ENDINGS) and entry.is_file():
+            yield entry.path
 
 
 def with_outputs(found: Sequence[AudioFile], folder: Path, ending: str) -> list[AudioFile]:

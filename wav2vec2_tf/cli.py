@@ -10,6 +10,11 @@ from wav2vec2_tf.programs import add_programs, run_program
 
 PROGRAMS = {
     "transcribe": ("transcribe_files", "audio files → text, or words with times"),
+    "serve": ("service.serve", "a server: OpenAI's audio API, and text as the audio comes"),
+    "batch": (
+        "cluster.batch",
+        "very many recordings → tables of transcripts, on all cores or a cluster",
+    ),
     "align": ("align_files", "a recording and its text → the times of each word and character"),
     "ngram": ("arpa", "text → an n-gram language model, to decode with"),
     "finetune": ("training.finetune", "transcribed speech → a model of it, with CTC"),
@@ -20,7 +25,7 @@ PROGRAMS = {
     ),
     "pretrain": ("training.pretrain", "speech alone → a model to fine-tune"),
     "shards": ("training.shards", "corpora → TFRecord shards of speech, to train from"),
-    "eval": ("eval.__main__", "measure a model: wer, long-form, speed, profile"),
+    "eval": ("eval.__main__", "measure: wer, long-form, speed, profile; a server by load, soak"),
 }
 
 

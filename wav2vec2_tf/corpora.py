@@ -474,9 +474,7 @@ def _choose_split(spec: str, split: str | None, splits: list[str]) -> str:
 
 def _open_manifest(spec: str, path: Path, transcribed: bool) -> Corpus:
     content = _decode(spec, _read_file(path))
-    rows = list(
-        _json_rows(spec, content) if path.suffix.lower() == ".jsonl" else _table_rows(path, content)
-    )
+    rows = list(_manifest_rows(path, io.StringIO(content, newline="")))
     if not rows:
         raise UserError(f"{spec}: the manifest has no rows; it needs a header and a row a file")
     columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -508,21 +506,40 @@ def _open_manifest(spec: str, path: Path, transcribed: bool) -> Corpus:
     return _corpus_of_files(spec, "manifest", texts, paths, [path, *paths.values()])
 
 
-def _json_rows(spec: str, content: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(content.split("\n"), start=1):
+def manifest_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a TSV, CSV or JSONL manifest, one by one: it may be of any length.
+
+    Raises `UserError` where it cannot be read.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as lines:
+            yield from _manifest_rows(path, lines)
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8 text") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _manifest_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    if path.suffix.lower() == ".jsonl":
+        return _json_rows(path, lines)
+    return _table_rows(path, lines)
+
+
+def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise UserError(f"{spec}: line {number} is not JSON ({error})") from error
+            raise UserError(f"{path}: line {number} is not JSON ({error})") from error
         if not isinstance(row, dict):
-            raise UserError(f"{spec}: line {number} is not a JSON object")
+            raise UserError(f"{path}: line {number} is not a JSON object")
         yield row
 
 
-def _table_rows(path: Path, content: str) -> Iterator[dict[str, Any]]:
-    lines = io.StringIO(content, newline="")
+def _table_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     try:
         if path.suffix.lower() == ".tsv":  # a quotation mark in a TSV is a character like any other
             yield from csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)

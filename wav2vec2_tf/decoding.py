@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.errors import UserError
 
@@ -76,6 +77,17 @@ def decoder_of(args: argparse.Namespace, alphabet: Alphabet) -> BeamSearch | Non
         tuple(args.hotword),
         **{name: value for name, value in options.items() if value is not None},
     )
+
+
+def identity(args: argparse.Namespace) -> dict[str, Any] | None:
+    """What a beam search was told, with the content of its files; None of greedy decoding."""
+    if not wants_beam_search(args):
+        return None
+    from wav2vec2_tf.corpora import files_identity
+
+    files = [Path(file) for file in (args.lm, args.lexicon) if file]
+    told = {name: getattr(args, name, None) for name in ("lm", "lexicon", "hotword", *OPTIONS)}
+    return told | {"content of the files": files_identity(files)}
 
 
 def check_weights(args: argparse.Namespace) -> None:

@@ -109,14 +109,14 @@ class Recording:
         """
         if isinstance(source, np.ndarray):
             speech = source.astype(np.float32, copy=False)
-            return cls._measured("speech", lambda: iter([speech]))
+            return cls.measured("speech", lambda: iter([speech]))
         if isinstance(source, str | PathLike | bytes):
             name = "audio data" if isinstance(source, bytes) else str(source)
-            return cls._measured(name, lambda: audio.blocks(source))
+            return cls.measured(name, lambda: audio.blocks(source))
         return cls.of(audio.load(source))  # a stream cannot be read twice
 
     @classmethod
-    def _measured(cls, name: str, blocks: Callable[[], Iterator[np.ndarray]]) -> Recording:
+    def measured(cls, name: str, blocks: Callable[[], Iterator[np.ndarray]]) -> Recording:
         """Mean and variance by those of the blocks (Chan et al. 1979), in float64."""
         samples, mean, squares = 0, 0.0, 0.0
         kept: list[np.ndarray] = []

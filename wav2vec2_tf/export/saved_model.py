@@ -210,9 +210,6 @@ def _with_lengths(run: Run, kind: tf.TensorSpec, model: keras.Model) -> Any:
 def _transcribe(run: Run, config: Config, processor: Processor, length: int | None) -> Any:
     assert processor.tokenizer is not None
     alphabet = ctc.Alphabet.of(processor.tokenizer)
-    compiled = tf.function(
-        lambda speech, lengths: run(speech, lengths, False)["logits"], jit_compile=True
-    )
     longest = length or padding.BUCKETS[-1]
 
     @tf.function(
@@ -238,9 +235,8 @@ def _transcribe(run: Run, config: Config, processor: Processor, length: int | No
         if normalizes(processor):
             speech = normalise(speech, lengths, mask)
         frames = config.frame_length(lengths)
-        decoded = ctc.greedy(
-            compiled(speech, lengths), frames, alphabet, config.stride / SAMPLE_RATE
-        )
+        logits = run(speech, lengths, False)["logits"]  # not by XLA: TensorFlow Serving refuses it
+        decoded = ctc.greedy(logits, frames, alphabet, config.stride / SAMPLE_RATE)
         return decoded._asdict()
 
     return transcribe

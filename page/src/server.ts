@@ -1,0 +1,163 @@
+/** What the page asks of the server that it came from. */
+
+import { Problem, type ProblemKind } from "./problems";
+import type { Transcript } from "./transcript";
+
+export interface Model {
+  id: string;
+  /** Their names, the usual one first. */
+  decodings: string[];
+}
+
+export interface Offer {
+  data: Model[];
+  /** Of a file. */
+  max_bytes: number;
+  /** Of a recording. */
+  max_seconds: number;
+}
+
+export interface Choice {
+  model: string;
+  decoding: string;
+}
+
+const KEY = "wav2vec2-tf key";
+
+/** The API key, kept until the tab is closed. */
+export const key = {
+  get: (): string => sessionStorage.getItem(KEY) ?? "",
+  set: (value: string): void => sessionStorage.setItem(KEY, value),
+};
+
+function authorization(): Record<string, string> {
+  return key.get() ? { Authorization: `Bearer ${key.get()}` } : {};
+}
+
+const BY_CODE: Record<string, ProblemKind> = {
+  audio_too_long: "too-long",
+  invalid_audio: "not-audio",
+};
+
+/** What stands between the server and us may answer too, with a status alone. */
+const BY_STATUS: Record<number, ProblemKind> = {
+  401: "wrong-key",
+  404: "no-such-model",
+  408: "late",
+  413: "too-large",
+  429: "busy",
+  502: "away",
+  503: "stopping",
+  504: "late",
+};
+
+interface Refusal {
+  message?: string;
+  code?: string | null;
+}
+
+/** The `Problem` that an answer other than success tells of, in OpenAI's form. */
+function refused(status: number, answer: string): Problem {
+  let error: Refusal = {};
+  try {
+    error = (JSON.parse(answer) as { error?: Refusal }).error ?? {};
+  } catch {
+    // no word of the server's
+  }
+  const kind = BY_CODE[error.code ?? ""] ?? BY_STATUS[status] ?? "failed";
+  return new Problem(kind, error.message);
+}
+
+/** What the server was started with. */
+export async function offer(): Promise<Offer> {
+  let response: Response;
+  try {
+    response = await fetch("v1/models", { headers: authorization() });
+  } catch {
+    throw new Problem("away");
+  }
+  const answer = await response.text();
+  if (!response.ok) throw refused(response.status, answer);
+  return JSON.parse(answer) as Offer;
+}
+
+/** Sends a file, tells how much of it has gone (0 to 1), and waits for what was said in it. */
+export function transcribe(
+  file: File,
+  choice: Choice,
+  sent: (part: number) => void,
+  signal: AbortSignal,
+): Promise<Transcript> {
+  const form = new FormData();
+  form.append("file", file);
+  form.append("model", choice.model);
+  form.append("decoding", choice.decoding);
+  form.append("response_format", "verbose_json");
+  form.append("timestamp_granularities[]", "word");
+  form.append("timestamp_granularities[]", "subtitle");
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not tell how much has gone
+    request.open("POST", "v1/audio/transcriptions");
+    for (const [name, value] of Object.entries(authorization()))
+      request.setRequestHeader(name, value);
+    request.upload.onprogress = ({ loaded, total }) => sent(loaded / total);
+    request.onload = () => {
+      if (request.status === 200) resolve(JSON.parse(request.responseText) as Transcript);
+      else reject(refused(request.status, request.responseText));
+    };
+    request.onerror = () => reject(new Problem("away"));
+    request.onabort = () => reject(signal.reason);
+    signal.addEventListener("abort", () => request.abort());
+    request.send(form);
+  });
+}
+
+type Message =
+  | { type: "partial"; text: string }
+  | ({ type: "final" } & Transcript)
+  | { type: "error"; error: Refusal };
+
+/** Speech on its way to the server, which answers while it comes. */
+export class Stream {
+  private readonly socket = new WebSocket("v1/audio/stream");
+  private readonly final: Promise<Transcript | null>;
+
+  constructor(choice: Choice, sampleRate: number, partial: (text: string) => void) {
+    const { socket } = this;
+    socket.onopen = () =>
+      socket.send(
+        JSON.stringify({
+          ...choice,
+          sample_rate: sampleRate,
+          encoding: "pcm_s16le",
+          ...(key.get() && { api_key: key.get() }),
+        }),
+      );
+    this.final = new Promise((resolve) => {
+      socket.onclose = () => resolve(null);
+      socket.onmessage = ({ data }: MessageEvent<string>) => {
+        const message = JSON.parse(data) as Message;
+        if (message.type === "partial") partial(message.text);
+        else if (message.type === "final") resolve(message);
+        else socket.close();
+      };
+    });
+  }
+
+  send(samples: Int16Array<ArrayBuffer>): void {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(samples);
+  }
+
+  /** What was said in all; nothing if the server gave up, and the recording is to be sent whole. */
+  async end(): Promise<Transcript | null> {
+    if (this.socket.readyState === WebSocket.OPEN)
+      this.socket.send(JSON.stringify({ type: "end" }));
+    const transcript = await this.final;
+    this.socket.close();
+    return transcript;
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+}

@@ -1,0 +1,31 @@
+/** Dark or light, as the system is. */
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+export function followTheme(): void {
+  const follow = () => document.documentElement.classList.toggle("wa-dark", dark.matches);
+  follow();
+  dark.addEventListener("change", follow);
+}
+
+/** Calls when the theme has changed. */
+export function onTheme(changed: () => void): void {
+  dark.addEventListener("change", changed);
+}
+
+/** Colours of the theme for what is drawn by hand and not by style sheets. */
+export function lookOf(element: HTMLElement): {
+  waveColor: string;
+  progressColor: string;
+  cursorColor: string;
+  regionColor: string;
+} {
+  const style = getComputedStyle(element);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  return {
+    waveColor: colour("--wave"),
+    progressColor: colour("--wave-played"),
+    cursorColor: colour("--wave-cursor"),
+    regionColor: colour("--wave-word"),
+  };
+}

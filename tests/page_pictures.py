@@ -1,0 +1,59 @@
+"""The pictures of docs/page.md: `python tests/page_pictures.py docs`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from page_helpers import FILE, PHONE, choose, chromium, page_of, words
+from playwright.sync_api import Page
+from serving_helpers import serving
+
+from wav2vec2_tf.service.service import Settings
+
+SMALL = {"width": 800, "height": 560}
+TEXT = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no audio"}
+
+
+def main(folder: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory() as heard,
+        serving(settings=Settings(ui=True)) as server,
+        chromium(Path(heard)) as browser,
+    ):
+
+        @contextmanager
+        def picture(name: str, **options: Any) -> Iterator[Page]:
+            with page_of(browser, server.url, **options) as page:
+                page.locator(".record:not([disabled])").wait_for()
+                yield page
+                page.screenshot(path=folder / f"page-{name}.png", animations="disabled")
+
+        with picture("words") as page:
+            play(page)
+        with picture("phone", viewport=PHONE, color_scheme="dark") as page:
+            play(page)
+            page.locator("#words-heading").scroll_into_view_if_needed()
+        with picture("recording", viewport=SMALL) as page:
+            page.get_by_role("button", name="Record").click()
+            page.wait_for_function("document.querySelector('.partial').innerText.length > 40")
+        with picture("problem", viewport=SMALL) as page:
+            choose(page, TEXT)
+            page.locator("wa-callout").wait_for()
+
+
+def play(page: Page) -> None:
+    """Until a word in the middle is lit."""
+    choose(page, FILE)
+    words(page)
+    page.locator("button.word").nth(3).click()
+    page.locator("button.word[aria-current]").wait_for()
+    page.get_by_role("button", name="Pause").click()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""Transcription over HTTP: OpenAI's audio API, and a WebSocket for speech as it comes."""
