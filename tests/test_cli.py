@@ -160,3 +160,16 @@ def test_all_is_what_is_exported() -> None:
         assert getattr(wav2vec2_tf, name).__name__
     with pytest.raises(AttributeError):
         _ = wav2vec2_tf.NoSuchThing
+
+
+def test_tensorflow_is_imported_without_what_only_plots_and_data_frames_need() -> None:
+    """They are a third of the time of the import; who needs them later gets them."""
+    program = """
+import sys
+from wav2vec2_tf.quick_import import NOT_NEEDED, import_tensorflow
+import_tensorflow()
+assert "keras" in sys.modules and not sys.modules.keys() & set(NOT_NEEDED)
+import matplotlib.pyplot, pandas, sklearn
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -117,6 +117,9 @@ class Transcriber:
         Raises:
             UserError: the model, or what is to decode with it, cannot be used.
         """
+        from wav2vec2_tf.quick_import import import_tensorflow
+
+        import_tensorflow()
         import tensorflow as tf
 
         from wav2vec2_tf.long_form import Windows
