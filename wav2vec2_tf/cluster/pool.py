@@ -200,9 +200,9 @@ def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[tuple[in
         ) from None
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """What an error of Ray's says, shortly: of one in a worker, what it was."""
-    found: Any = error
-    while (cause := getattr(found, "cause", None) or found.__cause__) is not None:
-        found = cause
-    return first_line(found)
+    cause: Any = error
+    while isinstance(cause, BaseException):
+        error, cause = cause, getattr(cause, "cause", None) or cause.__cause__
+    return first_line(error)
