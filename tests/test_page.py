@@ -176,7 +176,8 @@ def test_words_play_and_are_lit(page: Page, heard: Transcript) -> None:
     )
 
     def first_lit() -> str:
-        page.wait_for_function("lit.length > 0")
+        while not page.evaluate("lit.length"):
+            page.wait_for_timeout(100)
         expect(page.get_by_role("button", name="Play")).to_be_visible()  # it has come to the end
         text: str = page.evaluate("lit.splice(0)[0]")
         return text
