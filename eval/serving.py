@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
@@ -37,7 +35,7 @@ class Form:
 
     @classmethod
     def of(cls, content: bytes, **fields: str) -> Form:
-        boundary = secrets.token_hex(16)
+        boundary = os.urandom(16).hex()
         parts = [
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
             for name, value in fields.items()
@@ -65,7 +63,9 @@ class Connection:
     """One client's, kept open from request to request."""
 
     def __init__(self, port: int, key: str = "") -> None:
-        self._connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
+        from http.client import HTTPConnection
+
+        self._connection = HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     def __enter__(self) -> Connection:
@@ -75,16 +75,16 @@ class Connection:
         self._connection.close()
 
     def get(self, path: str) -> Answer:
-        """Raises `OSError` or `http.client.HTTPException` where no answer comes."""
+        """Raises `OSError` where no answer comes."""
         self._connection.request("GET", path, headers=self._headers)
         return self.receive()
 
     def post(self, form: Form) -> Answer:
-        """The answer to a form; raises as `get`."""
+        """The answer to a form. Raises `OSError` where none comes."""
         try:
             self.send(form)
             return self.receive()
-        except (OSError, http.client.HTTPException):
+        except OSError:
             self._connection.close()  # the next request opens it anew
             raise
 
@@ -93,8 +93,14 @@ class Connection:
         self._connection.request("POST", TRANSCRIPTIONS, form.body, headers)
 
     def receive(self) -> Answer:
-        response = self._connection.getresponse()
-        return Answer(response.status, response.read())
+        """The answer to what was sent. Raises `OSError` where none comes."""
+        from http.client import HTTPException
+
+        try:
+            response = self._connection.getresponse()
+            return Answer(response.status, response.read())
+        except HTTPException as error:
+            raise ConnectionError(str(error) or type(error).__name__) from None
 
 
 class Server:

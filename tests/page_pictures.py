@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from page_helpers import FILE, PHONE, choose, chromium, page_of, words
-from playwright.sync_api import Page
-from serving_helpers import serving
+from page_helpers import PHONE, choose, chromium, page_of, words
+from playwright.sync_api import Page, expect
+from serving_helpers import PATIENCE, serving
 
 from wav2vec2_tf.service.service import Settings
 
+SPEECH = Path(__file__).parent / "data" / "corpus" / "1001" / "1" / "1001-1-0023.flac"
 SMALL = {"width": 800, "height": 560}
 TEXT = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no audio"}
 
@@ -33,14 +35,15 @@ def main(folder: Path) -> None:
                 yield page
                 page.screenshot(path=folder / f"page-{name}.png", animations="disabled")
 
-        with picture("words") as page:
+        expect.set_options(timeout=1000 * PATIENCE)
+        with picture("words", viewport={"width": 1280, "height": 720}) as page:
             play(page)
         with picture("phone", viewport=PHONE, color_scheme="dark") as page:
             play(page)
-            page.locator("#words-heading").scroll_into_view_if_needed()
+            page.evaluate("document.querySelector('#words-heading').scrollIntoView()")
         with picture("recording", viewport=SMALL) as page:
             page.get_by_role("button", name="Record").click()
-            page.wait_for_function("document.querySelector('.partial').innerText.length > 40")
+            expect(page.locator(".partial")).to_have_text(re.compile("^(?!Speak|No words).{10}"))
         with picture("problem", viewport=SMALL) as page:
             choose(page, TEXT)
             page.locator("wa-callout").wait_for()
@@ -48,9 +51,9 @@ def main(folder: Path) -> None:
 
 def play(page: Page) -> None:
     """Until a word in the middle is lit."""
-    choose(page, FILE)
+    choose(page, SPEECH)
     words(page)
-    page.locator("button.word").nth(3).click()
+    page.locator("button.word").nth(5).click()
     page.locator("button.word[aria-current]").wait_for()
     page.get_by_role("button", name="Pause").click()
 

@@ -28,7 +28,7 @@ from batch_helpers import (
     workers,
 )
 
-from wav2vec2_tf import audio
+from wav2vec2_tf import audio, transcriber
 from wav2vec2_tf.cli import main
 from wav2vec2_tf.cluster import attempts, plan, pool, worker
 from wav2vec2_tf.cluster.attempts import Attempt
@@ -220,18 +220,30 @@ def test_an_attempt_goes_on_with_those_before_it(tmp_path: Path) -> None:
 
 
 def test_a_file_that_kills_its_workers_is_left_alone(tmp_path: Path) -> None:
-    for number in range(attempts.DEADLY):
-        with Attempt(tmp_path, 3, "r") as attempt:
-            assert attempt.reasons == {}
-            died(tmp_path, '["reading", 0]', '["read", 0]', '["reading", 1]', "", run=f"r{number}")
-            raise_nothing = attempt.reading(2)  # read, and then killed while computing
-            with raise_nothing:
+    for deaths in range(attempts.DEADLY + 1):
+        with pytest.raises(KeyboardInterrupt), Attempt(tmp_path, 3, "r") as attempt:
+            with attempt.reading(2):  # and killed while it computes
                 pass
-            # an attempt that ends well forgets the others: this one does not
-            attempt._folder = tmp_path / "elsewhere"
-    with Attempt(tmp_path, 3, "r") as attempt:
-        assert list(attempt.reasons) == [1]
-        assert "died each of the 3 times" in attempt.reasons[1]
+            reasons = attempt.reasons
+            raise KeyboardInterrupt
+        assert list(reasons) == ([1] if deaths == attempts.DEADLY else [])
+        died(tmp_path, '["reading", 0]', '["read", 0]', '["reading", 1]', "", run=f"r{deaths}")
+    assert "died each of the 3 times" in reasons[1]
+
+
+def test_an_attempt_takes_over_windows_and_shares_none(tmp_path: Path) -> None:
+    """A worker that was thought to be dead may go on writing to its own."""
+    first, second = Attempt(tmp_path, 3, "r"), Attempt(tmp_path, 3, "s")
+    journals = [transcriber.journal_of(attempt.output_of(7)) for attempt in (first, second)]
+    assert not any(journal.exists() for journal in journals)
+    journals[0].write_bytes(b"two windows")
+    journals[1].write_bytes(b"one")
+    with Attempt(tmp_path, 3, "r") as third:
+        taken = transcriber.journal_of(third.output_of(7))
+        assert taken not in journals
+        assert taken.read_bytes() == b"two windows"
+        assert not transcriber.journal_of(third.output_of(8)).exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_attempts_have_an_end(tmp_path: Path) -> None:
@@ -392,6 +404,26 @@ def test_a_job_goes_on_where_it_was_interrupted(
 
 
 @pytest.mark.usefixtures("alone")
+def test_a_long_recording_goes_on_at_its_window(
+    bundled: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speech = [audio.load(file) for file in FILES if soundfile.info(file).duration > 7]
+    soundfile.write(tmp_path / "long.wav", np.concatenate(speech)[: 75 * 16000], 16000)
+    command = ["batch", str(tmp_path / "long.wav"), str(tmp_path / "out")]
+    windows = []
+    for stop in (2, 3, 100):  # of seven windows
+        calls: list[int] = []
+        stopping = interrupted(bundled, calls, stop)
+        monkeypatch.setattr(Recognizer, "load", lambda *_, stopping=stopping, **__: stopping)
+        assert main(command) == (0 if stop == 100 else 130)
+        windows.append(len(calls))
+    assert windows == [2, 3, 2]
+    first = tables(tmp_path / "out", "parquet")[0]
+    assert main([*command, "--overwrite"]) == 0
+    assert tables(tmp_path / "out", "parquet")[0] == first
+
+
+@pytest.mark.usefixtures("alone")
 def test_another_job_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(folder / "out")
     source, model = folder / "in", folder / "model"
@@ -475,23 +507,22 @@ def test_sizes(cores: int, gpus: int, workers: int | None, threads: int | None, 
 # With Ray
 
 
-def test_each_once_though_a_worker_and_the_job_are_killed(tmp_path: Path) -> None:
-    """SIGKILL, of one worker and then of the job, amid the work; the same command goes on."""
+def test_each_once_though_the_job_and_a_worker_are_killed(tmp_path: Path) -> None:
+    """SIGKILL of the job amid the work, and then of a worker; the same command goes on."""
     files = [str(file) for file in SPEAKER.parent.parent.rglob("*.flac")] * 3 + ["none.flac"]
     ids = [str(place) for place in range(len(files))]
     listed, out = manifest_of(tmp_path / "list.tsv", files, ids), tmp_path / "out"
     command = batch_command(listed, out, "--workers", 2, "--threads", 1, "--shard-files", 6)
     with started(command) as job:
         wait_for(lambda: records(out), job)
-        os.kill(workers(job.pid)[0], signal.SIGKILL)
-        known = len(records(out))
-        wait_for(lambda: len(records(out)) > known + 2, job)
         processes = descendants(job.pid)
         job.kill()
         wait_for(lambda: not any(map(alive, processes)))  # Ray's own among them
     before = records(out)
     assert 0 < len(before) < 33
     with started(command) as job:
+        wait_for(lambda: len(records(out)) > len(before), job)
+        os.kill(workers(job.pid)[0], signal.SIGKILL)
         said, complaints = job.communicate()
     assert job.returncode == 1
     assert f"{out}: 192 of 193 recordings, 0.25 h of audio, " in said
@@ -503,6 +534,6 @@ def test_each_once_though_a_worker_and_the_job_are_killed(tmp_path: Path) -> Non
     rows, errors = tables(out, "parquet")
     assert [row["id"] for row in rows] == ids[:-1]
     assert [error["id"] for error in errors] == ids[-1:]
-    for third in range(64):
+    for third in range(64):  # the same each time that it was heard
         assert len({row["text"] for row in rows[third::64]}) == 1
     assert not list((out / "transcripts").glob(".*"))

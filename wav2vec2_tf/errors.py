@@ -13,7 +13,7 @@ class UserError(ValueError):
     """
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an error of another library says, shortly; its kind where it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 

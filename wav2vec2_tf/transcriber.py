@@ -193,8 +193,7 @@ class Transcriber:
             spans = speech_spans(recording.blocks(), self.recognizer.config.stride)
         journal = None
         if audio.output is not None:
-            path = audio.output.with_name(f".{audio.output.name}.partial")
-            journal = Journal(path, self._key(recording, spans))
+            journal = Journal(journal_of(audio.output), self._key(recording, spans))
         transcript = transcribe(
             self.recognizer,
             recording,
@@ -212,6 +211,11 @@ class Transcriber:
         """Of all that decides on the logits of its windows."""
         all_of_it = f"{self.model} {recording.digest} {self.windows} {spans}"
         return hashlib.sha256(all_of_it.encode(errors="replace")).hexdigest()
+
+
+def journal_of(output: Path) -> Path:
+    """Where the windows of a long recording are kept until its output is written."""
+    return output.with_name(f".{output.name}.partial")
 
 
 def _total_seconds(pool: Sequence[tuple[AudioFile, Recording]]) -> float:

@@ -187,7 +187,11 @@ export class SpeechPage extends LitElement {
     this.abort = new AbortController();
     try {
       const microphone = await Microphone.open();
-      const stream = new Stream(this.choice, microphone.sampleRate, (text) => (this.partial = text));
+      const partial = (text: string | null) => {
+        if (this.stream !== stream) return; // an earlier one has come to its end
+        this.partial = text ?? "No words come while you speak, but when you stop.";
+      };
+      const stream = new Stream(this.choice, microphone.sampleRate, partial);
       microphone.onSamples = (samples) => {
         stream.send(samples);
         this.recorded = microphone.seconds;

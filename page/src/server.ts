@@ -120,21 +120,18 @@ type Message =
 /** Speech on its way to the server, which answers while it comes. */
 export class Stream {
   private readonly socket = new WebSocket("v1/audio/stream");
+  private readonly opened: Promise<void>;
   private readonly final: Promise<Transcript | null>;
 
-  constructor(choice: Choice, sampleRate: number, partial: (text: string) => void) {
+  /** `partial` is told what was said so far, or nothing where the server gave up. */
+  constructor(choice: Choice, sampleRate: number, partial: (text: string | null) => void) {
     const { socket } = this;
-    socket.onopen = () =>
-      socket.send(
-        JSON.stringify({
-          ...choice,
-          sample_rate: sampleRate,
-          encoding: "pcm_s16le",
-          ...(key.get() && { api_key: key.get() }),
-        }),
-      );
+    this.opened = new Promise((resolve) => (socket.onopen = () => resolve()));
     this.final = new Promise((resolve) => {
-      socket.onclose = () => resolve(null);
+      socket.onclose = () => {
+        partial(null);
+        resolve(null);
+      };
       socket.onmessage = ({ data }: MessageEvent<string>) => {
         const message = JSON.parse(data) as Message;
         if (message.type === "partial") partial(message.text);
@@ -142,19 +139,19 @@ export class Stream {
         else socket.close();
       };
     });
+    const start = { ...choice, sample_rate: sampleRate, encoding: "pcm_s16le" };
+    this.send(JSON.stringify(key.get() ? { ...start, api_key: key.get() } : start));
   }
 
-  send(samples: Int16Array<ArrayBuffer>): void {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(samples);
+  /** Samples, or a message: one after another, from when the socket is open. */
+  send(message: string | Int16Array<ArrayBuffer>): void {
+    void this.opened.then(() => this.socket.send(message)); // which a closed one does not mind
   }
 
   /** What was said in all; nothing if the server gave up, and the recording is to be sent whole. */
-  async end(): Promise<Transcript | null> {
-    if (this.socket.readyState === WebSocket.OPEN)
-      this.socket.send(JSON.stringify({ type: "end" }));
-    const transcript = await this.final;
-    this.socket.close();
-    return transcript;
+  end(): Promise<Transcript | null> {
+    this.send(JSON.stringify({ type: "end" }));
+    return this.final;
   }
 
   close(): void {

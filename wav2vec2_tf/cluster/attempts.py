@@ -1,14 +1,16 @@
 """What workers have done of shards that are not whole yet, so that another can go on with them.
 
 A worker may be killed at any moment, and so may the whole job. Each time a worker begins a shard it
-writes a journal of its own: nobody else writes to it, so a worker that was only thought to be dead
-does no harm. The next reads all of them.
+writes journals of its own, one of transcripts and one of each long recording's windows: nobody else
+writes to them, so a worker that was only thought to be dead does no harm. The next takes over what
+is in them.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.transcriber import journal_of
 
 MOST_ATTEMPTS = 10  # at a shard, each of which a worker did not survive, in one run of a job
 DEADLY = 3  # times that a worker died while it read a file, after which the file is left alone
@@ -35,6 +38,7 @@ class Attempt:
         Raises:
             UserError: too many workers have died of this shard in this run.
         """
+        self.name = f"{shard:05}.{run}.{secrets.token_hex(4)}"
         self.rows: dict[int, dict[str, Any]] = {}
         """What was found, by the place of the input in the shard."""
         self.reasons: dict[int, str] = {}
@@ -51,7 +55,6 @@ class Attempt:
                 "--workers or less --batch-seconds"
             )
         self._folder, self._shard = folder, shard
-        self._path = folder / f"{shard:05}.{run}.{secrets.token_hex(4)}.jsonl"
         self._deaths = deaths
 
     def _take(self, journal: Path) -> int | None:
@@ -75,7 +78,7 @@ class Attempt:
 
     def __enter__(self) -> Attempt:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._file = open(self._path, "wb", buffering=0)
+        self._file = open(self._folder / f"{self.name}.jsonl", "wb", buffering=0)
         for place, count in self._deaths.items():
             if count >= DEADLY and place not in self.rows:
                 self.fail(place, f"its worker died each of the {count} times that it was read")
@@ -89,8 +92,22 @@ class Attempt:
     ) -> None:
         self._file.close()
         if kind is None:  # the shard is whole
-            for path in self._folder.glob(f"{self._shard:05}.*.jsonl"):
-                path.unlink(missing_ok=True)
+            for hidden in ("", "."):
+                for path in self._folder.glob(f"{hidden}{self._shard:05}.*"):
+                    path.unlink(missing_ok=True)
+
+    def output_of(self, place: int) -> Path:
+        """What a long recording is transcribed to; its windows are kept beside that.
+
+        It goes on with those of an earlier attempt.
+        """
+        output = self._folder / f"{self.name}.{place}"
+        windows = journal_of(output)
+        earlier = self._folder.glob(windows.name.replace(self.name, f"{self._shard:05}.*"))
+        longest = max(earlier, key=lambda path: path.stat().st_size, default=None)
+        if longest is not None:
+            shutil.copyfile(longest, windows)
+        return output
 
     @contextmanager
     def reading(self, place: int) -> Iterator[None]:

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wav2vec2_tf.cluster import pool
+from wav2vec2_tf.cluster.shards import FORMATS, Done, Output
 from wav2vec2_tf.programs import positive
 from wav2vec2_tf.transcriber import add_computing_arguments, add_model_arguments
 
 if TYPE_CHECKING:
     from wav2vec2_tf.cluster.plan import Plan
-    from wav2vec2_tf.cluster.shards import Done, Output
-
-FORMATS = ("parquet", "jsonl")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs `batch`: 0, or 1 if recordings could not be transcribed; raises UserError."""
     from wav2vec2_tf import decoding
-    from wav2vec2_tf.cluster.shards import Output
     from wav2vec2_tf.cluster.worker import Job
 
     decoding.check_weights(args)

@@ -28,7 +28,8 @@ THREADS = 4  # of a worker, where there are as many: more are better used by ano
 STORE_BYTES = 80 * 2**20  # Ray's own least: nothing large is ever in it
 DEATHS = 10  # of workers in a row while they load the model
 STARTS = 3  # of Ray, before it counts as broken
-QUIET: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1"}
+QUIET: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
 LONGEST_TEMPORARY = 40  # characters: Ray puts sockets below, whose paths may have 107
 
 
@@ -89,7 +90,7 @@ def session(address: str | None, workers: int | None, threads: int | None) -> It
             machines has so many threads.
     """
     require_ray()
-    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if address is None and "ray" not in sys.modules:  # which reads these when it is imported
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
@@ -200,9 +201,9 @@ def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[tuple[in
         ) from None
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """What an error of Ray's says, shortly: of one in a worker, what it was."""
-    found: Any = error
-    while (cause := getattr(found, "cause", None) or found.__cause__) is not None:
-        found = cause
-    return first_line(found)
+    cause: Any = error
+    while isinstance(cause, BaseException):
+        error, cause = cause, getattr(cause, "cause", None) or cause.__cause__
+    return first_line(error)

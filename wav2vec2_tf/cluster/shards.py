@@ -74,6 +74,10 @@ class Output:
         return self.folder / "job"
 
     @property
+    def attempts(self) -> Path:
+        return self.job / "attempts"
+
+    @property
     def errors(self) -> Path:
         return self.folder / f"errors.{self.format}"
 
@@ -141,10 +145,9 @@ class Output:
         errors = [dict(error) for shard in done for error in shard.errors]
         with whole_file(self.errors) as beside:
             _write_rows(beside, self.format, errors, _error_schema)
-        for left in self.folder.glob("transcripts/.*.part"):
+        for left in (*self.folder.glob("transcripts/.*.part"), *self.job.glob("done/.*.part")):
             left.unlink(missing_ok=True)
-        for begun in ("attempts", "windows"):
-            shutil.rmtree(self.job / begun, ignore_errors=True)
+        shutil.rmtree(self.attempts, ignore_errors=True)
 
 
 def _write_rows(path: Path, format: str, rows: Sequence[dict[str, Any]], schema: Any) -> None:

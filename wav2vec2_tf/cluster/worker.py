@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 
 from wav2vec2_tf.audio_files import AudioFile
 from wav2vec2_tf.cluster.attempts import Attempt
+from wav2vec2_tf.cluster.inputs import Input
 from wav2vec2_tf.cluster.plan import Plan
 from wav2vec2_tf.cluster.shards import Done, Output, row_of
 from wav2vec2_tf.errors import UserError
@@ -70,9 +71,8 @@ class Worker:
 
     def _transcribe(self, number: int) -> Done:
         inputs = list(self._plan.inputs(number))
-        job = self._job.output.job
-        with Attempt(job / "attempts", number, self._job.run) as attempt:
-            waiting = _waiting(attempt, [one.path for one in inputs], job / "windows", number)
+        with Attempt(self._job.output.attempts, number, self._job.run) as attempt:
+            waiting = _waiting(attempt, inputs)
             found = self._transcriber.transcripts(waiting, _Notes(attempt))
             for audio, seconds, transcript in found:
                 place = _place(audio)
@@ -94,12 +94,11 @@ def use_threads(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def _waiting(attempt: Attempt, paths: list[str], windows: Path, number: int) -> Iterator[AudioFile]:
-    """What is still to be transcribed; each knows its place in the shard, and where the windows of
-    a long one are kept."""
-    for place, path in enumerate(paths):
+def _waiting(attempt: Attempt, inputs: Sequence[Input]) -> Iterator[AudioFile]:
+    """What is still to be transcribed; each knows its place in the shard."""
+    for place, one in enumerate(inputs):
         if place not in attempt.rows and place not in attempt.reasons:
-            yield AudioFile(path, Path(str(place)), windows / f"{number:05}-{place}")
+            yield AudioFile(one.path, Path(str(place)), attempt.output_of(place))
 
 
 def _place(audio: AudioFile) -> int:

@@ -73,6 +73,8 @@ class Server(uvicorn.Server):
                 http=_Protocol,
                 ws="websockets-sansio",
                 ws_max_size=MESSAGE_BYTES,
+                # no answer is read while a stream waits for its turn; `idle_seconds` ends dead ones
+                ws_ping_interval=None,
                 lifespan="on",
                 log_config=None,
                 access_log=False,
