@@ -102,18 +102,25 @@ class Pretrained:
         new_parts = {part for name, part in NEW_PARTS.items() if overrides.get(name)}
         config, checkpoint = open_model(source, target_lang=target_lang, overrides=overrides, **hub)
         cls.check_head(config)
-        plan = cls.plan(config, checkpoint, new_parts=new_parts)
-        model = cls.of_checkpoint(config, checkpoint, plan, dtype)
+        model = cls.of_checkpoint(config, checkpoint, dtype=dtype, new_parts=new_parts)
         model.source, model.hub = source, hub
         return model
 
     @classmethod
     def of_checkpoint(
-        cls, config: Config, checkpoint: Checkpoint, plan: loader.Plan, dtype: str | None = None
+        cls,
+        config: Config,
+        checkpoint: Checkpoint,
+        plan: loader.Plan | None = None,
+        *,
+        dtype: str | None = None,
+        new_parts: Collection[str] = (),
     ) -> Self:
-        """A model with the weights of a checkpoint, as planned."""
+        """A model with the weights of a checkpoint, as planned before or now."""
         with _dtype_policy(dtype):
             model = cls.skeleton(config)  # nothing is drawn that a checkpoint's values replace
+        if plan is None:
+            plan = loader.plan(model, checkpoint, PREFIXES, new_parts=new_parts)
         model.load_report = loader.load(model, checkpoint, plan)
         log_report(checkpoint.path, model.load_report)
         return model
@@ -129,11 +136,9 @@ class Pretrained:
             )
 
     @classmethod
-    def plan(
-        cls, config: Config, checkpoint: Checkpoint, *, new_parts: Collection[str] = ()
-    ) -> loader.Plan:
+    def plan(cls, config: Config, checkpoint: Checkpoint) -> loader.Plan:
         """Which tensor goes where, worked out on a model that takes no memory."""
-        return loader.plan(cls.skeleton(config), checkpoint, PREFIXES, new_parts=new_parts)
+        return loader.plan(cls.skeleton(config), checkpoint, PREFIXES)
 
     @classmethod
     def skeleton(cls, config: Config) -> keras.Model:

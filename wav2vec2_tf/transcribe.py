@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,11 @@ class Recognizer:
 
         form = exported.form
         return cls(config, tokenizer, normalizes(processor), call, form.length, form.takes_lengths)
+
+    def untraced(self) -> Recognizer:
+        """The same for one call: to trace a graph takes longer than a graph saves in it."""
+        function = getattr(self.logits, "python_function", self.logits)
+        return replace(self, logits=function)
 
     @property
     def minimum_length(self) -> int:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     from wav2vec2_tf import subtitles
 
-    transcriber = Transcriber.of(args)
+    transcriber = Transcriber.of(args, once=len(waiting) == 1)
     alone = len(args.audio) == len(found) == 1
     console.start(waiting)
     try:

@@ -109,9 +109,11 @@ class Transcriber:
     vad: bool
     model: str
     """What tells one model from another."""
+    once: bool = False
+    """Whether no more than one recording will come."""
 
     @classmethod
-    def of(cls, args: argparse.Namespace) -> Transcriber:
+    def of(cls, args: argparse.Namespace, *, once: bool = False) -> Transcriber:
         """Of the arguments that the functions above add.
 
         Raises:
@@ -134,7 +136,7 @@ class Transcriber:
         batch = args.batch_seconds or (GPU_BATCH_SECONDS if on_gpu else Windows.batch_seconds)
         windows = Windows(args.window or Windows.seconds, batch_seconds=batch)
         windows.length(recognizer)  # says what is wrong with it before a file is read
-        return cls(recognizer, windows, args.vad, model_identity(args))
+        return cls(recognizer, windows, args.vad, model_identity(args), once)
 
     def transcripts(
         self, waiting: Iterable[AudioFile], listener: Listener
@@ -172,7 +174,8 @@ class Transcriber:
         from wav2vec2_tf.long_form import transcribe_each
 
         recordings = [recording for _, recording in pool]
-        done = transcribe_each(self.recognizer, recordings, self.windows)
+        recognizer = self.recognizer.untraced() if self.once else self.recognizer
+        done = transcribe_each(recognizer, recordings, self.windows)
         if any(audio.output is None for audio, _ in pool):
             done = iter(sorted(done, key=lambda found: found[0]))
         for index, transcript in done:

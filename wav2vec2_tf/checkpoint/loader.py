@@ -144,7 +144,7 @@ def load(
         else:
             values = _locate(model, variable)[0].to_variable(checkpoint[key].read())
         with np.errstate(over="ignore"):
-            values = values.astype(variable.dtype)
+            values = values.astype(variable.dtype, copy=False)
         if not np.isfinite(values).all():
             not_finite.append(key)
         if variable._value is None:
