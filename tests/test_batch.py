@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -471,8 +473,6 @@ def test_bad_options_are_one_line(
 
 
 def test_progress_on_a_terminal(alone: None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -481,9 +481,7 @@ def test_progress_on_a_terminal(alone: None, folder: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "stderr", terminal)
     assert main(["batch", str(folder / "in"), str(folder / "out"), "--shard-files", "2"]) == 0
     shown = terminal.getvalue()
-    assert "left, 2/6 files, 0.0" in shown
-    assert "h of audio" in shown
-    assert "× real time" in shown
+    assert re.search(r"100%.* left, 6/6 files, 0\.00 h of audio, [\d.]+ × real time", shown)
 
 
 @pytest.mark.parametrize(
