@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from page_helpers import (
+    AXE,
     FILE,
     PHONE,
     choose,
@@ -93,7 +94,7 @@ def focused(page: Page) -> str:
         """() => {
         const control = document.activeElement;
         return control.ariaLabel ?? control.label ?? control.labels?.[0]?.innerText
-            ?? control.innerText;
+            ?? (control.innerText.trim() || control.querySelector("wa-icon").label);
     }"""
     )
     return name.strip()
@@ -432,6 +433,8 @@ def test_microphones(
 ) -> None:
     with page_of(browser, server.url, prepare) as page:
         page.get_by_role("button", name="Record").click()
+        if prepare is muted_microphone:
+            expect(page.locator(".recording .time")).not_to_contain_text("0:00 of")
         if prepare in (muted_microphone, dead_microphone):
             page.get_by_role("button", name="Stop").click()
         assert problem(page).startswith(message)
@@ -447,7 +450,6 @@ def test_keys(browser: Browser, bundled: Recognizer) -> None:
         alert = page.locator("speech-key").get_by_role("alert")
         dialog, field = page.get_by_role("dialog"), page.get_by_label("Key", exact=True)
         expect(dialog).to_be_visible()
-        assert violations(page) == []
         expect(field).to_be_focused()
         field.press("Enter")
         expect(alert).to_have_text("Enter a key first.")
@@ -493,10 +495,12 @@ def test_keys(browser: Browser, bundled: Recognizer) -> None:
 def test_the_keyboard_reaches_all(page: Page) -> None:
     choose(page, FILE)
     words(page)
-    page.evaluate("document.activeElement.blur()")
+    page.get_by_role("heading", name="Speech to text").click()  # Tab goes on from here
     reached = []
     while len(reached) < 20:
         page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body"):
+            break  # past the end
         name = focused(page)
         ring = page.evaluate(
             """() => {
@@ -506,8 +510,6 @@ def test_the_keyboard_reaches_all(page: Page) -> None:
             return seen.some((each) => each && getComputedStyle(each).outlineStyle !== "none");
         }"""
         )
-        if name in reached:
-            break
         assert ring, name
         reached.append(name)
     first_word = page.locator("button.word").first.inner_text().strip()
@@ -525,7 +527,7 @@ def test_accessible_at_any_width(
     browser: Browser, server: Running, options: dict[str, Any]
 ) -> None:
     """tests/full_size has more widths."""
-    with page_of(browser, server.url, **options) as page:
+    with page_of(browser, server.url, **AXE, **options) as page:
         expect(page.get_by_role("button", name="Record")).to_be_enabled()
         choose(page, {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no audio"})
         problem(page)
@@ -536,6 +538,9 @@ def test_accessible_at_any_width(
         page.locator("button.word").nth(1).click()
         assert violations(page) == []
         assert wider_than_the_window(page) == 0
+        page.get_by_role("button", name="API key").click()
+        page.get_by_role("dialog").wait_for()
+        assert violations(page) == []
 
 
 def test_reduced_motion(browser: Browser, server: Running) -> None:

@@ -23,6 +23,7 @@ export class SpeechKey extends LitElement {
 
   /** Opens; the event `key` tells what the server offers to a key that it takes. */
   async ask(): Promise<void> {
+    await this.dialog.updateComplete;
     await this.away;
     this.problem = "";
     this.dialog.open = true;

@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from page_helpers import FILE, choose, chromium, page_of, violations, wider_than_the_window, words
+from page_helpers import (
+    AXE,
+    FILE,
+    choose,
+    chromium,
+    page_of,
+    violations,
+    wider_than_the_window,
+    words,
+)
 from playwright.sync_api import Browser, Page
 from serving_helpers import Running, serving
 
@@ -48,7 +57,7 @@ def test_accessible_everywhere(
         assert wider_than_the_window(page) == 0
 
     viewport = {"width": width, "height": 640}
-    with page_of(browser, server.url, viewport=viewport, color_scheme=theme) as page:
+    with page_of(browser, server.url, **AXE, viewport=viewport, color_scheme=theme) as page:
         page.locator(".record:not([disabled])").wait_for()
         fits(page)
         page.get_by_role("button", name="Record").click()
