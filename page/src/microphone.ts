@@ -94,6 +94,7 @@ export class Microphone {
 
   /** Lets the microphone go. */
   release(): void {
+    this.worklet.port.onmessage = null; // some samples may be on their way
     this.stream.getTracks().forEach((track) => track.stop());
     void this.context.close();
   }

@@ -145,7 +145,8 @@ export class Stream {
 
   /** Samples, or a message: one after another, from when the socket is open. */
   send(message: string | Int16Array<ArrayBuffer>): void {
-    void this.opened.then(() => this.socket.send(message)); // which a closed one does not mind
+    const { socket } = this;
+    void this.opened.then(() => socket.readyState === WebSocket.OPEN && socket.send(message));
   }
 
   /** What was said in all; nothing if the server gave up, and the recording is to be sent whole. */
