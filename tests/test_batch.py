@@ -507,7 +507,7 @@ def test_sizes(cores: int, gpus: int, workers: int | None, threads: int | None, 
 
 def test_each_once_though_the_job_and_a_worker_are_killed(tmp_path: Path) -> None:
     """SIGKILL of the job amid the work, and then of a worker; the same command goes on."""
-    files = [str(file) for file in SPEAKER.parent.parent.rglob("*.flac")] * 3 + ["none.flac"]
+    files = [str(file) for file in SPEAKER.parent.parent.rglob("*.flac")] * 2 + ["none.flac"]
     ids = [str(place) for place in range(len(files))]
     listed, out = manifest_of(tmp_path / "list.tsv", files, ids), tmp_path / "out"
     command = batch_command(listed, out, "--workers", 2, "--threads", 1, "--shard-files", 6)
@@ -517,21 +517,21 @@ def test_each_once_though_the_job_and_a_worker_are_killed(tmp_path: Path) -> Non
         job.kill()
         wait_for(lambda: not any(map(alive, processes)))  # Ray's own among them
     before = records(out)
-    assert 0 < len(before) < 33
+    assert 0 < len(before) < 22
     with started(command) as job:
         wait_for(lambda: len(records(out)) > len(before), job)
         os.kill(workers(job.pid)[0], signal.SIGKILL)
         said, complaints = job.communicate()
     assert job.returncode == 1
-    assert f"{out}: 192 of 193 recordings, 0.25 h of audio, " in said
+    assert f"{out}: 128 of 129 recordings, 0.17 h of audio, " in said
     assert complaints.splitlines() == [
-        f"kept: {len(before)} of 33 shards were done",
+        f"kept: {len(before)} of 22 shards were done",
         f"1 could not be transcribed; why is in {out}/errors.parquet",
     ]
     assert before.items() <= records(out).items()
     rows, errors = tables(out, "parquet")
     assert [row["id"] for row in rows] == ids[:-1]
     assert [error["id"] for error in errors] == ids[-1:]
-    for third in range(64):  # the same each time that it was heard
-        assert len({row["text"] for row in rows[third::64]}) == 1
+    for half in range(64):  # the same each time that it was heard
+        assert len({row["text"] for row in rows[half::64]}) == 1
     assert not list((out / "transcripts").glob(".*"))

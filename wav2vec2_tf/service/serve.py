@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KEYS_VARIABLE = "WAV2VEC2_TF_API_KEYS"
 BUNDLED = "bundled"
+BATCH_SECONDS = 60.0  # of many callers; short recordings fill it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +117,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-seconds",
         type=_seconds,
         metavar="SECONDS",
-        help="of speech to compute at once; memory grows with it (default: 15.4, on a GPU 240)",
+        help="of speech to compute at once; memory grows with it (default: 60, on a GPU 240)",
     )
     computing.add_argument(
         "--no-batching", action="store_true", help="compute recordings one by one"
@@ -193,7 +194,7 @@ def _windows(args: argparse.Namespace) -> Windows:
     from wav2vec2_tf.transcriber import GPU_BATCH_SECONDS
 
     on_gpu = tf.config.list_physical_devices("GPU")
-    usual = GPU_BATCH_SECONDS if on_gpu else Windows.batch_seconds
+    usual = GPU_BATCH_SECONDS if on_gpu else BATCH_SECONDS
     return Windows(args.window or Windows.seconds, batch_seconds=args.batch_seconds or usual)
 
 
