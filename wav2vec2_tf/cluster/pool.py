@@ -28,7 +28,11 @@ THREADS = 4  # of a worker, where there are as many: more are better used by ano
 STORE_BYTES = 80 * 2**20  # Ray's own least: nothing large is ever in it
 DEATHS = 10  # of workers in a row while they load the model
 STARTS = 3  # of Ray, before it counts as broken
-ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1"}
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",
+    "RAY_worker_niceness": "0",  # by its default of 15, workers starve beside any other program
+}
 QUIET: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
 LONGEST_TEMPORARY = 40  # characters: Ray puts sockets below, whose paths may have 107
 
