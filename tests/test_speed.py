@@ -44,7 +44,6 @@ def quick(tmp_path_factory: pytest.TempPathFactory, tiny_folders: dict[str, Path
     return folder
 
 
-@pytest.mark.full_size  # ten minutes
 def test_every_system_runs_and_agrees(quick: Path) -> None:
     content = json.loads((quick / "speed.json").read_text())
     assert list(content["work"]) == list(WORKS)
@@ -84,7 +83,6 @@ def test_every_system_runs_and_agrees(quick: Path) -> None:
     assert content["versions"]["torch"] and content["versions"]["tensorflow"]
 
 
-@pytest.mark.full_size
 def test_table_and_plot(quick: Path) -> None:
     content = json.loads((quick / "speed.json").read_text())
     table = (quick / "speed.md").read_text()
