@@ -108,7 +108,7 @@ def in_order() -> soak.Report:
 def test_soak_complains_of_whatever_is_not_in_order() -> None:
     assert soak.faults(in_order()) == []
     for change, complaint in (
-        ({"memory": [10**9, 10**9, 15 * 10**8]}, "memory grew by 500 MB"),
+        ({"memory": [10**9, 10**9, 15 * 10**8]}, "memory grew by 500 MB in the second half"),
         ({"threads": (20, 80)}, "threads: 20 before, 80 after"),
         ({"descriptors": (30, 31)}, "descriptors: 30 before, 31 after"),
         ({"temporary_files": 2}, "2 temporary files left"),
