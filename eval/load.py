@@ -22,7 +22,7 @@ from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.programs import positive
 
-from .speed import BUSY, machine, versions
+from .speed import BUSY, check_plot, machine, versions, write_plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -290,12 +290,11 @@ def _counts(text: str) -> tuple[int, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `eval load`."""
-    from wav2vec2_tf.files import whole_file, write_whole
+    from wav2vec2_tf.files import write_whole
 
     from .serving import serving
 
-    if args.plot and args.plot.suffix not in (".png", ".svg"):
-        raise UserError(f"--plot {args.plot}: the name must end in .png or .svg")
+    check_plot(args.plot)
     sent = recordings(args.data, args.model)
     requests = args.requests or 4 * len(sent)
     common = ["--model", f"model={args.model}"]
@@ -322,8 +321,7 @@ def run(args: argparse.Namespace) -> int:
     if args.table:
         write_whole(args.table, text)
     if args.plot:
-        with whole_file(args.plot) as beside:
-            plot(levels).savefig(beside, format=args.plot.suffix[1:], dpi=120)
+        write_plot(args.plot, plot(levels))
     return verdict(levels)
 
 

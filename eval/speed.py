@@ -107,10 +107,7 @@ def run(args: argparse.Namespace) -> int:
             _write(args.table, page)
     print(page)
     if args.plot:
-        from wav2vec2_tf.files import whole_file
-
-        with whole_file(args.plot) as beside:
-            plot(results).savefig(beside, format=args.plot.suffix[1:], dpi=120)
+        write_plot(args.plot, plot(results))
     return verdict(results)
 
 
@@ -191,8 +188,7 @@ def _check(args: argparse.Namespace, systems: Sequence[System]) -> None:
     for system in [SYSTEMS[REFERENCE], *asked]:  # the others get a row that says so
         if reason := missing(system):
             raise UserError(f"{system.key} {reason}")
-    if args.plot and args.plot.suffix not in (".png", ".svg"):
-        raise UserError(f"--plot {args.plot}: the name must end in .png or .svg")
+    check_plot(args.plot)
     for path in (args.json, args.table, args.plot):
         if path and path.is_dir():
             raise UserError(f"{path}: is a folder; name a file")
@@ -228,6 +224,19 @@ def _write(path: Path | None, text: str) -> None:
 
     if path:
         write_whole(path, text)
+
+
+def check_plot(path: Path | None) -> None:
+    """Raise `UserError` for a name of which no picture can be made."""
+    if path and path.suffix not in (".png", ".svg"):
+        raise UserError(f"--plot {path}: the name must end in .png or .svg")
+
+
+def write_plot(path: Path, figure: Any) -> None:
+    from wav2vec2_tf.files import whole_file
+
+    with whole_file(path) as beside:
+        figure.savefig(beside, format=path.suffix[1:], dpi=120)
 
 
 def verdict(results: Sequence[Result]) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 NOT_NEEDED = ("matplotlib", "pandas", "sklearn")
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow, and hide from Keras what it takes only because it is installed.
+def import_tensorflow() -> Any:
+    """TensorFlow, imported while what Keras takes only because it is installed is hidden.
 
     Its plots, data frames and wrappers for scikit-learn have no part in inference, and the packages
     behind them are a third of the time of the import. Who imports them afterwards gets them.
@@ -16,7 +17,8 @@ def import_tensorflow() -> None:
     hidden = [name for name in NOT_NEEDED if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: there is no such
     try:
-        import tensorflow  # noqa: F401
+        import tensorflow
     finally:
         for name in hidden:
             del sys.modules[name]
+    return tensorflow

@@ -73,6 +73,19 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def windows_of(args: argparse.Namespace, batch_seconds: float | None = None) -> Windows:
+    """How recordings are cut, and how much is computed at once: `batch_seconds`, if neither the
+    arguments nor a GPU say otherwise."""
+    from wav2vec2_tf.quick_import import import_tensorflow
+
+    tf = import_tensorflow()
+    from wav2vec2_tf.long_form import Windows
+
+    on_gpu = tf.config.list_physical_devices("GPU")
+    usual = GPU_BATCH_SECONDS if on_gpu else batch_seconds or Windows.batch_seconds
+    return Windows(args.window or Windows.seconds, batch_seconds=args.batch_seconds or usual)
+
+
 def model_identity(args: argparse.Namespace) -> str:
     """What tells the model of these arguments from another; no model is loaded."""
     from wav2vec2_tf.corpora import files_identity
@@ -119,12 +132,7 @@ class Transcriber:
         Raises:
             UserError: the model, or what is to decode with it, cannot be used.
         """
-        from wav2vec2_tf.quick_import import import_tensorflow
-
-        import_tensorflow()
-        import tensorflow as tf
-
-        from wav2vec2_tf.long_form import Windows
+        windows = windows_of(args)  # imports TensorFlow, before others do
         from wav2vec2_tf.transcribe import Recognizer
 
         recognizer = Recognizer.load(
@@ -132,9 +140,6 @@ class Transcriber:
         )
         decoder = decoding.decoder_of(args, recognizer.alphabet)
         recognizer = replace(recognizer, decoder=decoder)
-        on_gpu = tf.config.list_physical_devices("GPU")
-        batch = args.batch_seconds or (GPU_BATCH_SECONDS if on_gpu else Windows.batch_seconds)
-        windows = Windows(args.window or Windows.seconds, batch_seconds=batch)
         windows.length(recognizer)  # says what is wrong with it before a file is read
         return cls(recognizer, windows, args.vad, model_identity(args), once)
 

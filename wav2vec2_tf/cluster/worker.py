@@ -19,6 +19,7 @@ from wav2vec2_tf.cluster.inputs import Input
 from wav2vec2_tf.cluster.plan import Plan
 from wav2vec2_tf.cluster.shards import Done, Output, row_of
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.quick_import import import_tensorflow
 from wav2vec2_tf.transcriber import Listener, Transcriber
 
 
@@ -88,8 +89,7 @@ class Worker:
 def use_threads(threads: int) -> None:
     """Let TensorFlow compute with so many; before it computes anything."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 

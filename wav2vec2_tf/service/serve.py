@@ -15,6 +15,7 @@ from wav2vec2_tf import decoding
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
 from wav2vec2_tf.programs import positive
+from wav2vec2_tf.transcriber import windows_of
 
 if TYPE_CHECKING:
     from wav2vec2_tf.long_form import Windows
@@ -153,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise UserError(f"serving needs {error.name}: pip install 'wav2vec2-tf[serve]'") from None
     with server.bound(args.host, args.port) as listener:  # before the long work
-        windows = _windows(args)
+        windows = windows_of(args, BATCH_SECONDS)
         models = _models(args, windows)
         settings = Settings(
             api_keys=keys,
@@ -185,17 +186,6 @@ def api_keys(file: str | None, variable: str) -> frozenset[bytes]:
         source = f"--api-key-file {file}" if file is not None else f"${KEYS_VARIABLE}"
         raise UserError(f"{source}: has no key; without keys everybody would be let in")
     return found
-
-
-def _windows(args: argparse.Namespace) -> Windows:
-    import tensorflow as tf
-
-    from wav2vec2_tf.long_form import Windows
-    from wav2vec2_tf.transcriber import GPU_BATCH_SECONDS
-
-    on_gpu = tf.config.list_physical_devices("GPU")
-    usual = GPU_BATCH_SECONDS if on_gpu else BATCH_SECONDS
-    return Windows(args.window or Windows.seconds, batch_seconds=args.batch_seconds or usual)
 
 
 def _models(args: argparse.Namespace, windows: Windows) -> dict[str, ServedModel]:
