@@ -29,8 +29,7 @@ TEST_CLEAN = (
 """Quantiles of the seconds of its 2620 utterances (5.4 h, mean 7.4 s), as lhotse's `describe()`
 gives them in icefall, egs/librispeech/ASR/local/display_manifest_statistics.py."""
 CORPUS_BATCH = 2 * PUBLISHED_LENGTH
-"""Samples of a batch of the corpus at most, padding included: no more is faster on 2 cores, and
-memory grows with it."""
+"""Samples of a batch of the corpus at most, padding included: memory grows with it."""
 WASTE = 0.05
 """The part of a row that may be padding for the sake of sharing a batch."""
 LABELS_PER_SECOND = 14  # characters of read English
