@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 import soundfile
 import tensorflow as tf
@@ -118,6 +120,12 @@ def test_inputs_of_a_manifest(folder: Path, ending: str) -> None:
     assert first == Input("x", str(folder / "in" / "a.wav"), 0, 0)  # not there: for the errors
     assert (second.id, second.path) == ("y", str(FEW[0]))
     assert second.bytes == FEW[0].stat().st_size
+
+
+def test_ids_may_be_numbers(tmp_path: Path) -> None:
+    table = pa.table({"id": [0, 1, None], "path": ["a.wav", "b.wav", "c.wav"]})
+    parquet.write_table(table, tmp_path / "list.parquet")
+    assert [one.id for one in inputs_named(str(tmp_path / "list.parquet"))] == ["0", "1", "c.wav"]
 
 
 @pytest.mark.parametrize(
@@ -272,22 +280,18 @@ def test_a_shard_is_done_when_its_record_and_its_file_are_there(tmp_path: Path) 
 
 def test_only_a_job_is_worked_in_and_by_one(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    for overwrite in (False, True):
-        held = Output(tmp_path, "jsonl").held(overwrite=overwrite)
-        with pytest.raises(UserError, match="holds something else"), held:
-            pass
-    with (
-        pytest.raises(UserError, match="is a file"),
-        Output(tmp_path / "mine.txt", "jsonl").held(overwrite=False),
-    ):
+    with pytest.raises(UserError, match="holds something else"), Output(tmp_path, "jsonl").held():
+        pass
+    with pytest.raises(UserError, match="is a file"), Output(tmp_path / "mine.txt", "jsonl").held():
         pass
     output = Output(tmp_path / "out", "jsonl")
-    with output.held(overwrite=False):
+    with output.held():
         output.write(0, [], [])
         output.finish([])
-        with pytest.raises(UserError, match="another run is at work"), output.held(overwrite=True):
+        with pytest.raises(UserError, match="another run is at work"), output.held():
             pass
-    with output.held(overwrite=True):
+    with output.held():
+        output.clear()
         assert [path.name for path in output.job.iterdir()] == ["lock"]
     assert [path.name for path in output.folder.iterdir()] == ["job"]
     assert (tmp_path / "mine.txt").read_text() == "mine"
@@ -449,6 +453,10 @@ def test_another_job_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]
     shutil.copy(FEW[0], source / "more.flac")
     assert main(command) == 1
     assert "other model and inputs" in one_error(capsys)
+    (folder / "nothing").mkdir()
+    for given, complaint in (("no-such", "no such manifest"), ("nothing", "no audio")):
+        assert main(["batch", str(folder / given), *command[2:], "--overwrite"]) == 1
+        assert complaint in one_error(capsys)
     assert records(folder / "out") == before
     assert main([*command, "--overwrite"]) == 0
     assert "7 of 7 recordings" in capsys.readouterr().out

@@ -472,6 +472,12 @@ def _choose_split(spec: str, split: str | None, splits: list[str]) -> str:
 # Manifests
 
 
+def row_id(row: Mapping[str, Any]) -> str:
+    """What a manifest's row calls itself, a number too; empty where it has no name."""
+    stated = row.get("id")
+    return "" if stated is None else str(stated)
+
+
 def _open_manifest(spec: str, path: Path, transcribed: bool) -> Corpus:
     content = _decode(spec, _read_file(path))
     rows = list(_manifest_rows(path, io.StringIO(content, newline="")))
@@ -485,7 +491,7 @@ def _open_manifest(spec: str, path: Path, transcribed: bool) -> Corpus:
     silent, absent, twice = [], [], []
     for number, row in enumerate(rows, start=1):
         file, text = row.get(audio_column), row.get(text_column) if text_column else ""
-        key = str(row.get("id") or file or f"row {number}")
+        key = row_id(row) or str(file or f"row {number}")
         if not encodable(f"{key}{text}"):
             raise UserError(f"{spec}: row {number} has half a character; mend it")
         if not file or not (path.parent / str(file)).is_file():

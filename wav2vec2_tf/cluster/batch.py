@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     pool.require_ray()
     options = pool.travelling(args)
     output = Output(args.output.expanduser().absolute(), args.format)
-    with output.held(overwrite=args.overwrite):
+    with output.held():
         plan = _plan(args, options, output)
         done = {
             shard.number: found
@@ -104,12 +104,12 @@ def _plan(args: argparse.Namespace, options: argparse.Namespace, output: Output)
     }
     if args.shard_files is not None:
         identity["--shard-files"] = args.shard_files
-    inputs = inputs_named(args.input)
-    plan = Plan.read(output.job)
-    if plan is None:
-        return Plan.make(output.job, inputs, identity, shard_files=args.shard_files)
-    plan.require(identity, inputs)
-    return plan
+    if not args.overwrite and (plan := Plan.read(output.job)):
+        plan.require(identity, inputs_named(args.input))
+        return plan
+    if args.overwrite and sum(1 for _ in inputs_named(args.input)):  # bad ones raise before that
+        output.clear()
+    return Plan.make(output.job, inputs_named(args.input), identity, shard_files=args.shard_files)
 
 
 class _Progress:

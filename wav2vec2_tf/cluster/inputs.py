@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wav2vec2_tf.audio_files import audio_below
-from wav2vec2_tf.corpora import AUDIO_COLUMNS, MANIFEST_SUFFIXES, manifest_rows
+from wav2vec2_tf.corpora import AUDIO_COLUMNS, MANIFEST_SUFFIXES, manifest_rows, row_id
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import encodable
 
@@ -80,7 +80,7 @@ def _of_manifest(path: Path) -> Iterator[Input]:
                 f"{path}: row {number} names no file; it needs a column "
                 f"{', '.join(AUDIO_COLUMNS[:-1])} or {AUDIO_COLUMNS[-1]}"
             )
-        name = _checked(str(row.get("id") or file))
+        name = _checked(row_id(row) or file)
         if hash(name) in known:
             raise UserError(
                 f"{path}: the id {name!r} occurs twice; results could not be told apart"

@@ -67,8 +67,8 @@ class Plan:
                 file.write(line)
                 sizes.append(one.bytes)
                 lengths.append(len(line))
-        if not sizes:
-            raise UserError("there is no audio in the input; give files by their names")
+            if not sizes:
+                raise UserError("there is no audio in the input; give files by their names")
         most_bytes = min(max(sum(sizes) // PARTS, LEAST_BYTES), MOST_BYTES)
         most_files = shard_files or MOST_FILES
         shards = [Shard(0, 0, 0, 0)]

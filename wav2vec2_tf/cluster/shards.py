@@ -74,6 +74,10 @@ class Output:
         return self.folder / "job"
 
     @property
+    def _records(self) -> Path:
+        return self.job / "done"
+
+    @property
     def attempts(self) -> Path:
         return self.job / "attempts"
 
@@ -86,7 +90,7 @@ class Output:
         return self.folder / "transcripts" / f"part-{shard:05}.{self.format}"
 
     @contextmanager
-    def held(self, *, overwrite: bool) -> Iterator[None]:
+    def held(self) -> Iterator[None]:
         """Make the folder, and keep others from working in it meanwhile.
 
         Raises:
@@ -103,11 +107,11 @@ class Output:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UserError(f"{self.folder}: another run is at work here; let it end") from None
-            if overwrite:
-                self._clear()
             yield
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Remove all results and the plan; records first, which say that others are there."""
+        shutil.rmtree(self._records, ignore_errors=True)
         for format in FORMATS:
             (self.folder / f"errors.{format}").unlink(missing_ok=True)
         shutil.rmtree(self.folder / "transcripts", ignore_errors=True)
@@ -126,7 +130,7 @@ class Output:
         return record if self.part(shard).exists() else None
 
     def _record(self, shard: int) -> Path:
-        return self.job / "done" / f"{shard:05}.json"
+        return self._records / f"{shard:05}.json"
 
     def write(
         self, shard: int, rows: Sequence[dict[str, Any]], errors: Sequence[Mapping[str, str]]
@@ -145,7 +149,7 @@ class Output:
         errors = [dict(error) for shard in done for error in shard.errors]
         with whole_file(self.errors) as beside:
             _write_rows(beside, self.format, errors, _error_schema)
-        for left in (*self.folder.glob("transcripts/.*.part"), *self.job.glob("done/.*.part")):
+        for left in (*self.folder.glob("transcripts/.*.part"), *self._records.glob(".*.part")):
             left.unlink(missing_ok=True)
         shutil.rmtree(self.attempts, ignore_errors=True)
 
