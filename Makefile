@@ -3,7 +3,7 @@
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null)) python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
-# of the tests; each takes up to 5 GB
+# of the tests; each takes up to 9 GB
 PROCESSES ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
