@@ -147,8 +147,8 @@ class _Progress:
         self._seconds += done.seconds
         hours = (self._seconds_before + self._seconds) / 3600
         shown = f"{self._files}/{self._plan.files} files, {hours:.2f} h of audio, {self.speed}"
-        self._bar.set_postfix_str(shown, refresh=False)
         self._bar.update(shard.bytes)
+        self._bar.set_postfix_str(shown)  # draws it, however soon after another
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
