@@ -104,11 +104,12 @@ def _plan(args: argparse.Namespace, options: argparse.Namespace, output: Output)
     }
     if args.shard_files is not None:
         identity["--shard-files"] = args.shard_files
-    if not args.overwrite and (plan := Plan.read(output.job)):
+    if args.overwrite:
+        if sum(1 for _ in inputs_named(args.input)):  # bad ones raise before anything is removed
+            output.clear()
+    elif plan := Plan.read(output.job):
         plan.require(identity, inputs_named(args.input))
         return plan
-    if args.overwrite and sum(1 for _ in inputs_named(args.input)):  # bad ones raise before that
-        output.clear()
     return Plan.make(output.job, inputs_named(args.input), identity, shard_files=args.shard_files)
 
 
