@@ -27,7 +27,7 @@ TOLERANCE = 2e-4
 PARITY_FILE = "parity.json"
 PROVEN = (
     "The names of fairseq's tensors are proven on files that fairseq itself wrote, with what it "
-    "computes from them (tests/test_fairseq.py)."
+    "computes from them (tests/checkpoint/test_fairseq.py)."
 )
 UNPROVEN = (
     "The names of fairseq's tensors are taken from transformers' conversion and unproven: no file "

@@ -12,8 +12,24 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a model hub
 import numpy as np
 import pytest
 
-AUDIO = Path(__file__).parent / "data" / "audio"
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import AUDIO
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--forbid-skips", action="store_true", help="a skipped test fails the run, as in CI"
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With --forbid-skips, a run with skipped tests fails and names them."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not session.config.getoption("--forbid-skips"):
+        return
+    for report in reporter.stats.get("skipped", []):
+        reporter.write_line(f"skipped, which --forbid-skips does not allow: {report.nodeid}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +53,7 @@ def tiny_folders(
     tmp_path_factory: pytest.TempPathFactory, real_speech: np.ndarray
 ) -> dict[str, Path]:
     """A small CTC checkpoint of each norm style, written by transformers, with processor files."""
-    import reference
+    from tests.support import reference
 
     folders = {}
     for style in reference.STYLES:
@@ -67,7 +83,7 @@ def folder(tiny_folders: dict[str, Path], style: str) -> Path:
 @pytest.fixture(scope="session")
 def torch_models(tiny_folders: dict[str, Path]) -> dict[str, object]:
     """transformers' models of `tiny_folders`."""
-    import reference
+    from tests.support import reference
 
     return {style: reference.torch_model(folder) for style, folder in tiny_folders.items()}
 

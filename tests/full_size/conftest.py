@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-FIGURES = Path(__file__).parent.parent.parent / "build" / "figures.jsonl"
+from tests.support.paths import ROOT
+
+FIGURES = ROOT / "build" / "figures.jsonl"
 
 
 @pytest.fixture

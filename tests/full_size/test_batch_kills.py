@@ -11,7 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from batch_helpers import (
+
+from tests.support.batch_jobs import (
     alive,
     batch_command,
     descendants,
@@ -22,10 +23,10 @@ from batch_helpers import (
     wait_for,
     workers,
 )
+from tests.support.paths import CORPUS
 
 pytestmark = pytest.mark.full_size
 
-CORPUS = Path(__file__).parent.parent / "data" / "corpus"
 REPEATS = 30
 WORKER_KILLS, JOB_KILLS = 30, 6
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import reference
 
+from tests.support import reference
 from wav2vec2_tf import families
 from wav2vec2_tf.auto import MODELS
 from wav2vec2_tf.checkpoint import loader

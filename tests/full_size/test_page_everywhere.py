@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from page_helpers import (
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser import (
     AXE,
     FILE,
     choose,
@@ -18,9 +20,7 @@ from page_helpers import (
     wider_than_the_window,
     words,
 )
-from playwright.sync_api import Browser, Page
-from serving_helpers import Running, serving
-
+from tests.support.server import Running, serving
 from wav2vec2_tf.service.service import Settings
 
 pytestmark = pytest.mark.full_size

@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 import tensorflow as tf
 import torch
 from safetensors.torch import save_file
-from torch_files import save
 
 from convert import parity
 from convert.verify import TOLERANCE
+from tests.support import reference
+from tests.support.paths import FAIRSEQ
+from tests.support.torch_files import save
 from wav2vec2_tf import AutoModel, AutoModelForCTC, families
 from wav2vec2_tf.auto import MODELS
 from wav2vec2_tf.checkpoint import fairseq, loader
@@ -32,7 +33,6 @@ from wav2vec2_tf.checkpoint.writer import write_safetensors
 from wav2vec2_tf.pretrained import WEIGHTS_FILE, read_config
 
 pytestmark = pytest.mark.full_size
-FAIRSEQ = Path(__file__).parent.parent / "data/fairseq"
 SPEECH = 32_000  # samples
 REDUCED = {"xls-r-2b": {"num_hidden_layers": 6}}  # of 48: both models at once would not fit
 HALF_PRECISION = ("base", "large-lv60", "conformer-rope-large", "w2v-bert-2.0")

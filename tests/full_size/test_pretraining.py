@@ -21,6 +21,7 @@ import soundfile
 from matplotlib.figure import Figure
 
 from convert.small_model import SAMPLE_RATE, VOICES, speak
+from tests.support.paths import ROOT
 from wav2vec2_tf.audio import FeatureExtractor
 from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.heads import Wav2Vec2ForPreTraining
@@ -30,7 +31,7 @@ pytestmark = [
     pytest.mark.full_size,
     pytest.mark.skipif(shutil.which("flite") is None, reason="needs flite: apt install flite"),
 ]
-PLOT = Path(__file__).parents[2] / "build" / "pre-training.png"
+PLOT = ROOT / "build" / "pre-training.png"
 DIGITS = ("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE")
 UTTERANCES = {"dev": 50, "transcribed": 150, "untranscribed": 1000}
 """Of three to seven digits, no sequence in two of them: 1.7, 5 and 33 minutes."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import reference
 import tensorflow as tf
-from hub_pages import FINE_TUNED_PAGE, PRETRAINED_PAGE, run_with_hub
 
+from tests.support import reference
+from tests.support.hub_pages import FINE_TUNED_PAGE, PRETRAINED_PAGE, run_with_hub
 from wav2vec2_tf import AutoModel, AutoModelForCTC, Processor
 from wav2vec2_tf.export import saved_model
 

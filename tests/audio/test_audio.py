@@ -1,0 +1,824 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import struct
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from transformers import (
+    AutoFeatureExtractor,
+    SeamlessM4TFeatureExtractor,
+    Wav2Vec2FeatureExtractor,
+)
+
+from tests.support.paths import AUDIO
+from wav2vec2_tf import audio
+from wav2vec2_tf.errors import UserError
+
+
+def tone(seconds: float, rate: int, hertz: float = 1000.0) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+
+
+def encoded(samples: np.ndarray, rate: int, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, rate, **{"format": "WAV", **options})
+    return stream.getvalue()
+
+
+# Reading
+
+
+def test_a_16_khz_mono_file_is_read_bit_by_bit() -> None:
+    speech = audio.load(AUDIO / "librispeech_sample.flac")
+    samples, rate = soundfile.read(AUDIO / "librispeech_sample.flac", dtype="int16")
+    assert rate == 16000
+    assert speech.dtype == np.float32
+    assert speech.shape == (106640,)
+    np.testing.assert_array_equal(speech, samples / np.float32(32768))
+
+
+def test_stereo_at_44100_hz_is_mixed_down_and_resampled() -> None:
+    speech = audio.load(AUDIO / "jfk.flac")
+    samples, rate = soundfile.read(AUDIO / "jfk.flac", dtype="float32")
+    assert (rate, samples.shape[1]) == (44100, 2)
+    at_once = soxr.resample(samples.mean(axis=1), rate, 16000)
+    assert speech.shape == at_once.shape == (176000,)
+    np.testing.assert_allclose(speech, at_once, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [4000, 8000, 11025, 22050, 44100, 48000, 96000, 192000])
+def test_a_resampled_tone_is_the_tone(rate: int) -> None:
+    speech = audio.load(encoded(tone(1.0, rate), rate, subtype="FLOAT"))
+    assert speech.shape == (16000,)
+    np.testing.assert_allclose(speech[800:-800], tone(1.0, 16000)[800:-800], atol=1e-5)
+
+
+def test_what_a_rate_of_16_khz_cannot_hold_is_filtered_out() -> None:
+    speech = audio.load(encoded(tone(0.5, 48000, hertz=11000), 48000, subtype="FLOAT"))
+    assert np.abs(speech[800:-800]).max() < 1e-4
+
+
+def test_channels_are_averaged() -> None:
+    channels = np.stack([tone(0.1, 16000), np.zeros(1600), tone(0.1, 16000)], axis=1)
+    speech = audio.load(encoded(channels, 16000, subtype="FLOAT"))
+    np.testing.assert_allclose(speech, tone(0.1, 16000) * 2 / 3, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [
+        ({"format": "WAV", "subtype": "PCM_U8"}, 2**-7),
+        ({"format": "WAV", "subtype": "PCM_24"}, 2**-23),
+        ({"format": "WAV", "subtype": "DOUBLE"}, 1e-7),
+        ({"format": "WAV", "subtype": "ULAW"}, 0.02),
+        ({"format": "FLAC"}, 2**-15),
+        ({"format": "OGG"}, 0.05),
+        ({"format": "MP3"}, 0.05),
+        ({"format": "AIFF"}, 2**-15),
+        ({"format": "W64"}, 2**-15),
+        ({"format": "AU"}, 2**-15),
+        ({"format": "CAF"}, 2**-15),
+    ],
+    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
+)
+def test_every_format_gives_the_same_sound(options: dict[str, str], tolerance: float) -> None:
+    wanted = tone(1.0, 16000, hertz=440)
+    speech = audio.load(encoded(wanted, 16000, **options))
+    assert speech.shape == (16000,)
+    np.testing.assert_allclose(speech[2000:-2000], wanted[2000:-2000], atol=tolerance)
+
+
+def test_path_string_bytes_and_file_object_are_read_alike(tmp_path: Path) -> None:
+    contents = encoded(tone(0.2, 22050), 22050)
+    path = tmp_path / "ton ä.wav"
+    path.write_bytes(contents)
+    wanted = audio.load(path)
+    with path.open("rb") as file:
+        sources = [str(path), contents, bytearray(contents), io.BytesIO(contents), file]
+        for source in sources:
+            np.testing.assert_array_equal(audio.load(source), wanted)  # type: ignore[arg-type]
+
+
+def test_a_pipe_is_read_from_where_it_stands() -> None:
+    contents = encoded(tone(0.01, 16000), 16000)
+    reader, writer = os.pipe()
+    with open(writer, "wb") as file:
+        file.write(b"junk" + contents)
+    with open(reader, "rb") as pipe:
+        assert pipe.read(4) == b"junk"
+        assert audio.load(pipe).shape == (160,)
+
+
+def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, (30011, 2))
+    contents = encoded(noise, 44100, format="FLAC")
+    whole = audio.load(contents)
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 998)
+    np.testing.assert_array_equal(audio.load(contents), whole)
+
+
+def test_one_sample_is_audio() -> None:
+    np.testing.assert_array_equal(audio.load(encoded(np.array([0.5]), 16000)), [np.float32(0.5)])
+
+
+# Counting samples
+
+
+def test_samples_are_counted_as_they_are_read(tmp_path: Path) -> None:
+    """Of a path, bytes and streams, wherever they stand; a resampled count is rounded up."""
+    for rate, seconds in ((16000, 0.7), (44100, 1.0), (8000, 0.51), (22050, 0.3333)):
+        for form in ("WAV", "FLAC", "OGG", "AIFF"):
+            content = encoded(tone(seconds, rate), rate, format=form)
+            (tmp_path / "a").write_bytes(content)
+            stream = io.BytesIO(b"before" + content)
+            stream.seek(6)
+            counts = {audio.count_samples(source) for source in (tmp_path / "a", content, stream)}
+            read = len(audio.load(content))
+            assert counts in ({read}, {read + 1}) if rate != 16000 else counts == {read}
+    stereo = np.stack([tone(0.5, 16000)] * 2, axis=1)
+    assert audio.count_samples(encoded(stereo, 16000)) == 8000
+
+
+def test_counting_does_not_decode() -> None:
+    content = encoded(tone(1.0, 16000), 16000, format="FLAC")[:3000]
+    assert audio.count_samples(content) == 16000
+    with pytest.raises(UserError):
+        audio.load(content)
+
+
+def test_a_header_that_does_not_tell_makes_counting_decode(tmp_path: Path) -> None:
+    """A WAV as a stream writes it, with no length; and an MP3. A stream is read but once."""
+    content = bytearray(encoded(tone(0.5, 16000), 16000))
+    content[4:8] = content[40:44] = b"\xff\xff\xff\xff"
+    mp3 = encoded(tone(0.5, 16000), 16000, format="MP3")
+    (tmp_path / "a.wav").write_bytes(content)
+    assert audio.count_samples(tmp_path / "a.wav") == 8000
+    assert audio.count_samples(io.BytesIO(content)) == 8000
+    assert audio.count_samples(mp3) == audio.count_samples(io.BytesIO(mp3)) == len(audio.load(mp3))
+
+
+def test_what_has_no_samples_to_count(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("no audio at all")
+    (tmp_path / "none.wav").write_bytes(encoded(np.zeros(0), 16000))
+    for name, message in {
+        "missing.wav": "no such file",
+        "a.wav": "not audio",
+        "none.wav": "has no samples",
+        ".": "a folder or device",
+    }.items():
+        with pytest.raises(UserError, match=message) as caught:
+            audio.count_samples(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+
+
+def test_counting_in_damaged_headers_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """Bytes are read through callbacks, in which an error would be printed."""
+    random = np.random.default_rng(0)
+    for form in ("WAV", "FLAC", "OGG", "AIFF", "AU", "W64", "RF64", "CAF"):
+        whole = encoded(tone(0.2, 16000), 16000, format=form)
+        for _ in range(60):
+            content = bytearray(whole)
+            for place in random.integers(0, min(len(content), 120), 3):
+                content[place] = random.integers(256)
+            with contextlib.suppress(UserError):
+                audio.count_samples(bytes(content))
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+# Bad input
+
+
+def refused(source: Any) -> str:
+    with pytest.raises(UserError) as raised:
+        audio.load(source)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_path_that_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
+    assert re.search(r"none\.wav: no such file; give", refused(tmp_path / "none.wav"))
+    assert re.search(r"a folder or device; give", refused(tmp_path))
+    os.mkfifo(tmp_path / "pipe.wav")  # opening it would wait forever
+    assert re.search(r"pipe\.wav: a folder or device", refused(tmp_path / "pipe.wav"))
+    (tmp_path / "dangling.wav").symlink_to(tmp_path / "gone")
+    assert "no such file" in refused(tmp_path / "dangling.wav")
+    assert "no such file" in refused("a\0b.wav")
+    (tmp_path / "file").write_bytes(b"")
+    assert "no such file" in refused(tmp_path / "file" / "below.wav")
+
+
+def test_a_file_without_rights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "locked.wav"
+    path.write_bytes(encoded(tone(0.1, 16000), 16000))
+
+    def locked(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", locked)
+    assert "locked.wav: Permission denied; give" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["x.wav", "x.mp3", "x.raw", "x"])
+@pytest.mark.parametrize("contents", [b"", b"RIFF", b"not audio\n" * 99, bytes(1000)])
+def test_what_is_not_audio_is_refused_by_name(tmp_path: Path, name: str, contents: bytes) -> None:
+    (tmp_path / name).write_bytes(contents)
+    assert refused(tmp_path / name).startswith(f"{tmp_path / name}: ")
+
+
+def test_a_file_object_of_text_is_refused() -> None:
+    assert "binary file object" in refused(io.StringIO("text"))
+    assert "binary file object" in refused(3)
+
+
+def test_a_file_that_is_a_stream_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "MAXIMUM_BYTES", 2**21)
+    with open("/dev/zero", "rb") as endless:
+        assert re.search(r"/dev/zero: more than \d+ bytes; cut it", refused(endless))
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "AIFF", "W64", "AU", "CAF", "RF64"])
+def test_a_file_cut_short_is_refused(tmp_path: Path, format: str) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 48000)
+    contents = encoded(noise, 16000, format=format)
+    path = tmp_path / "half"
+    path.write_bytes(contents[: len(contents) // 2])
+    assert "half: " in refused(path)
+    assert audio.load(contents).shape == (48000,)
+
+
+@pytest.mark.parametrize("format", ["MP3", "OGG"])
+def test_a_stream_cut_short_is_a_shorter_stream(format: str) -> None:
+    contents = encoded(np.random.default_rng(0).uniform(-0.5, 0.5, 48000), 16000, format=format)
+    assert 8000 < len(audio.load(contents[: len(contents) // 2])) < 32000
+    assert audio.load(contents).shape == (48000,)
+
+
+def test_a_wav_streamed_to_a_pipe_has_no_length_and_is_whole() -> None:
+    contents = bytearray(encoded(tone(0.1, 16000), 16000))
+    contents[4:8] = contents[40:44] = b"\xff\xff\xff\xff"
+    assert audio.load(bytes(contents)).shape == (1600,)
+
+
+def test_empty_audio_is_refused() -> None:
+    assert "has no samples" in refused(encoded(np.zeros(0), 16000))
+    assert "has no samples" in refused(encoded(np.zeros(2), 192000))  # none left at 16 kHz
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("rate", [16000, 8000])
+def test_samples_that_are_not_finite_are_refused(tmp_path: Path, value: float, rate: int) -> None:
+    samples = np.zeros((1000, 2))
+    samples[999, 1] = value
+    (tmp_path / "bad.wav").write_bytes(encoded(samples, rate, subtype="DOUBLE"))
+    assert "bad.wav: has samples that are NaN or infinite" in refused(tmp_path / "bad.wav")
+
+
+def test_a_header_that_claims_much_takes_little_memory() -> None:
+    contents = bytearray(encoded(tone(0.1, 16000), 16000, format="FLAC"))
+    contents[21] |= 0x0F  # the 36 bits of the number of samples: 69 thousand million
+    contents[22:26] = b"\xff" * 4
+    tracemalloc.start()
+    refused(bytes(contents))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+def test_a_recording_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "MAXIMUM_HOURS", 1 / 3600)
+    assert audio.load(encoded(np.zeros(8000), 8000, format="FLAC")).shape == (16000,)
+    assert "longer than" in refused(encoded(np.zeros(8001), 8000, format="FLAC"))
+
+
+@pytest.mark.parametrize("rate", [1, 2**31 - 1])
+def test_a_strange_rate_is_harmless(rate: int) -> None:
+    contents = bytearray(encoded(np.ones(100), 16000, subtype="FLOAT"))
+    contents[24:28] = struct.pack("<I", rate)
+    if rate == 1:
+        assert audio.load(bytes(contents)).shape == (1_600_000,)
+    else:
+        assert "sampling rate of 2147483647 Hz" in refused(bytes(contents))
+
+
+# What is in a damaged header is anyone's guess, but never anything else than sound or UserError.
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["WAV", "FLAC", "OGG", "AIFF", "CAF"]),
+    st.lists(st.tuples(st.integers(0, 120), st.integers(0, 255)), min_size=1, max_size=6),
+)
+def test_damaged_files_give_sound_or_an_error(format: str, damage: list[tuple[int, int]]) -> None:
+    contents = bytearray(encoded(tone(0.05, 16000), 16000, format=format))
+    for place, value in damage:
+        contents[place] = value
+    try:
+        speech = audio.load(bytes(contents))
+    except UserError:
+        return
+    assert speech.dtype == np.float32
+    assert speech.ndim == 1
+    assert np.isfinite(speech).all()
+
+
+# Normalising
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-5, 1.0, 1e4])
+def test_normalize_equals_transformers(scale: float) -> None:
+    speech = (scale * np.random.default_rng(0).standard_normal(5000)).astype(np.float32)
+    wanted = Wav2Vec2FeatureExtractor()(speech, sampling_rate=16000).input_values[0]
+    np.testing.assert_array_equal(audio.normalize(speech), wanted)
+
+
+def test_normalize_by_hand() -> None:
+    normalized = audio.normalize(np.array([1, 3], np.int16))
+    assert normalized.dtype == np.float32
+    np.testing.assert_allclose(normalized, [-1, 1], atol=1e-6)
+    np.testing.assert_array_equal(audio.normalize(np.full(7, 0.25)), np.zeros(7))
+
+
+# The feature extractor
+
+
+def utterances(*lengths: int, seed: int = 0) -> list[np.ndarray]:
+    random = np.random.default_rng(seed)
+    return [(random.standard_normal(n) * 0.1 + 0.05).astype(np.float32) for n in lengths]
+
+
+def assert_equal_to_transformers(
+    fields: dict[str, Any], speech: Any, tolerance: float = 1e-6, **options: Any
+) -> None:
+    wanted = Wav2Vec2FeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
+    given = audio.FeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
+    assert given.keys() == wanted.keys()
+    for key in wanted:
+        assert len(given[key]) == len(wanted[key])
+        for ours, theirs in zip(given[key], wanted[key], strict=True):
+            assert ours.dtype == (np.int32 if key == "attention_mask" else np.float32)
+            assert ours.shape == theirs.shape
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
+
+
+OPTIONS = [
+    {},
+    {"padding": True},
+    {"padding": "longest", "pad_to_multiple_of": 128},
+    {"padding": "max_length", "max_length": 700},
+    {"padding": "max_length", "max_length": 400, "truncation": True},
+    {"padding": True, "max_length": 333, "truncation": True, "pad_to_multiple_of": 64},
+    {"padding": True, "max_length": 900},
+    {"padding": False, "max_length": 333, "truncation": True},
+    {"padding": "do_not_pad", "pad_to_multiple_of": 64},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("asked", [None, True, False])
+@pytest.mark.parametrize("masked", [True, False])
+def test_equals_transformers(masked: bool, asked: bool | None, options: dict[str, Any]) -> None:
+    fields = {"return_attention_mask": masked}
+    options = {**options, "return_attention_mask": asked}
+    assert_equal_to_transformers(fields, utterances(500, 123, 377), **options)
+
+
+def test_what_is_longer_than_max_length_stays_unless_truncated() -> None:
+    # asked for a mask as well, transformers raises an error of numpy's
+    options: dict[str, Any] = {"padding": "max_length", "max_length": 400}
+    assert_equal_to_transformers({}, utterances(500, 123, 377), **options)
+    features = audio.FeatureExtractor(return_attention_mask=True)(utterances(500, 123), **options)
+    assert [row.sum() for row in features["attention_mask"]] == [500, 123]
+    assert [len(row) for row in features["input_values"]] == [500, 400]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"do_normalize": False, "return_attention_mask": True},
+        {"padding_value": -1.5, "return_attention_mask": True},
+        {"padding_value": -1.5, "return_attention_mask": False},
+        {"padding_side": "left", "return_attention_mask": True},
+        {"padding_side": "left", "return_attention_mask": False},
+    ],
+    ids=str,
+)
+def test_equals_transformers_with_other_fields(fields: dict[str, Any]) -> None:
+    assert_equal_to_transformers(fields, utterances(500, 123, 377), padding=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 300), min_size=1, max_size=4),
+    masked=st.booleans(),
+    truncation=st.booleans(),
+    padding=st.sampled_from([True, False, "max_length"]),
+    max_length=st.integers(1, 400),
+    multiple=st.none() | st.integers(1, 50),
+    seed=st.integers(0, 2**31),
+)
+def test_equals_transformers_on_any_batch(
+    lengths: list[int],
+    masked: bool,
+    truncation: bool,
+    padding: bool | str,
+    max_length: int,
+    multiple: int | None,
+    seed: int,
+) -> None:
+    # transformers cannot return masks of several lengths
+    assume(truncation or padding != "max_length" or not masked)
+    assert_equal_to_transformers(
+        {"return_attention_mask": masked},
+        utterances(*lengths, seed=seed),
+        padding=padding,
+        max_length=max_length,
+        truncation=truncation,
+        pad_to_multiple_of=multiple,
+    )
+
+
+@pytest.mark.parametrize(
+    "speech",
+    [
+        utterances(100)[0],
+        utterances(100)[0].astype(np.float64),
+        utterances(100)[0].tolist(),
+        [row.tolist() for row in utterances(100, 50)],
+        np.stack(utterances(100, 100)),
+        (np.stack(utterances(100, 100)) * 32768).astype(np.int16),
+        tuple(utterances(100, 50)),
+    ],
+    ids=["float32", "float64", "list", "lists", "array", "int16", "tuple"],
+)
+def test_equals_transformers_on_every_form_of_speech(speech: Any) -> None:
+    assert_equal_to_transformers({"return_attention_mask": True}, speech, padding=True)
+
+
+def test_statistics_include_padding_unless_there_is_a_mask() -> None:
+    speech = [np.array([1.0, 3.0]), np.array([1.0, 3.0, 1.0, 3.0])]
+    extractor = audio.FeatureExtractor()
+    with_mask = extractor(speech, padding=True, return_attention_mask=True)
+    without = extractor(speech, padding=True)
+    np.testing.assert_allclose(with_mask["input_values"][0], [-1, 1, 0, 0], atol=1e-6)
+    np.testing.assert_array_equal(with_mask["attention_mask"], [[1, 1, 0, 0], [1, 1, 1, 1]])
+    # mean 1, variance 1.5
+    np.testing.assert_allclose(
+        without["input_values"][0], np.array([0, 2, -1, -1]) / np.sqrt(1.5), atol=1e-6
+    )
+    assert "attention_mask" not in without
+
+
+def test_rows_of_several_lengths_are_a_list_and_of_one_an_array() -> None:
+    extractor = audio.FeatureExtractor()
+    assert isinstance(extractor(utterances(5, 6))["input_values"], list)
+    assert extractor(utterances(6, 6))["input_values"].shape == (2, 6)
+    assert extractor(utterances(6)[0])["input_values"].shape == (1, 6)
+
+
+@pytest.mark.parametrize(
+    ("speech", "options", "message"),
+    [
+        (np.ones(9), {"sampling_rate": 8000}, "8000 Hz, but the model takes 16000 Hz"),
+        (np.ones((2, 3, 4)), {}, r"shape \(3, 4\)"),
+        ([np.ones((2, 3))], {}, r"shape \(2, 3\)"),
+        ([], {}, "without samples"),
+        ([np.ones(3), np.ones(0)], {}, "without samples"),
+        (["a.wav"], {}, "must be numbers"),
+        (np.ones(9), {"padding": "max_length"}, "need max_length"),
+        (np.ones(9), {"truncation": True}, "need max_length"),
+        (np.ones(9), {"truncation": True, "max_length": 0}, "leaves nothing"),
+        (np.ones(9), {"padding": "shortest"}, "'shortest' is none of"),
+    ],
+)
+def test_bad_speech_is_refused(speech: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        audio.FeatureExtractor()(speech, **options)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"return_attention_mask": True, "do_normalize": False},
+        {"sampling_rate": 8000, "padding_value": 0.5, "padding_side": "left"},
+    ],
+)
+def test_files_go_to_transformers_and_back(tmp_path: Path, fields: dict[str, Any]) -> None:
+    ours = audio.FeatureExtractor(**fields)
+    ours.save_pretrained(tmp_path / "ours")
+    theirs = Wav2Vec2FeatureExtractor.from_pretrained(tmp_path / "ours")
+    theirs.save_pretrained(tmp_path / "theirs")
+    saved = {name: getattr(theirs, name) for name in theirs.to_dict() if hasattr(ours, name)}
+    assert audio.FeatureExtractor(**saved) == ours
+    assert audio.FeatureExtractor.from_pretrained(tmp_path / "ours") == ours
+    assert audio.FeatureExtractor.from_pretrained(tmp_path / "theirs") == ours
+
+
+def test_a_nested_processor_config_counts_first_and_any_other_not(tmp_path: Path) -> None:
+    plain = {"do_normalize": True, "processor_class": "Wav2Vec2Processor", "unknown": 1}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(plain))
+    (tmp_path / "processor_config.json").write_text(json.dumps({"processor_class": "X"}))
+    assert audio.FeatureExtractor.from_pretrained(tmp_path).do_normalize
+    nested = {"feature_extractor": {"do_normalize": False}}
+    (tmp_path / "processor_config.json").write_text(json.dumps(nested))
+    assert not audio.FeatureExtractor.from_pretrained(tmp_path).do_normalize
+    assert not Wav2Vec2FeatureExtractor.from_pretrained(tmp_path).do_normalize
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ("{", "not readable as JSON"),
+        ("[]", "a JSON object is wanted"),
+        ('{"feature_extractor_type": "WhisperFeatureExtractor"}', "WhisperFeatureExtractor"),
+        ('{"feature_extractor_type": []}', "feature_extractor_type"),
+        ('{"feature_size": 80}', "feature_size"),
+        ('{"sampling_rate": "16000"}', "sampling_rate"),
+        ('{"sampling_rate": 0}', "sampling_rate"),
+        ('{"padding_value": NaN}', "padding_value"),
+        ('{"padding_side": []}', "padding_side"),
+        ('{"do_normalize": 1}', "do_normalize"),
+        ('{"return_attention_mask": null, "padding_side": "up"}', "padding_side, return_attention"),
+    ],
+)
+def test_a_bad_config_is_refused_by_name(tmp_path: Path, contents: str, message: str) -> None:
+    (tmp_path / "preprocessor_config.json").write_text(contents)
+    for read in (audio.FeatureExtractor.from_pretrained, audio.feature_extractor):
+        with pytest.raises(UserError, match=f"preprocessor_config.json: .*{message}"):
+            read(tmp_path)
+
+
+def test_a_missing_config_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"preprocessor_config\.json: no such file"):
+        audio.FeatureExtractor.from_pretrained(tmp_path)
+    (tmp_path / "processor_config.json").write_text('{"feature_extractor": []}')
+    with pytest.raises(UserError, match=r"processor_config\.json: feature_extractor must be"):
+        audio.FeatureExtractor.from_pretrained(tmp_path)
+
+
+# The extractor of log-mel features
+
+
+def assert_log_mel_equals_transformers(
+    fields: dict[str, Any], speech: Any, **options: Any
+) -> dict[str, Any]:
+    theirs = SeamlessM4TFeatureExtractor(**fields)
+    wanted = theirs(speech, sampling_rate=16000, return_tensors="np", **options)
+    given = audio.LogMelFeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
+    assert given.keys() == wanted.keys()
+    assert given["input_features"].dtype == np.float32
+    np.testing.assert_allclose(given["input_features"], wanted["input_features"], rtol=0, atol=1e-3)
+    if "attention_mask" in wanted:
+        assert given["attention_mask"].dtype == np.int32
+        np.testing.assert_array_equal(given["attention_mask"], wanted["attention_mask"])
+    return given
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"return_attention_mask": False},
+        {"pad_to_multiple_of": None},
+        {"pad_to_multiple_of": 16},
+        {"pad_to_multiple_of": 3},
+        {"padding": "max_length", "max_length": 41},
+        {"padding": "max_length", "max_length": 9, "truncation": True},
+        {"padding": "longest", "max_length": 9, "truncation": True, "pad_to_multiple_of": None},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"padding_value": 1}, {"padding_side": "left"}, {"return_attention_mask": False}],
+    ids=str,
+)
+def test_log_mel_equals_transformers(fields: dict[str, Any], options: dict[str, Any]) -> None:
+    # 30, 19 and 24 windows; then one utterance alone, of an odd number
+    speech = utterances(5040, 3280, 4090)
+    assert_log_mel_equals_transformers(fields, speech, **options)
+    assert_log_mel_equals_transformers(fields, speech[1], **options)
+
+
+def test_log_mel_of_real_speech_equals_transformers() -> None:
+    speech = [audio.load(AUDIO / name) for name in ("librispeech_sample.flac", "jfk.flac")]
+    given = assert_log_mel_equals_transformers({}, speech)
+    assert given["input_features"].shape == (2, 549, 160)
+    assert given["attention_mask"].sum(axis=1).tolist() == [332, 549]
+
+
+def test_log_mel_without_padding_has_whole_frames_only() -> None:
+    speech = utterances(5040, 3280)
+    features = audio.LogMelFeatureExtractor()(speech, padding=False)
+    assert [len(row) for row in features["input_features"]] == [15, 9]
+    assert [row.tolist() for row in features["attention_mask"]] == [[1] * 15, [1] * 9]
+    assert_log_mel_equals_transformers({}, speech[1], padding=False)
+
+
+def test_log_mel_of_too_little_speech_is_finite_and_masked() -> None:
+    # transformers fails below one window, and divides by zero with one
+    features = audio.LogMelFeatureExtractor()(utterances(5040, 1, 399, 400, 559))
+    assert np.isfinite(features["input_features"]).all()
+    assert features["attention_mask"].sum(axis=1).tolist() == [15, 0, 0, 0, 0]
+    alone = audio.LogMelFeatureExtractor()(utterances(100)[0])
+    assert alone["input_features"].shape == (1, 0, 160)
+    assert alone["attention_mask"].shape == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("speech", "options", "message"),
+    [
+        (np.ones(900), {"sampling_rate": 8000}, "8000 Hz, but the model takes 16000 Hz"),
+        ([np.ones((2, 3))], {}, r"shape \(2, 3\)"),
+        (np.ones(0), {}, "without samples"),
+        (np.ones(900), {"padding": "max_length"}, "need max_length"),
+        (np.ones(900), {"padding": "shortest"}, "'shortest' is none of"),
+    ],
+)
+def test_bad_speech_for_log_mel_is_refused(
+    speech: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        audio.LogMelFeatureExtractor()(speech, **options)
+
+
+def test_log_mel_files_go_to_transformers_and_back(tmp_path: Path) -> None:
+    ours = audio.LogMelFeatureExtractor(padding_value=1, padding_side="left")
+    ours.save_pretrained(tmp_path / "ours")
+    theirs = AutoFeatureExtractor.from_pretrained(tmp_path / "ours")
+    assert isinstance(theirs, SeamlessM4TFeatureExtractor)
+    theirs.save_pretrained(tmp_path / "theirs")
+    assert {name: getattr(theirs, name) for name in vars(ours)} == vars(ours)
+    for folder in ("ours", "theirs"):
+        assert audio.feature_extractor(tmp_path / folder) == ours
+        assert audio.LogMelFeatureExtractor.from_pretrained(tmp_path / folder) == ours
+        with pytest.raises(UserError, match="'SeamlessM4TFeatureExtractor' is not 'Wav2Vec2F"):
+            audio.FeatureExtractor.from_pretrained(tmp_path / folder)
+
+
+def test_the_extractor_is_picked_by_the_files(tmp_path: Path) -> None:
+    def picked(**files: dict[str, Any]) -> type:
+        for name in ("preprocessor_config", "processor_config"):
+            (tmp_path / f"{name}.json").unlink(missing_ok=True)
+            if name in files:
+                (tmp_path / f"{name}.json").write_text(json.dumps(files[name]))
+        return type(audio.feature_extractor(tmp_path))
+
+    waveform, log_mel = audio.FeatureExtractor, audio.LogMelFeatureExtractor
+    seamless = {"feature_extractor_type": "SeamlessM4TFeatureExtractor"}
+    bert = {"processor_class": "Wav2Vec2BertProcessor"}
+    assert picked(preprocessor_config={}) is waveform
+    assert picked(preprocessor_config={"processor_class": "Wav2Vec2Processor"}) is waveform
+    assert picked(preprocessor_config=seamless) is log_mel
+    assert picked(preprocessor_config=bert) is log_mel
+    assert picked(preprocessor_config={**bert, "feature_extractor_type": waveform.kind}) is waveform
+    assert picked(processor_config={"feature_extractor": seamless}) is log_mel
+    assert picked(processor_config={"feature_extractor": {"stride": 2}, **bert}) is log_mel
+    assert picked(preprocessor_config=seamless, processor_config={"x": 1}) is log_mel
+    assert picked(preprocessor_config=seamless, processor_config={"feature_extractor": {}}) is (
+        waveform
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"num_mel_bins": 128}, "num_mel_bins 128 is not supported, only 80"),
+        ({"stride": 4}, "stride 4 is not supported, only 2"),
+        ({"stride": None}, "stride None is not supported"),
+        ({"sampling_rate": 8000}, "sampling_rate 8000 is not supported, only 16000"),
+        ({"padding_side": "up", "feature_size": 0}, "feature_size, padding_side has a value"),
+    ],
+)
+def test_unsupported_log_mel_is_refused_by_name(
+    tmp_path: Path, fields: dict[str, Any], message: str
+) -> None:
+    values = {"feature_extractor_type": "SeamlessM4TFeatureExtractor", **fields}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match=rf"preprocessor_config\.json: {message}"):
+        audio.feature_extractor(tmp_path)
+
+
+# Block by block
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_blocks_are_what_load_gives(rate: int) -> None:
+    content = encoded(tone(25.0, rate), rate)
+    blocks = list(audio.blocks(content))
+    assert len(blocks) > 2
+    assert max(map(len, blocks)) <= 11 * 16000
+    np.testing.assert_array_equal(np.concatenate(blocks), audio.load(content))
+
+
+def test_blocks_may_be_more_than_load_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded(np.zeros(16000 * 3700, np.int16), 16000, format="FLAC")
+    monkeypatch.setattr(audio, "MAXIMUM_HOURS", 1)
+    with pytest.raises(UserError, match="longer than 1 hours"):
+        audio.load(content)
+    assert sum(map(len, audio.blocks(content))) == 16000 * 3700
+    monkeypatch.setattr(audio, "STREAMED_HOURS", 1)
+    with pytest.raises(UserError, match="longer than 1 hours"):
+        list(audio.blocks(content))
+
+
+# Through ffmpeg
+
+FFMPEG = f"""#!{sys.executable}
+import pathlib, shutil, sys
+pathlib.Path(__file__).with_name("arguments").write_text("\\n".join(sys.argv[1:]))
+answer = pathlib.Path(__file__).with_name("answer")
+if answer.exists():
+    shutil.copyfileobj(answer.open("rb"), sys.stdout.buffer)
+    sys.exit(0)
+sys.stderr.write("[mov @ 0x5581] moov atom not found\\nInvalid data")
+sys.exit(1)
+"""
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a program of this name, which answers with the file `answer` beside it."""
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(FFMPEG)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return program.parent
+
+
+def au(samples: np.ndarray, rate: int) -> bytes:
+    """What ffmpeg streams: Sun's AU of float32, whose length is not known, with a note behind."""
+    channels = samples.shape[1]
+    header = struct.pack(">4sIIIII", b".snd", 32, 0xFFFFFFFF, 6, rate, channels) + b"Lavf63.0"
+    return header + samples.astype(">f4").tobytes()
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (48000, 6)])
+def test_what_soundfile_does_not_know_goes_through_ffmpeg(
+    ffmpeg: Path, tmp_path: Path, rate: int, channels: int
+) -> None:
+    """And comes out as the same samples in a WAV would."""
+    random = np.random.default_rng(0)
+    samples = random.uniform(-0.5, 0.5, (rate * 12, channels)).astype(np.float32)
+    (ffmpeg / "answer").write_bytes(au(samples, rate))
+    path = tmp_path / "-i talk.m4a"
+    path.write_bytes(b"no format that soundfile knows" * 10)
+    wanted = audio.load(encoded(samples, rate, subtype="FLOAT"))
+    np.testing.assert_array_equal(audio.load(path), wanted)
+    assert audio.count_samples(path) == len(wanted)
+    arguments = (ffmpeg / "arguments").read_text().splitlines()
+    assert arguments[arguments.index("-i") + 1] == f"file:{path}"  # never an option or address
+    assert "hls" not in arguments[arguments.index("-format_whitelist") + 1].split(",")
+    assert arguments[arguments.index("-protocol_whitelist") + 1] == "file"
+
+
+def test_what_ffmpeg_does_not_know_either(ffmpeg: Path, tmp_path: Path) -> None:
+    path = tmp_path / "talk.m4a"
+    path.write_bytes(b"nothing at all" * 10)
+    with pytest.raises(
+        UserError, match=r"talk\.m4a: ffmpeg cannot read it \(moov atom not found\)"
+    ):
+        audio.load(path)
+    (ffmpeg / "answer").write_bytes(au(np.zeros((0, 1)), 16000))
+    with pytest.raises(UserError, match="has no samples"):
+        audio.load(path)
+    (ffmpeg / "answer").write_bytes(au(np.full((100, 1), np.nan), 16000))
+    with pytest.raises(UserError, match="NaN or infinite"):
+        audio.load(path)
+    (ffmpeg / "answer").write_bytes(au(np.zeros((100, 1)), 16000)[:10])
+    with pytest.raises(UserError, match="no sound in it"):
+        audio.load(path)
+
+
+def test_ffmpeg_is_stopped_where_no_more_is_wanted(ffmpeg: Path, tmp_path: Path) -> None:
+    (ffmpeg / "answer").write_bytes(au(np.zeros((16000 * 300, 1)), 16000))
+    path = tmp_path / "talk.m4a"
+    path.write_bytes(b"no format that soundfile knows" * 10)
+    blocks = audio.blocks(path)
+    assert len(next(blocks)) == audio.BLOCK_SAMPLES
+    blocks.close()  # type: ignore[attr-defined]
+
+
+def test_without_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = tmp_path / "talk.m4a"
+    path.write_bytes(b"no format that soundfile knows" * 10)
+    with pytest.raises(UserError, match="or install ffmpeg for other formats"):
+        audio.load(path)
+    (tmp_path / "short.wav").write_bytes(encoded(tone(1, 16000), 16000)[:1000])
+    with pytest.raises(UserError, match="cut short"):  # which ffmpeg would not mend
+        audio.load(tmp_path / "short.wav")

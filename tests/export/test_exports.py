@@ -1,0 +1,428 @@
+"""Files for LiteRT, ONNX Runtime and OpenVINO, as those compute them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jiwer
+import numpy as np
+import pytest
+
+from convert import exported
+from tests.support import reference
+from tests.support.paths import CORPUS
+from wav2vec2_tf import AutoModelForCTC, Processor, Recognizer, UserError
+from wav2vec2_tf.cli import main
+from wav2vec2_tf.corpora import open_corpus
+from wav2vec2_tf.export import frozen, runtimes
+from wav2vec2_tf.export.form import Exported, Form, facts_of
+from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.provenance import Provenance
+
+FORMATS = tuple(runtimes.FORMATS)
+ORIGIN = Provenance("tests", "", "", {}, (), ())
+FAMILIES = ("wav2vec2-group", "bert-adapter")
+OTHER_FAMILIES = (
+    *("mms", "hubert-batch-norm", "wavlm-layer", "data2vec-audio-adapter"),
+    *("unispeech", "unispeech-sat", "conformer-relative"),
+)
+LONGEST = 6000
+ROW = 1e-4
+"""Largest |Δ| from the Keras model on the row alone; a runtime sums in an order of its own."""
+
+
+def slow(*values: Any) -> Any:
+    """A case that takes a quarter of a minute or more: `make verify` runs it."""
+    return pytest.param(*values, marks=pytest.mark.full_size)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Variant → its folder, written by transformers."""
+
+    @cache
+    def make(variant: str) -> Path:
+        model = reference.perturbed_model(reference.tiny_config(variant))
+        return reference.save_checkpoint(model, tmp_path_factory.mktemp("tiny") / variant)
+
+    return make
+
+
+def write(folder: Path, out: Path, name: str, form: Form | None = None, **options: Any) -> Exported:
+    """A model's folder → a file, as its runtime has loaded it."""
+    model, processor = AutoModelForCTC.from_pretrained(folder), Processor.from_pretrained(folder)
+    facts = facts_of(model.config, model.head, processor, ORIGIN)
+    graph = frozen.freeze(model, form or Form())
+    runtimes.FORMATS[name].write(graph, facts, out, **options)
+    return runtimes.load(out, threads=1)
+
+
+# every family in every format
+
+
+@pytest.mark.parametrize("variant", [*FAMILIES, *map(slow, OTHER_FAMILIES)])
+def test_rows_are_what_the_model_makes_of_each_alone(
+    variant: str, tiny: Any, tmp_path: Path
+) -> None:
+    """A ragged batch padded with NaN, one row of which is a single frame."""
+    model, processor = (
+        kind.from_pretrained(tiny(variant)) for kind in (AutoModelForCTC, Processor)
+    )
+    config = model.config
+    lengths = np.array([LONGEST, 3217, config.samples_of(config.fewest_frames)], np.int32)
+    rows = [reference.noise(length, seed=length) for length in lengths]
+    wanted = [model(row[np.newaxis]).numpy()[0] for row in rows]
+    graph = frozen.freeze(model, Form())
+    facts = facts_of(config, model.head, processor, ORIGIN)
+    for name, module in runtimes.FORMATS.items():
+        path = tmp_path / f"model{module.SUFFIX}"
+        module.write(graph, facts, path)
+        file = runtimes.load(path, threads=1)
+        got = file(config, reference.padded(rows, LONGEST + 500, np.nan), lengths)
+        assert got.shape[:2] == (3, config.frame_length(LONGEST + 500)), name
+        assert np.isfinite(got).all(), name
+        for logits, alone in zip(got, wanted, strict=True):
+            assert len(alone) > 0
+            assert np.abs(logits[: len(alone)] - alone).max() < ROW, name
+        assert np.abs(got[0, : len(wanted[0])] - got[1, : len(wanted[0])]).max() > 0.1, name
+        one = file(config, rows[1][np.newaxis], None)  # another batch, another length
+        assert np.abs(one[0] - wanted[1]).max() < ROW, name
+
+
+@pytest.mark.parametrize("name", ["litert", slow("onnx"), slow("openvino")])
+def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> None:
+    """They and no samples at all are no speech, and leave other rows alone."""
+    out = tmp_path / f"model{runtimes.FORMATS[name].SUFFIX}"
+    file = write(tiny("wav2vec2-group"), out, name)
+    model = AutoModelForCTC.from_pretrained(tiny("wav2vec2-group"))
+    speech = reference.noise(5, 4000)
+    lengths = np.array([4000, 399, 9, 1, 0], np.int32)
+    wanted = model(speech, lengths).numpy()
+    got = file(model.config, speech, lengths)
+    assert np.abs(got - wanted).max() < ROW
+    assert np.ptp(got[1:], axis=(0, 1)).max() < ROW  # nothing but the head's bias
+
+
+# a fixed length, a fixed batch, another contract
+
+
+@pytest.mark.parametrize("variant", ["wav2vec2-group", "bert-adapter"])
+def test_litert_of_a_fixed_length_takes_row_by_row(variant: str, tiny: Any, tmp_path: Path) -> None:
+    file = write(tiny(variant), tmp_path / "model.tflite", "litert", Form(8000, rows=1))
+    assert file.form.rows == 1
+    model = AutoModelForCTC.from_pretrained(tiny(variant))
+    speech, lengths = reference.noise(3, 8000), np.array([8000, 4321, 2500], np.int32)
+    wanted = model(speech, lengths).numpy()
+    assert np.abs(file(model.config, speech, lengths) - wanted).max() < ROW
+    if variant == "wav2vec2-group":
+        with pytest.raises(UserError, match="cannot compute it"):
+            file(model.config, speech[:, :4000], np.minimum(lengths, 4000))
+
+
+def test_the_contract_of_the_model_zoo(
+    tiny: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`inputs` 1×30480 → `logits` 1×95×32 after log-softmax, as OpenVINO itself sees them."""
+    import openvino
+
+    folder, out = tiny("wav2vec2-group"), tmp_path / "zoo.xml"
+    assert main(["convert", "openvino", str(folder), str(out), "--model-zoo"]) == 0
+    assert "words" in capsys.readouterr().out
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}  # or bfloat16, where the processor has it
+    compiled = openvino.Core().compile_model(str(out), "CPU", settings)
+    (given,), (made,) = compiled.inputs, compiled.outputs
+    assert ("inputs" in given.get_names(), tuple(given.shape)) == (True, (1, 30480))
+    assert ("logits" in made.get_names(), tuple(made.shape)) == (True, (1, 95, 32))
+    speech = reference.noise(1, 30480)
+    logits = reference.run(reference.torch_model(folder), speech)
+    shifted = logits - logits.max(-1, keepdims=True)
+    wanted = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    assert np.abs(compiled({"inputs": speech})["logits"] - wanted).max() < ROW
+    recognizer = Recognizer.load(out)
+    assert (recognizer.fixed_length, recognizer.takes_lengths) == (30480, False)
+    assert len(recognizer.transcribe([speech[0, :20000]])) == 1
+
+
+# quantised
+
+
+@pytest.fixture(scope="module")
+def utterances() -> list[Any]:
+    return list(open_corpus(str(CORPUS)))[::9][:6]
+
+
+@pytest.fixture(scope="module")
+def bundled(utterances: list[Any]) -> dict[str, Any]:
+    """The bundled model's graph, what it is written with, and what it hears."""
+    model, processor = (
+        AutoModelForCTC.from_pretrained(BUNDLED_MODEL),
+        Processor.from_pretrained(BUNDLED_MODEL),
+    )
+    heard = [text.text for text in hear(Recognizer.load(BUNDLED_MODEL), utterances)]
+    samples = exported._samples(str(CORPUS), model.config, processor, Form())
+    return {
+        "graph": frozen.freeze(model, Form()),
+        "facts": facts_of(model.config, model.head, processor, ORIGIN),
+        "samples": list(samples)[:8],
+        "heard": heard,
+        "bytes": 4 * model.count_params(),
+    }
+
+
+def hear(recognizer: Recognizer, utterances: list[Any]) -> list[Any]:
+    return [recognizer.transcribe([utterance.load()])[0] for utterance in utterances]
+
+
+@pytest.mark.parametrize(
+    ("name", "quantize", "share"),
+    [
+        slow("litert", "fp16", 0.55),
+        ("litert", "int8", 0.35),
+        slow("litert", "int8-static", 0.35),
+        slow("onnx", "fp16", 0.55),
+        ("onnx", "int8", 0.5),
+        slow("onnx", "int8-static", 0.5),
+        ("openvino", "fp16", 0.65),
+        slow("openvino", "int8", 0.4),
+        slow("openvino", "int8-static", 0.55),
+    ],
+)
+def test_quantised_files_are_small_and_hear_the_same(
+    name: str,
+    quantize: str,
+    share: float,
+    bundled: dict[str, Any],
+    utterances: list[Any],
+    tmp_path: Path,
+) -> None:
+    """`share` of the float32 weights' bytes, with a WER within 2 points of float32's."""
+    module = runtimes.FORMATS[name]
+    out = tmp_path / f"model{module.SUFFIX}"
+    module.write(bundled["graph"], bundled["facts"], out, quantize, bundled["samples"])
+    size = sum(out.with_suffix(suffix).stat().st_size for suffix in module.SUFFIXES)
+    assert size < share * bundled["bytes"]
+    heard = [text.text for text in hear(Recognizer.load(out), utterances)]
+    assert sum(len(text.split()) for text in bundled["heard"]) > 40
+    assert jiwer.wer(bundled["heard"], heard) <= (0 if quantize == "fp16" else 0.05)
+
+
+# what is inside, and the programs
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled model, by `convert litert`, `onnx` and `openvino`."""
+    suffix = runtimes.FORMATS[request.param].SUFFIX
+    out = tmp_path_factory.mktemp(request.param) / "new" / f"small{suffix}"
+    assert main(["convert", request.param, str(BUNDLED_MODEL), str(out)]) == 0
+    return out
+
+
+def test_facts_come_back_as_they_were(written: Path) -> None:
+    facts = runtimes.load(written).facts
+    for name in ("config.json", "preprocessor_config.json", "vocab.json", "tokenizer_config.json"):
+        there = json.loads((BUNDLED_MODEL / name).read_text(encoding="utf-8"))
+        kept = json.loads(facts[name])
+        assert kept.items() >= {k: v for k, v in there.items() if k in kept}.items(), name
+    assert json.loads(facts["vocab.json"]) == json.loads(
+        (BUNDLED_MODEL / "vocab.json").read_text(encoding="utf-8")
+    )
+    assert "sha256" in facts["provenance.json"]
+
+
+@pytest.mark.full_size
+@pytest.mark.parametrize("name", FORMATS)
+def test_quantisers_say_nothing_off_a_terminal(name: str, tmp_path: Path) -> None:
+    """They log hundreds of lines, some to standard output."""
+    out = tmp_path / f"m{runtimes.FORMATS[name].SUFFIX}"
+    command = [sys.executable, "-m", "convert", name, str(BUNDLED_MODEL), str(out)]
+    command += ["--quantize", "int8-static", "--calibration", str(CORPUS)]
+    seen = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(command, cwd=CORPUS.parents[2], env=seen, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        *(f"{out}:", "output", "best", "words")
+    ]
+
+
+def test_transcribe_and_eval_take_the_file(
+    written: Path,
+    utterances: list[Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    capsys.readouterr()
+    audio = [str(path) for path in sorted(CORPUS.rglob("*.flac"))[:2]]
+    assert main(["transcribe", "--format", "json", "--model", str(written), *audio]) == 0
+    got = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main(["transcribe", "--format", "json", *audio]) == 0
+    wanted = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for one, other in zip(got, wanted, strict=True):
+        assert one["text"] == other["text"] != ""
+        assert [word["start"] for word in one["words"]] == [
+            word["start"] for word in other["words"]
+        ]
+    report = tmp_path / "wer.json"
+    call = ["--data", str(CORPUS), "--limit", "4", "--modes", "masked", "--length", "160000"]
+    call += ["--batch-size", "2", "--json", str(report)]
+    assert main(["eval", "wer", "--model", str(written), *call]) == 0
+    masked = json.loads(report.read_text())["modes"]["masked"]
+    assert main(["eval", "wer", "--model", str(BUNDLED_MODEL), *call]) == 0
+    again = json.loads(report.read_text())["modes"]["masked"]
+    assert (masked["wer"], masked["words"]) == (again["wer"], again["words"])
+
+
+def test_the_file_runs_where_nothing_of_ours_is(written: Path, utterances: list[Any]) -> None:
+    """By the names that are documented, in the runtime's own words."""
+    speech = utterances[0].load()[np.newaxis].astype(np.float32)
+    lengths = np.array([speech.shape[1]], np.int32)
+    if written.suffix == ".tflite":
+        from ai_edge_litert.interpreter import Interpreter
+
+        runner = Interpreter(str(written)).get_signature_runner("serving_default")
+        logits = runner(speech=speech, lengths=lengths)["logits"]
+    elif written.suffix == ".onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(written)
+        (logits,) = session.run(["logits"], {"speech": speech, "lengths": lengths})
+    else:
+        import openvino
+
+        settings = {"INFERENCE_PRECISION_HINT": "f32"}
+        compiled = openvino.Core().compile_model(str(written), "CPU", settings)
+        logits = compiled({"speech": speech, "lengths": lengths})["logits"]
+    wanted = AutoModelForCTC.from_pretrained(BUNDLED_MODEL)(speech, lengths).numpy()
+    assert np.abs(logits - wanted).max() < 1e-3
+
+
+# bad input
+
+
+@pytest.mark.parametrize("cut", [0, 6, 2000, 500_000])
+def test_a_damaged_file_is_refused_in_a_line(written: Path, tmp_path: Path, cut: int) -> None:
+    for suffix in runtimes.SUFFIXES[written.suffix].SUFFIXES:
+        content = written.with_suffix(suffix).read_bytes()
+        (tmp_path / "cut").with_suffix(suffix).write_bytes(content)
+    path = (tmp_path / "cut").with_suffix(written.suffix)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(UserError) as caught:
+        Recognizer.load(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_files_of_others_and_weights_cut_short(written: Path, tmp_path: Path) -> None:
+    if written.suffix == ".xml":
+        for suffix in (".xml", ".bin"):
+            (tmp_path / f"ir{suffix}").write_bytes(written.with_suffix(suffix).read_bytes())
+        (tmp_path / "ir.bin").write_bytes(written.with_suffix(".bin").read_bytes()[:-1])
+        with pytest.raises(UserError, match=r"ir\.bin: is cut short"):
+            Recognizer.load(tmp_path / "ir.xml")
+        (tmp_path / "ir.bin").unlink()
+        with pytest.raises(UserError, match=r"ir\.bin: no such file"):
+            Recognizer.load(tmp_path / "ir.xml")
+    content = written.read_bytes().replace(b"wav2vec2_tf", b"wav2vec2_xx")
+    other = tmp_path / f"other{written.suffix}"
+    other.write_bytes(content)
+    if written.suffix == ".xml":
+        other.with_suffix(".bin").write_bytes(written.with_suffix(".bin").read_bytes())
+    with pytest.raises(UserError, match="no metadata of a model that this project wrote"):
+        Recognizer.load(other)
+
+
+@pytest.mark.parametrize("package", ["ai_edge_litert", "onnxruntime", "openvino"])
+def test_a_missing_runtime_names_its_extra(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = {"ai_edge_litert": "litert", "onnxruntime": "onnx"}.get(package, package)
+    path = tmp_path / f"model{runtimes.FORMATS[extra].SUFFIX}"
+    path.touch()
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=rf"wav2vec2-tf\[{extra}\]"):
+        Recognizer.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "options", "message"),
+    [
+        ("litert", "model.onnx", [], "ends in .tflite"),
+        ("onnx", "model", [], "ends in .onnx"),
+        ("openvino", "model.bin", [], "ends in .xml"),
+        ("onnx", "there.onnx", [], "--force"),
+        ("litert", "m.tflite", ["--quantize", "int8-static"], "--calibration"),
+        ("litert", "m.tflite", ["--calibration", "x"], "leave it out"),
+        ("litert", "m.tflite", ["--quantize", "int8-static", "--calibration", "EMPTY"], "EMPTY"),
+        ("onnx", "m.onnx", ["--quantize", "int8-static", "--calibration", "none"], "none"),
+        ("openvino", "m.xml", ["--length", "399"], "one frame of speech takes 400"),
+        ("onnx", "m.onnx", ["--head", "none", "--log-softmax"], "CTC"),
+    ],
+)
+def test_bad_input_is_told_before_weights_are_read(
+    name: str,
+    out: str,
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from convert import source
+
+    monkeypatch.setattr(source.Source, "load", lambda self: pytest.fail("weights were read"))
+    monkeypatch.chdir(tmp_path)
+    Path("there.onnx").write_bytes(b"mine")
+    Path("EMPTY").mkdir()
+    assert main(["convert", name, str(BUNDLED_MODEL), out, *options]) == 1
+    assert message in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["EMPTY", "there.onnx"]
+    assert Path("there.onnx").read_bytes() == b"mine"
+
+
+def test_what_no_graph_holds_is_refused_by_config_alone() -> None:
+    from wav2vec2_tf import Wav2Vec2Config
+
+    config = Wav2Vec2Config()
+    frozen.check(config, "ForCTC", 2**29 - 1, Form())
+    with pytest.raises(UserError, match="XVector gives several tensors"):
+        frozen.check(config, "ForXVector", 1, Form())
+    with pytest.raises(UserError, match=r"2\.0 GiB of weights"):
+        frozen.check(config, "ForCTC", 2**29, Form())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_packages_to_write_with_are_asked_for_first(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exported.importlib.util, "find_spec", lambda package: None)
+    out = tmp_path / f"model{runtimes.FORMATS[name].SUFFIX}"
+    with pytest.raises(UserError, match=rf"wav2vec2-tf\[{name}\]"):
+        exported.convert("nothing", out, name)
+
+
+def test_a_file_that_differs_never_appears(
+    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = exported._calls
+
+    def others(*args: Any) -> Any:
+        return [{**call, "output": call["output"] + 0.01} for call in calls(*args)]
+
+    monkeypatch.setattr(exported, "_calls", others)
+    with pytest.raises(UserError, match="differs from the model it was made of"):
+        exported.convert(str(tiny("wav2vec2-group")), tmp_path / "model.tflite", "litert")
+    assert list(tmp_path.glob("model*")) == list(tmp_path.glob(".*")) == []
+
+
+def test_jit_compile_is_for_tensorflow(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").touch()
+    with pytest.raises(UserError, match="XLA"):
+        Recognizer.load(tmp_path / "model.onnx", jit_compile=True)

@@ -1,0 +1,549 @@
+"""`SavedModelLayer`: SavedModels as layers of Keras 3 models, against the models they came from."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.support import reference
+from wav2vec2_tf import AutoModel, CTCLoss, SavedModelLayer, UserError, families
+from wav2vec2_tf.auto import MODELS
+from wav2vec2_tf.export import saved_model
+
+SAMPLES = 4000
+LENGTHS = np.array([SAMPLES, 1234, 399], np.int32)
+FRAMES = [12, 3, 0]
+VOCABULARY = 6
+TOLERANCE = 1e-5
+# Keras 3.15 turns variables into arrays in a way that numpy 2 deprecates, whatever it saves.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+SHALLOW = {  # the same frames of a model that is traced sooner
+    "num_hidden_layers": 1,
+    "conv_dim": (16,) * 2,
+    "conv_kernel": (80, 9),
+    "conv_stride": (40, 8),
+}
+NO_CHANCE = {
+    **dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0),
+    **dict.fromkeys(("feat_proj_dropout", "final_dropout", "layerdrop"), 0.0),
+    "mask_time_prob": 0.0,
+}
+
+
+def difference(got: Any, wanted: Any) -> float:
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    assert got.shape == wanted.shape
+    return float(np.abs(got.astype(np.float64) - wanted).max(initial=0))
+
+
+def speech(rows: int = 3, seed: int = 0) -> np.ndarray:
+    return reference.noise(rows, SAMPLES, seed=seed)
+
+
+def labels(rows: int = 3) -> np.ndarray:
+    """Of which row 1 has as many as it has frames, and row 2, without a frame, none."""
+    padded = [[1, 2, 3, 4], [3, 1, 2, -100], [-100] * 4]
+    return np.array(padded[:rows], np.int32)
+
+
+def checkpoint(folder: Path, variant: str, kind: str = families.BASE, **changes: Any) -> Path:
+    """A model that transformers wrote."""
+    sizes = {"num_hidden_layers": 1, **({} if variant.startswith("bert") else SHALLOW), **changes}
+    model = reference.perturbed_model(reference.tiny_config(variant, **sizes), head=kind)
+    return reference.save_checkpoint(model, folder, tokenizer=False)
+
+
+@pytest.fixture(scope="module")
+def without_head(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Layer norm; nothing left to chance."""
+    source = checkpoint(tmp_path_factory.mktemp("layer"), "wav2vec2-layer")
+    return AutoModel.from_pretrained(source, **NO_CHANCE)
+
+
+@pytest.fixture(scope="module")
+def base(without_head: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`without_head` as a SavedModel of any length."""
+    folder = tmp_path_factory.mktemp("base") / "model"
+    saved_model.export(without_head, None, folder, length=None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def random(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Group norm, at a fixed length; dropout and SpecAugment, but the one layer always there."""
+    folder = tmp_path_factory.mktemp("random")
+    model = AutoModel.from_pretrained(
+        checkpoint(folder / "source", "wav2vec2-group"), layerdrop=0.0
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        few_structures(patch)
+        saved_model.export(model, None, folder / "saved", length=SAMPLES)
+    return folder / "saved"
+
+
+def few_structures(patch: pytest.MonkeyPatch) -> None:
+    """Export fewer forms of input, to save time; `base` has all."""
+    patch.setattr(saved_model, "_seconds", lambda kind: [saved_model.lengths_spec()])
+
+
+@pytest.fixture
+def head() -> keras.layers.Layer:
+    return keras.layers.Dense(
+        VOCABULARY, kernel_initializer=keras.initializers.GlorotUniform(1), name="head"
+    )
+
+
+# What it computes
+
+
+def mask_of(kind: Any) -> np.ndarray:
+    return (np.arange(SAMPLES) < LENGTHS[:, np.newaxis]).astype(kind)
+
+
+STRUCTURES: dict[str, Callable[[np.ndarray], Any]] = {
+    "lengths-int32": lambda x: (x, LENGTHS),
+    "lengths-int64": lambda x: (x, LENGTHS.astype(np.int64)),
+    "lengths-uint16": lambda x: [x, LENGTHS.astype(np.uint16)],
+    "lengths-list": lambda x: (x, LENGTHS.tolist()),
+    "all-lists": lambda x: [x.tolist(), LENGTHS.tolist()],
+    "mask-int32": lambda x: (x, mask_of(np.int32)),
+    "mask-bool": lambda x: [tf.constant(x), tf.constant(mask_of(np.bool_))],
+    "dict-lengths": lambda x: {"speech": x, "lengths": LENGTHS.tolist()},
+    "dict-mask": lambda x: {"attention_mask": mask_of(np.int64), "speech": tf.constant(x)},
+    "dict-none": lambda x: {"speech": x, "lengths": LENGTHS, "attention_mask": None},
+    "float64": lambda x: (x.astype(np.float64), LENGTHS),
+}
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_every_structure_gives_what_the_model_does(
+    structure: str, base: Path, without_head: Any
+) -> None:
+    padded = np.where(mask_of(np.bool_), speech(), np.nan).astype(np.float32)
+    got = SavedModelLayer(base)(STRUCTURES[structure](padded))
+    assert difference(got, without_head(padded, LENGTHS)) < TOLERANCE
+    assert got._keras_mask.numpy().sum(axis=1).tolist() == FRAMES
+    assert not (np.diff(got._keras_mask.numpy().astype(int)) > 0).any()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(lambda x: x, tf.constant, np.ndarray.tolist, lambda x: [x], lambda x: {"speech": x}),
+        lambda x: x.astype(np.float64),
+    ],
+)
+def test_speech_alone(make: Any, base: Path, without_head: Any) -> None:
+    got = SavedModelLayer(base)(make(speech()))
+    assert difference(got, without_head(speech())) < TOLERANCE
+    assert getattr(got, "_keras_mask", None) is None
+
+
+def test_half_precision_is_cast(base: Path, without_head: Any) -> None:
+    half = speech().astype(np.float16)
+    assert difference(SavedModelLayer(base)(half), without_head(half.astype(np.float32))) < 1e-5
+
+
+def test_a_policy_of_mixed_precision_leaves_it_as_it_is(base: Path, without_head: Any) -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = keras.Sequential([SavedModelLayer(base), keras.layers.Dense(3)])
+        assert difference(model.layers[0](speech()), without_head(speech())) < TOLERANCE
+        assert model(speech()).dtype == tf.bfloat16
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_few_rows(rows: int, base: Path) -> None:
+    got = SavedModelLayer(base)((speech(rows), LENGTHS[:rows]))
+    assert got.shape == (rows, 12, 24)
+    assert got._keras_mask.shape == (rows, 12)
+
+
+def test_lengths_beyond_the_row_count_to_its_end(base: Path) -> None:
+    got = SavedModelLayer(base)((speech(2), [10**6, -5]))
+    assert got._keras_mask.numpy().sum(axis=1).tolist() == [12, 0]
+
+
+def test_training_draws_chance_unless_frozen(random: Path) -> None:
+    layer = SavedModelLayer(random, trainable=True)
+    still = layer(speech())
+    assert difference(layer(speech(), training=False), still) == 0
+    once, again = layer(speech(), training=True), layer(speech(), training=True)
+    assert difference(once, still) > 0.01
+    assert difference(once, again) > 0.01
+    layer.trainable = False
+    assert difference(layer(speech(), training=True), still) == 0
+
+
+HEADED = {
+    families.CTC: "wav2vec2-layer",
+    families.PRE_TRAINING: "wav2vec2-group",
+    families.SEQUENCE: "hubert-batch-norm",
+    families.FRAME: "conformer-relative",
+    families.X_VECTOR: "wavlm-group",
+}
+
+
+@pytest.mark.parametrize("kind", HEADED)
+def test_every_head(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several outputs those of frames, and no others, carry the mask."""
+    few_structures(monkeypatch)
+    monkeypatch.setattr(saved_model, "MODES", (False,))
+    source = checkpoint(tmp_path / "source", HEADED[kind], kind, tdnn_kernel=(2, 1, 1))
+    model = MODELS[kind].from_pretrained(source)
+    saved_model.export(model, None, tmp_path / "saved", length=SAMPLES)
+    outputs = SavedModelLayer(tmp_path / "saved")((speech(), LENGTHS))
+    wanted = saved_model.outputs(model, tf.constant(speech()), tf.constant(LENGTHS))
+    if not isinstance(outputs, dict):
+        (outputs,) = ({name: outputs} for name in wanted)
+    assert outputs.keys() == wanted.keys()
+    valid = [model.config.frame_length(samples) for samples in LENGTHS.tolist()]
+    for name, output in outputs.items():
+        assert difference(output, wanted[name]) < 5 * TOLERANCE
+        mask = getattr(output, "_keras_mask", None)
+        assert (mask is not None) == (output.shape.rank == 3), name
+        if mask is not None:
+            assert mask.shape == output.shape[:2]
+            assert mask.numpy().sum(axis=1).tolist() == valid
+
+
+def test_wav2vec2_bert_takes_speech_and_features(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_structures(monkeypatch)
+    monkeypatch.setattr(saved_model, "MODES", (False,))
+    model = AutoModel.from_pretrained(checkpoint(tmp_path / "source", "bert-adapter"))
+    saved_model.export(model, None, tmp_path / "saved", length=None)
+    layer = SavedModelLayer(tmp_path / "saved")
+    features, frames = reference.noise(3, 40, 160), np.array([40, 17, 0], np.int32)
+    for inputs in ((features, frames), {"input_features": features, "lengths": frames}):
+        got = layer(inputs)
+        assert difference(got, model(features, frames)) < 5 * TOLERANCE
+        wanted = [model.config.adapted_frames(count) for count in frames.tolist()]
+        assert got._keras_mask.numpy().sum(axis=1).tolist() == wanted
+    got = layer((speech(), LENGTHS))
+    assert difference(got, model(speech(), LENGTHS)) < 5 * TOLERANCE
+    wanted = [model.config.frame_length(samples) for samples in LENGTHS.tolist()]
+    assert got._keras_mask.numpy().sum(axis=1).tolist() == wanted
+    with pytest.raises(UserError, match=r"input_features must be .* shape \(None, None, 160\)"):
+        layer(features[..., :80])
+
+
+# Its variables
+
+
+def test_variables_are_the_saved_ones_in_the_same_memory(base: Path, without_head: Any) -> None:
+    layer = SavedModelLayer(base, trainable=True)
+    inner = layer.loaded
+    assert len(layer.variables) == len({id(v) for v in layer.variables}) == len(inner.variables)
+    assert {id(v.value) for v in layer.variables} == {id(v) for v in inner.variables}
+    trainable = [id(v.value) for v in layer.trainable_variables]
+    assert trainable == [id(v) for v in inner.trainable_variables]
+    assert layer.count_params() == sum(v.numpy().size for v in inner.variables)
+
+    names = {variable.name: variable for variable in layer.variables}
+    kernel = names["encoder.layers_0.attention.q_proj.kernel"]
+    assert kernel.path == f"{layer.name}/{kernel.name}"
+    assert difference(kernel, without_head.encoder.layers[0].attention.q_proj.kernel) == 0
+    bias = names["feature_projection.projection.bias"]
+    assert difference(bias, without_head.feature_projection.projection.bias) == 0
+    assert sum(name.startswith("encoder.layers_0.") for name in names) > 10
+
+    before = layer(speech())
+    layer.trainable_variables[0].assign(2 * layer.trainable_variables[0])
+    assert difference(layer(speech()), before) > 0.01  # what is assigned is what computes
+
+
+def test_trainable_flips(base: Path, head: Any) -> None:
+    layer = SavedModelLayer(base)
+    model = keras.Sequential([layer, head])
+    model(speech())
+    assert not layer.trainable
+    assert layer.trainable_variables == []
+    assert [v.name for v in model.trainable_variables] == ["kernel", "bias"]
+    everything = len(model.variables)
+    layer.trainable = True
+    assert len(layer.trainable_variables) == len(layer.loaded.trainable_variables) > 20
+    assert len(model.trainable_variables) == len(layer.trainable_variables) + 2
+    layer.trainable = False
+    assert layer.trainable_variables == []
+    assert len(model.variables) == everything
+
+
+def test_statistics_of_a_batch_norm_are_weights_that_do_not_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_structures(monkeypatch)
+    source = checkpoint(tmp_path / "source", "hubert-batch-norm")
+    model = AutoModel.from_pretrained(source, **NO_CHANCE)
+    saved_model.export(model, None, tmp_path / "saved", length=SAMPLES)
+    layer = SavedModelLayer(tmp_path / "saved", trainable=True)
+    (mean,) = (v for v in layer.non_trainable_variables if v.name.endswith("moving_mean"))
+    before = mean.numpy()
+    layer(speech(), training=True)
+    assert difference(mean, before) > 1e-4
+    layer.trainable, after = False, mean.numpy()
+    layer(speech(), training=True)
+    assert difference(mean, after) == 0
+
+
+def test_gradients_are_those_of_the_model(base: Path, without_head: Any, head: Any) -> None:
+    layer, loss = SavedModelLayer(base, trainable=True), CTCLoss()
+    head.build((None, None, 24))
+
+    @tf.function
+    def gradients(inputs: Any, whose: Any) -> Any:
+        with tf.GradientTape() as tape:
+            value = loss(labels(), head(whose(inputs, training=True)))
+        return value, tape.gradient(value, [v.value for v in whose.trainable_variables])
+
+    inputs = {"speech": tf.constant(speech()), "lengths": tf.constant(LENGTHS)}
+    wanted_loss, wanted = gradients(inputs, without_head)
+    got_loss, got = gradients(inputs, layer)
+    assert difference(got_loss, wanted_loss) < TOLERANCE
+    assert len(got) == len(wanted)
+    names = [variable.name for variable in layer.trainable_variables]
+    largest = max(np.abs(gradient).max() for gradient in wanted)
+    for name, one, other in zip(names, got, wanted, strict=True):
+        assert difference(one, other) < 1e-5 * largest, name
+
+
+# In models
+
+
+def sequential(layer: Any, head: Any) -> keras.Model:
+    return keras.Sequential([layer, head])
+
+
+def functional(layer: Any, head: Any) -> keras.Model:
+    inputs = {
+        "speech": keras.Input((SAMPLES,), name="speech"),
+        "lengths": keras.Input((), dtype="int32", name="lengths"),
+    }
+    return keras.Model(inputs, head(layer(inputs)))
+
+
+def functional_with_a_mask(layer: Any, head: Any) -> keras.Model:
+    inputs = (keras.Input((None,)), keras.Input((None,), dtype="bool"))
+    return keras.Model(inputs, head(layer(inputs)))
+
+
+MODELS_OF_KERAS = [
+    pytest.param(sequential, {"speech": speech(), "lengths": LENGTHS}, id="sequential"),
+    pytest.param(functional, {"speech": speech(), "lengths": LENGTHS}, id="functional"),
+    pytest.param(functional_with_a_mask, (speech(), mask_of(np.bool_)), id="mask"),
+]
+
+
+@pytest.mark.parametrize(("make", "inputs"), MODELS_OF_KERAS)
+def test_fit_predict_save_and_load(
+    make: Any, inputs: Any, base: Path, head: Any, tmp_path: Path
+) -> None:
+    layer = SavedModelLayer(base, trainable=True)
+    model = make(layer, head)
+    model.compile(keras.optimizers.Adam(1e-3), CTCLoss(), jit_compile=False)
+    history = model.fit(inputs, labels(), epochs=5, verbose=0).history["loss"]
+    assert history == sorted(history, reverse=True)
+    assert history[-1] < 0.9 * history[0]
+    logits = model.predict(inputs, verbose=0)
+    assert logits.shape == (3, 12, VOCABULARY)
+
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert difference(again.predict(inputs, verbose=0), logits) == 0
+    (same,) = (other for other in again.layers if isinstance(other, SavedModelLayer))
+    assert [v.path for v in same.variables] == [v.path for v in layer.variables]
+    assert len(again.trainable_variables) == len(model.trainable_variables)
+
+
+def test_training_goes_on_from_a_file(base: Path, head: Any, tmp_path: Path) -> None:
+    inputs = {"speech": speech(), "lengths": LENGTHS}
+    model = sequential(SavedModelLayer(base, trainable=True), head)
+    model.compile(keras.optimizers.Adam(1e-3), CTCLoss(), jit_compile=False)
+    model.fit(inputs, labels(), epochs=2, verbose=0)
+    model.save(tmp_path / "model.keras")
+    after = model.evaluate(inputs, labels(), verbose=0)
+
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    wanted, got = (
+        one.fit(inputs, labels(), epochs=2, verbose=0).history["loss"] for one in (model, again)
+    )
+    assert got == pytest.approx(wanted, abs=1e-4)
+    assert got[0] == pytest.approx(after, abs=1e-4)
+
+    fresh = sequential(SavedModelLayer(base), keras.layers.Dense(VOCABULARY, name="head"))
+    logits = fresh(inputs)
+    assert difference(logits, model(inputs)) > 0.01
+    model.save_weights(tmp_path / "only.weights.h5")
+    fresh.load_weights(tmp_path / "only.weights.h5")
+    assert difference(fresh(inputs), model(inputs)) < TOLERANCE
+
+
+def test_compiled_training_is_the_same(base: Path) -> None:
+    """With XLA and without it, one step each."""
+    layers = [SavedModelLayer(base, trainable=True) for _ in range(2)]
+    losses = []
+    for layer in layers:
+        model = keras.Sequential([layer, keras.layers.GlobalAveragePooling1D()])
+        model.compile("sgd", "mse", jit_compile=layer is layers[1])
+        losses += model.fit(speech(), np.ones((3, 24)), verbose=0).history["loss"]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    for plain, compiled in zip(layers[0].variables, layers[1].variables, strict=True):
+        assert difference(plain, compiled) < 1e-4, plain.name
+
+
+def test_the_loss_counts_valid_frames_alone(base: Path, head: Any) -> None:
+    """What padding brings into a batch leaves the loss of a row as it is."""
+    model = sequential(SavedModelLayer(base), head)
+    model.compile(loss=CTCLoss(), jit_compile=False)
+    alone = {"speech": speech()[1:2, : LENGTHS[1]], "lengths": LENGTHS[1:2]}
+    padded = {"speech": speech()[1:2], "lengths": LENGTHS[1:2]}
+    wanted = model.evaluate(alone, labels()[1:2], verbose=0)
+    assert model.evaluate(padded, labels()[1:2], verbose=0) == pytest.approx(wanted, abs=1e-4)
+    unmasked = model.evaluate(padded["speech"], labels()[1:2], verbose=0)
+    assert abs(unmasked - wanted) > 0.1
+
+
+def test_frozen_it_stays_while_the_head_learns(random: Path, head: Any) -> None:
+    layer = SavedModelLayer(random)
+    model = sequential(layer, head)
+    model.compile(keras.optimizers.Adam(0.01), CTCLoss(), jit_compile=False)
+    before = [v.numpy() for v in layer.variables]
+    history = model.fit(speech(), labels(), epochs=3, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    assert all(difference(v, b) == 0 for v, b in zip(layer.variables, before, strict=True))
+    layer.trainable = True
+    model.compile(keras.optimizers.Adam(0.01), CTCLoss(), jit_compile=False)
+    model.fit(speech(), labels(), verbose=0)
+    # But for a key's bias, which softmax takes out again, every weight has a gradient.
+    for variable, earlier in zip(layer.variables, before, strict=True):
+        moved = difference(variable, earlier) > 0
+        assert moved or variable.name.endswith(("k_proj.bias", "seed_generator_state"))
+
+
+def test_the_mask_reaches_layers_that_ask_for_one(base: Path) -> None:
+    recurrent = keras.layers.LSTM(5, kernel_initializer=keras.initializers.GlorotUniform(1))
+    model = sequential(SavedModelLayer(base), recurrent)
+    wanted = model({"speech": speech()[1:2, :1234], "lengths": LENGTHS[1:2]})
+    got = model({"speech": speech()[1:2], "lengths": LENGTHS[1:2]})
+    assert difference(got, wanted) < TOLERANCE
+    assert difference(model(speech()[1:2]), wanted) > 1e-3
+
+
+def test_export_of_a_model_with_it(base: Path, head: Any, tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((None,)), SavedModelLayer(base), head])
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    assert difference(exported.serve(speech()), model(speech())) < TOLERANCE
+
+
+def test_config(base: Path) -> None:
+    layer = SavedModelLayer(base, trainable=True, name="encoder")
+    config = layer.get_config()
+    assert config["path"] == str(base)
+    assert config["trainable"] is True
+    again = SavedModelLayer.from_config(config)
+    assert again.name == "encoder"
+    assert difference(again(speech()), layer(speech())) == 0
+
+
+def test_a_fresh_process_loads_the_file(base: Path, head: Any, tmp_path: Path) -> None:
+    model = functional(SavedModelLayer(base), head)
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "speech.npy", speech())
+    code = (
+        "import sys, keras, numpy as np\n"
+        "from wav2vec2_tf import SavedModelLayer\n"
+        "model = keras.saving.load_model(sys.argv[1])\n"
+        "speech = np.load(sys.argv[2])\n"
+        "logits = model({'speech': speech, 'lengths': np.array([4000, 1234, 399])})\n"
+        "np.save(sys.argv[3], logits)\n"
+    )
+    files = [tmp_path / name for name in ("model.keras", "speech.npy", "logits.npy")]
+    subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True)
+    wanted = model({"speech": speech(), "lengths": LENGTHS})
+    assert difference(np.load(files[-1]), wanted) < TOLERANCE
+
+
+# What is not right
+
+
+def test_a_file_whose_saved_model_is_gone_says_so(base: Path, head: Any, tmp_path: Path) -> None:
+    shutil.copytree(base, tmp_path / "saved")
+    model = sequential(SavedModelLayer(tmp_path / "saved"), head)
+    wanted = model(speech())
+    model.save(tmp_path / "model.keras")
+    (tmp_path / "saved").rename(tmp_path / "moved")
+    # The last line of what Keras makes of it.
+    with pytest.raises(TypeError, match=r"saved: there is no SavedModel.*load_weights[^\n]*\Z"):
+        keras.saving.load_model(tmp_path / "model.keras")
+    again = sequential(
+        SavedModelLayer(tmp_path / "moved"), keras.layers.Dense(VOCABULARY, name="head")
+    )
+    again(speech())
+    again.load_weights(tmp_path / "model.keras")
+    assert difference(again(speech()), wanted) == 0
+
+
+def test_other_folders(base: Path, tiny_folders: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no SavedModel") as raised:
+        SavedModelLayer(tmp_path / "none")
+    assert "\n" not in str(raised.value)
+    with pytest.raises(UserError, match="there is no SavedModel"):
+        SavedModelLayer(tiny_folders["group"])
+
+    module = tf.Module()
+    module.__call__ = tf.function(lambda x: x, input_signature=[tf.TensorSpec([None, 3])])
+    tf.saved_model.save(module, tmp_path / "other")
+    with pytest.raises(UserError, match="config.json") as raised:
+        SavedModelLayer(tmp_path / "other")
+    assert "\n" not in str(raised.value)
+
+    shutil.copytree(base, tmp_path / "damaged")
+    (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"no model")
+    with pytest.raises(UserError, match="not a SavedModel of this project") as raised:
+        SavedModelLayer(tmp_path / "damaged")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (np.zeros((2, SAMPLES), np.int16), "speech must be floating-point numbers.*got int16"),
+        (np.zeros((2, SAMPLES - 1), np.float32), r"shape \(None, 4000\), got .*\(2, 3999\)"),
+        (np.zeros(SAMPLES, np.float32), r"got float32 of shape \(4000,\)"),
+        (np.zeros((1, 2, 3), np.float32), r"speech must be .*got float32 of shape \(1, 2, 3\)"),
+        ([[0.1, 0.2], [0.3]], "pad the rows of a batch to one length"),
+        ((speech(), [1, 2]), r"lengths must be whole numbers of shape \(3,\).*\(2,\)"),
+        ((speech(), [1.0, 2.0, 3.0]), "lengths must be whole numbers .*got float32"),
+        ((speech(), mask_of(np.float32)), "attention_mask must be whole numbers .*got float32"),
+        ((speech(), mask_of(int)[:, :9]), r"attention_mask must be .*\(3, 4000\).*\(3, 9\)"),
+        ((speech(), LENGTHS, LENGTHS), "takes speech and its lengths, got 3 parts"),
+        ({"audio": speech()}, "takes speech, alone or with lengths or attention_mask; got audio"),
+        (
+            {"speech": speech(), "lengths": LENGTHS, "attention_mask": mask_of(int)},
+            "alone or with lengths or attention_mask; got speech, lengths, attention_mask",
+        ),
+        ({}, "got nothing"),
+    ],
+)
+def test_wrong_inputs(inputs: Any, message: str, random: Path) -> None:
+    with pytest.raises(UserError, match=message) as raised:
+        SavedModelLayer(random)(inputs)
+    assert "\n" not in str(raised.value)
+
+
+def test_wrong_symbolic_inputs(random: Path) -> None:
+    with pytest.raises(UserError, match=r"\(None, 4000\), got float32 of shape \(None, 3999\)"):
+        SavedModelLayer(random)(keras.Input((3999,)))

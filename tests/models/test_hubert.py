@@ -1,0 +1,97 @@
+"""HuBERT's positional convolution behind a batch norm against transformers'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import transformers
+from transformers.models.hubert.modeling_hubert import HubertPositionalConvEmbedding
+
+from tests.support import layer_reference, reference
+from tests.support.layer_reference import TOLERANCE
+from wav2vec2_tf.config import HubertConfig
+from wav2vec2_tf.encoder import PositionalConvEmbedding
+from wav2vec2_tf.hubert import BatchNormPositionalConv, hubert_positions
+
+HIDDEN = 12
+SIZES: dict[str, Any] = {
+    "hidden_size": HIDDEN,
+    "num_attention_heads": 2,
+    "num_conv_pos_embeddings": 6,
+    "num_conv_pos_embedding_groups": 3,
+}
+
+
+def positions(**changes: Any) -> tuple[Any, Any]:
+    sizes = {**SIZES, "conv_pos_batch_norm": True, **changes}
+    module = HubertPositionalConvEmbedding(transformers.HubertConfig(**sizes))
+    layer = hubert_positions(HubertConfig(**sizes), name="pos_conv_embed")
+    return layer_reference.pair(layer, module)
+
+
+@pytest.mark.parametrize("kernel", [1, 6, 7])
+@pytest.mark.parametrize("frames", [1, 2, 20])
+def test_equals_transformers(kernel: int, frames: int) -> None:
+    ours, theirs = positions(num_conv_pos_embeddings=kernel)
+    values = reference.noise(2, frames, HIDDEN)
+    wanted = layer_reference.run(theirs, values)
+    assert wanted.std() > 0.1
+    np.testing.assert_allclose(ours(values), wanted, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("mode", layer_reference.MODES)
+def test_padding_has_no_influence(mode: str) -> None:
+    ours, theirs = positions()
+    values, mask = layer_reference.ragged(HIDDEN, np.nan)
+    got = layer_reference.compiled(ours, mode, HIDDEN, masked=True)(values, mask)
+    for row, frames in enumerate(layer_reference.RAGGED):
+        if frames:
+            wanted = layer_reference.run(theirs, values[row : row + 1, :frames])[0]
+            np.testing.assert_allclose(got[row, :frames], wanted, rtol=0, atol=TOLERANCE)
+    assert np.isfinite(got).all()
+
+
+def test_without_a_mask_padding_counts_as_it_does_in_transformers() -> None:
+    ours, theirs = positions()
+    values, _ = layer_reference.ragged(HIDDEN, 0.0)
+    np.testing.assert_allclose(
+        ours(values), layer_reference.run(theirs, values), rtol=0, atol=TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_gradients_do_not_see_the_padding(training: bool) -> None:
+    ours, _ = positions()
+
+    def call(values: Any, mask: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        return ours(values, mask, training=training), mask
+
+    found = [
+        layer_reference.gradients(call, ours, *layer_reference.ragged(HIDDEN, fill))
+        for fill in (0.0, np.nan)
+    ]
+    for zeros, nans in zip(*found, strict=True):
+        assert np.abs(zeros).max() > 0
+        np.testing.assert_array_equal(zeros, nans)
+
+
+def test_half_precision() -> None:
+    with layer_reference.policy("mixed_float16"):
+        ours, theirs = positions()
+    values = reference.noise(2, 20, HIDDEN)
+    got = ours(values)
+    assert got.dtype == tf.float16
+    np.testing.assert_allclose(got, layer_reference.run(theirs, values), rtol=0, atol=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("batch_norm", "kind"), [(True, BatchNormPositionalConv), (False, PositionalConvEmbedding)]
+)
+def test_the_config_chooses(batch_norm: bool, kind: type) -> None:
+    config = HubertConfig(**SIZES, conv_pos_batch_norm=batch_norm)
+    layer = hubert_positions(config, name="pos_conv_embed")
+    assert type(layer) is kind
+    assert layer.name == "pos_conv_embed"

@@ -1,0 +1,239 @@
+"""WavLM's gated attention against transformers': alone, and in the whole encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+import transformers
+from transformers.models.wavlm import modeling_wavlm
+
+from tests.support import layer_reference, reference
+from tests.support.layer_reference import TOLERANCE
+from wav2vec2_tf.config import WavLMConfig
+from wav2vec2_tf.encoder import Encoder
+from wav2vec2_tf.lengths import attention_bias, silence_padding
+from wav2vec2_tf.wavlm import GatedAttention, distance_buckets
+
+HIDDEN, HEADS = 12, 3
+SIZES: dict[str, Any] = {
+    "hidden_size": HIDDEN,
+    "num_attention_heads": HEADS,
+    "num_hidden_layers": 2,
+    "intermediate_size": 16,
+    "num_buckets": 12,
+    "max_bucket_distance": 8,
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 3,
+}
+NO_DROPOUT = dict.fromkeys(
+    ("attention_dropout", "hidden_dropout", "activation_dropout", "layerdrop"), 0.0
+)
+
+
+def attentions(index: int = 0, **changes: Any) -> tuple[Any, Any]:
+    sizes = {**SIZES, **NO_DROPOUT, **changes}
+    module = modeling_wavlm.WavLMAttention(
+        HIDDEN,
+        HEADS,
+        num_buckets=sizes["num_buckets"],
+        max_distance=sizes["max_bucket_distance"],
+        has_relative_position_bias=index == 0,
+    )
+    layer = GatedAttention(WavLMConfig(**sizes), index, name="attention")
+    return layer_reference.pair(layer, module)
+
+
+@pytest.fixture
+def per_head(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """The weights of every call of torch's attention before they are averaged over the heads."""
+    seen: list[np.ndarray] = []
+    original = torch.nn.functional.multi_head_attention_forward
+
+    def attend(*arguments: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        output, weights = original(*arguments, **options, average_attn_weights=False)
+        seen.append(weights.numpy())
+        return output, weights.mean(dim=1)
+
+    monkeypatch.setattr(torch.nn.functional, "multi_head_attention_forward", attend)
+    return seen
+
+
+# The attention
+
+
+@pytest.mark.parametrize("frames", [1, 2, 9, 40])  # 8 is the greatest distance
+def test_first_layer_equals_transformers(frames: int, per_head: list[np.ndarray]) -> None:
+    ours, theirs = attentions()
+    values = reference.noise(2, frames, HIDDEN)
+    with torch.inference_mode():
+        wanted, _, bias = theirs(torch.from_numpy(values))
+    position_bias = ours.position_bias(frames)
+    np.testing.assert_array_equal(position_bias, bias[:HEADS].numpy())
+    got, weights = ours(values, position_bias=position_bias)
+    np.testing.assert_allclose(got, wanted.numpy(), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(weights, per_head[0], rtol=0, atol=TOLERANCE)
+
+
+def test_later_layers_gate_the_bias_of_the_first(per_head: list[np.ndarray]) -> None:
+    ours, theirs = attentions(index=1)
+    assert not hasattr(theirs, "rel_attn_embed")
+    values = reference.noise(2, 9, HIDDEN)
+    bias = reference.noise(HEADS, 9, 9)
+    with torch.inference_mode():
+        wanted, _, _ = theirs(
+            torch.from_numpy(values), position_bias=torch.from_numpy(np.tile(bias, (2, 1, 1)))
+        )
+    got, weights = ours(values, position_bias=bias)
+    np.testing.assert_allclose(got, wanted.numpy(), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(weights, per_head[0], rtol=0, atol=TOLERANCE)
+
+
+def test_long_speech_at_the_published_distances(per_head: list[np.ndarray]) -> None:
+    """900 frames (18 s) are more than the 800 that the embedding tells apart."""
+    ours, theirs = attentions(num_buckets=320, max_bucket_distance=800)
+    values = reference.noise(1, 900, HIDDEN)
+    with torch.inference_mode():
+        wanted, _, bias = theirs(torch.from_numpy(values))
+    position_bias = ours.position_bias(900)
+    np.testing.assert_array_equal(position_bias, bias.numpy())
+    got, weights = ours(values, position_bias=position_bias)
+    np.testing.assert_allclose(got, wanted.numpy(), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(weights, per_head[0], rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("num_buckets", [4, 5, 12, 32, 64, 320])
+@pytest.mark.parametrize("max_distance", [81, 100, 128, 256, 800, 1024])
+def test_buckets_equal_transformers(num_buckets: int, max_distance: int) -> None:
+    """At powers of two an edge of a bucket may fall on a whole distance: rounding decides."""
+    theirs = modeling_wavlm.WavLMAttention(
+        HIDDEN, HEADS, num_buckets=num_buckets, max_distance=max_distance
+    )
+    distances = torch.arange(-2 * max_distance, 2 * max_distance + 1)
+    wanted = theirs._relative_positions_bucket(distances).numpy()
+    clipped = np.clip(distances.numpy(), -max_distance, max_distance)
+    got = distance_buckets(num_buckets, max_distance)[clipped + max_distance]
+    np.testing.assert_array_equal(got, wanted)
+    assert got.max() < num_buckets
+
+
+@pytest.mark.parametrize("mode", layer_reference.MODES)
+def test_attention_does_not_see_padding(mode: str, per_head: list[np.ndarray]) -> None:
+    ours, theirs = attentions()
+
+    def call(values: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        values = silence_padding(values, mask)
+        position_bias = ours.position_bias(tf.shape(values)[1])
+        return ours(values, attention_bias(mask, values.dtype), position_bias)
+
+    values, mask = layer_reference.ragged(HIDDEN, np.nan)
+    got, weights = layer_reference.compiled(call, mode, HIDDEN, masked=True)(values, mask)
+    assert np.isfinite(got).all()
+    for row, frames in enumerate(layer_reference.RAGGED):
+        if not frames:
+            continue
+        with torch.inference_mode():
+            wanted = theirs(torch.from_numpy(values[row : row + 1, :frames]))[0][0].numpy()
+        np.testing.assert_allclose(got[row, :frames], wanted, rtol=0, atol=TOLERANCE)
+        of_row = np.asarray(weights)[row, :, :frames]
+        np.testing.assert_allclose(of_row[..., :frames], per_head.pop()[0], rtol=0, atol=TOLERANCE)
+        np.testing.assert_array_equal(of_row[..., frames:], 0)
+
+
+# The encoder
+
+
+def encoders(stable: bool, **changes: Any) -> tuple[Any, Any]:
+    sizes = {**SIZES, **NO_DROPOUT, "do_stable_layer_norm": stable, **changes}
+    theirs = transformers.WavLMConfig(**sizes)
+    kind = modeling_wavlm.WavLMEncoderStableLayerNorm if stable else modeling_wavlm.WavLMEncoder
+    layer = Encoder(WavLMConfig(**sizes), attention=GatedAttention, name="encoder")
+    return layer_reference.pair(layer, kind(theirs))
+
+
+def run(encoder: torch.nn.Module, values: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return encoder(torch.from_numpy(values.copy())).last_hidden_state.numpy()
+
+
+@pytest.mark.parametrize("stable", [False, True])
+def test_encoder_equals_transformers(stable: bool, per_head: list[np.ndarray]) -> None:
+    ours, theirs = encoders(stable)
+    values = reference.noise(2, 20, HIDDEN)
+    wanted = run(theirs, values)
+    assert wanted.std() > 0.1
+    got = ours(values, output_attentions=True)
+    np.testing.assert_allclose(got.last_hidden_state, wanted, rtol=0, atol=TOLERANCE)
+    for ours_, theirs_ in zip(got.attentions, per_head, strict=True):
+        np.testing.assert_allclose(ours_, theirs_, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("mode", "stable"), [("eager", False), ("tf.function", False), ("jit_compile", True)]
+)
+def test_encoder_does_not_see_padding(mode: str, stable: bool) -> None:
+    ours, theirs = encoders(stable)
+
+    def call(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        return ours(values, mask).last_hidden_state
+
+    values, mask = layer_reference.ragged(HIDDEN, np.nan)
+    got = layer_reference.compiled(call, mode, HIDDEN, masked=True)(values, mask)
+    for row, frames in enumerate(layer_reference.RAGGED):
+        if frames:
+            wanted = run(theirs, values[row : row + 1, :frames])[0]
+            np.testing.assert_allclose(got[row, :frames], wanted, rtol=0, atol=TOLERANCE)
+        np.testing.assert_array_equal(got[row, frames:], 0)
+
+
+@pytest.mark.parametrize("mode", ["eager", "jit_compile"])
+def test_gradients_do_not_see_the_padding(mode: str) -> None:
+    ours, _ = encoders(stable=False)
+
+    def call(values: tf.Tensor, mask: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            states = ours(values, mask, training=True).last_hidden_state
+            loss = tf.reduce_sum(tf.where(mask[..., tf.newaxis], tf.sin(3 * states), 0.0))
+        gradients = tape.gradient(loss, [v.value for v in ours.trainable_variables])
+        return [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+    call = layer_reference.compiled(call, mode, HIDDEN, masked=True)
+    zeros, nans = (call(*layer_reference.ragged(HIDDEN, fill)) for fill in (0.0, np.nan))
+    for variable, one, other in zip(ours.trainable_variables, zeros, nans, strict=True):
+        assert np.abs(one).max() > 0, variable.path
+        np.testing.assert_array_equal(one, other)
+
+
+def test_gradients_equal_torch() -> None:
+    ours, theirs = attentions()
+    values = reference.noise(2, 12, HIDDEN)
+    got = layer_reference.gradients(
+        lambda v, mask: (ours(v, position_bias=ours.position_bias(12))[0], mask),
+        ours,
+        values,
+        None,
+    )
+    torch.sin(3 * theirs(torch.from_numpy(values))[0]).sum().backward()
+    wanted = {
+        "rel_attn_embed/embeddings": theirs.rel_attn_embed.weight.grad,
+        "gru_rel_pos_linear/kernel": theirs.gru_rel_pos_linear.weight.grad.T,
+        "gru_rel_pos_const": theirs.gru_rel_pos_const.grad,
+        "q_proj/kernel": theirs.q_proj.weight.grad.T,
+    }
+    for variable, gradient in zip(ours.trainable_variables, got, strict=True):
+        expected = wanted.pop(variable.path.removeprefix("attention/"), None)
+        if expected is not None:
+            np.testing.assert_allclose(gradient, expected.numpy(), rtol=0, atol=1e-4)
+    assert not wanted
+
+
+def test_half_precision() -> None:
+    with layer_reference.policy("mixed_float16"):
+        ours, theirs = encoders(stable=False)
+    values = reference.noise(2, 20, HIDDEN)
+    got = ours(values).last_hidden_state
+    assert got.dtype == tf.float16
+    np.testing.assert_allclose(got, run(theirs, values), rtol=0, atol=5e-2)

@@ -1,0 +1,642 @@
+"""The service as its clients meet it: OpenAI's own client, and those who mean no good."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import httpx
+import numpy as np
+import openai
+import pytest
+import soundfile
+import tensorflow as tf
+
+from tests.support.paths import CORPUS
+from tests.support.server import PATIENCE, Running, serving, wait_until
+from wav2vec2_tf import audio, long_form, service, subtitles
+from wav2vec2_tf.cli import main
+from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.service import serve, served
+from wav2vec2_tf.service.app import Settings
+from wav2vec2_tf.transcribe import Recognizer
+from wav2vec2_tf.transcript import Transcript
+
+FILES = sorted((CORPUS / "1003" / "1").glob("*.flac"))
+FILE = FILES[12]
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Recognizer:
+    return Recognizer.load(BUNDLED_MODEL)
+
+
+@pytest.fixture(scope="module")
+def heard(bundled: Recognizer) -> Transcript:
+    """What the model hears in `FILE`, alone."""
+    return bundled.transcribe([audio.load(FILE)])[0]
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of 40 s: four windows."""
+    speech = np.concatenate([audio.load(file) for file in FILES])[: 40 * 16000]
+    assert len(speech) == 40 * 16000
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    soundfile.write(path, speech, 16000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(bundled: Recognizer) -> Iterator[Running]:
+    with serving(bundled) as running:
+        yield running
+
+
+def client(running: Running, key: str = "any", **options: object) -> openai.OpenAI:
+    options = {"max_retries": 0, "timeout": PATIENCE, **options}
+    return openai.OpenAI(base_url=f"{running.url}/v1", api_key=key, **options)
+
+
+def test_openai_formats(server: Running, heard: Transcript) -> None:
+    seconds = len(audio.load(FILE)) / 16000
+    with client(server) as openai_client:
+        create = openai_client.audio.transcriptions.create
+        assert create(model="bundled", file=FILE).text == heard.text
+        written = {"text": "txt", "srt": "srt", "vtt": "vtt"}
+        for form, name in written.items():
+            found = create(model="bundled", file=FILE, response_format=form)
+            assert found == subtitles.FORMATS[name]("", seconds, heard)
+
+
+def test_openai_verbose_json(server: Running, heard: Transcript) -> None:
+    with client(server) as openai_client:
+        found = openai_client.audio.transcriptions.create(
+            model="bundled",
+            file=FILE,
+            response_format="verbose_json",
+            timestamp_granularities=["word", "segment"],
+            temperature=0,
+            prompt="without effect",
+        )
+        assert found.text == heard.text
+        assert found.duration == len(audio.load(FILE)) / 16000
+        words = [(word.word, word.start, word.end) for word in found.words or []]
+        assert words == [(word.text, word.start, word.end) for word in heard.words]
+        for word, alone in zip(found.words or [], heard.words, strict=True):
+            assert word.confidence == pytest.approx(alone.confidence, abs=1e-4)
+        segments = found.segments or []
+        assert " ".join(segment.text for segment in segments) == heard.text
+        assert [segment.id for segment in segments] == list(range(len(segments)))
+        for segment in segments:
+            assert 0 <= segment.start < segment.end <= found.duration
+            assert segment.avg_logprob <= 0
+            assert segment.compression_ratio > 0
+        only_segments = openai_client.audio.transcriptions.create(
+            model="bundled", file=FILE, response_format="verbose_json"
+        )
+        assert only_segments.words is None
+        assert only_segments.segments
+
+
+def test_a_long_recording_has_segments_as_its_subtitles(
+    server: Running, bundled: Recognizer, long: Path
+) -> None:
+    alone = long_form.transcribe(bundled, long)
+    with client(server) as openai_client:
+        found = openai_client.audio.transcriptions.create(
+            model="bundled", file=long, response_format="verbose_json"
+        )
+    assert found.text == alone.text
+    cues = subtitles.cues(alone.words, found.duration)
+    assert [segment.start for segment in found.segments or []] == [cue.start for cue in cues]
+    assert len(cues) > 3
+
+
+def test_openai_models(server: Running) -> None:
+    with client(server) as openai_client:
+        (model,) = openai_client.models.list()
+        assert (model.id, model.object) == ("bundled", "model")
+        assert model.decodings == ["greedy"]
+        assert openai_client.models.retrieve("bundled") == model
+        with pytest.raises(openai.NotFoundError, match=r"there is no model 'bundlet'; did you"):
+            openai_client.models.retrieve("bundlet")
+        with pytest.raises(openai.NotFoundError) as error:
+            openai_client.audio.transcriptions.create(model="whisper-1", file=FILE)
+        assert (error.value.code, error.value.param) == ("model_not_found", "model")
+
+
+def test_api_keys(bundled: Recognizer, heard: Transcript) -> None:
+    keys = serve.api_keys(None, "one, two")
+    with serving(bundled, Settings(api_keys=keys)) as guarded:
+        for key in ("", "three", "one, two", "one two"):
+            with client(guarded, key or "x") as wrong, pytest.raises(openai.AuthenticationError):
+                wrong.audio.transcriptions.create(model="bundled", file=FILE)
+        for path in ("v1/models", "v1/models/bundled", "metrics"):
+            assert httpx.get(f"{guarded.url}/{path}").status_code == 401
+        assert httpx.get(f"{guarded.url}/health").status_code == 200
+        for key in ("one", "two"):
+            with client(guarded, key) as right:
+                assert right.audio.transcriptions.create(model="bundled", file=FILE).text
+
+
+def test_keys_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("one\n\n two \n")
+    assert serve.api_keys(str(file), "") == serve.api_keys(None, "one,two")
+    file.write_text("\n")
+    for given in ((str(file), ""), (str(tmp_path / "none"), ""), (None, " , ")):
+        with pytest.raises(UserError, match="key"):
+            serve.api_keys(*given)
+    assert serve.api_keys(None, "") == frozenset()
+
+
+def test_too_large_and_too_long(bundled: Recognizer, tmp_path: Path, long: Path) -> None:
+    settings = Settings(max_bytes=1_500_000, max_seconds=20)
+    with serving(bundled, settings) as small, client(small) as openai_client:
+        create = openai_client.audio.transcriptions.create
+        for size in (1_500_001, 3_000_000, 30_000_000):
+            with pytest.raises(openai.APIStatusError, match="more than 1.5 MB") as error:
+                create(model="bundled", file=("big.wav", b"0" * size))
+            assert (error.value.status_code, error.value.code) == (413, "too_large")
+        with pytest.raises(openai.APIStatusError, match="longer than 20 s") as error:
+            create(model="bundled", file=long)
+        assert (error.value.status_code, error.value.code) == (413, "audio_too_long")
+        assert create(model="bundled", file=FILE).text
+
+
+def bomb(path: Path, seconds: int) -> Path:
+    """Silence, as FLAC: next to nothing on disk."""
+    soundfile.write(path, np.zeros(8000 * seconds, np.int16), 8000, format="FLAC")
+    return path
+
+
+def test_decompression_bombs_are_refused_early(bundled: Recognizer, tmp_path: Path) -> None:
+    path = bomb(tmp_path / "bomb.flac", 1200)
+    assert path.stat().st_size < 50_000
+    decoded: list[int] = []
+    blocks = audio.blocks
+
+    def counted(source: audio.AudioSource) -> Iterator[np.ndarray]:
+        for block in blocks(source):
+            decoded.append(len(block))
+            yield block
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(served.audio, "blocks", counted)
+        with serving(bundled, Settings(max_seconds=60)) as running, client(running) as asked:
+            with pytest.raises(openai.APIStatusError, match="longer than 60 s") as error:
+                asked.audio.transcriptions.create(model="bundled", file=path)
+            assert error.value.status_code == 413
+    assert sum(decoded) < 80 * 16000
+
+
+class Held:
+    """Logits that wait until they may be computed."""
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        self.may, self.begun = threading.Event(), threading.Event()
+        self.recognizer = replace(recognizer, logits=self)
+        self._logits = recognizer.logits
+
+    def __call__(self, *batch: tf.Tensor) -> tf.Tensor:
+        self.begun.set()
+        assert self.may.wait(PATIENCE)
+        return self._logits(*batch)
+
+
+@pytest.fixture
+def held(bundled: Recognizer) -> Iterator[Held]:
+    made = Held(bundled)
+    yield made
+    made.may.set()
+
+
+def nothing_left(running: Running) -> bool:
+    """No temporary file, and nothing in work."""
+    its = running.service
+    busy = its.workers.active or its.streaming.active or its.uploading or its.batcher.waiting
+    return not (busy or any(its.folder.iterdir()))
+
+
+def test_a_full_queue_is_answered_429(held: Held, heard: Transcript) -> None:
+    with (
+        serving(held.recognizer, Settings(queue=2)) as running,
+        client(running) as asked,
+        ThreadPoolExecutor() as pool,
+    ):
+        create = partial(asked.audio.transcriptions.create, model="bundled", file=FILE)
+        waiting = [pool.submit(create) for _ in range(2)]
+        wait_until(lambda: running.service.workers.active == 2)
+        with pytest.raises(openai.RateLimitError, match="try again") as error:
+            create()
+        assert int(error.value.response.headers["Retry-After"]) >= 1
+        held.may.set()
+        assert [future.result(PATIENCE).text for future in waiting] == [heard.text] * 2
+        assert create().text == heard.text
+        wait_until(lambda: nothing_left(running))
+
+
+def test_a_client_that_leaves_is_not_computed_for(held: Held, heard: Transcript) -> None:
+    with serving(held.recognizer) as running:
+        with socket_of(running) as one, socket_of(running) as other:
+            one.sendall(request(form(FILE.read_bytes())))
+            assert held.begun.wait(PATIENCE)
+            other.sendall(request(form(FILE.read_bytes())))
+            wait_until(lambda: running.service.batcher.waiting == 1)
+            other.close()
+            wait_until(lambda: running.service.batcher.waiting == 0)
+            held.may.set()
+            assert heard.text.encode() in answered(one)
+        wait_until(lambda: nothing_left(running))
+
+
+def test_a_client_that_leaves_while_it_sends(server: Running) -> None:
+    content = request(form(FILE.read_bytes()))
+    for sent in (10, 200, len(content) // 2, len(content) - 1):
+        with socket_of(server) as socket:
+            socket.sendall(content[:sent])
+            wait_until(lambda sent=sent: sent < 200 or server.service.uploading == 1)
+        wait_until(lambda: nothing_left(server))
+
+
+def test_slow_senders_are_given_up(bundled: Recognizer) -> None:
+    content = request(form(FILE.read_bytes()))
+    with (
+        serving(bundled, Settings(upload_seconds=0.5)) as running,
+        socket_of(running) as socket,
+    ):
+        socket.sendall(content[: len(content) // 2])
+        answer = answered(socket)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"took longer than 0.5 s" in answer
+        wait_until(lambda: nothing_left(running))
+
+
+def test_what_takes_too_long_is_answered_504(held: Held) -> None:
+    with serving(held.recognizer, Settings(timeout=0.5)) as running, client(running) as asked:
+        with pytest.raises(openai.InternalServerError, match="longer than 0.5 s") as error:
+            asked.audio.transcriptions.create(model="bundled", file=FILE)
+        assert error.value.status_code == 504
+        held.may.set()
+        wait_until(lambda: nothing_left(running))
+
+
+def test_a_model_that_fails_tells_nothing_of_itself(
+    bundled: Recognizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*batch: tf.Tensor) -> tf.Tensor:
+        raise RuntimeError("secret, in /some/path")
+
+    with serving(replace(bundled, logits=fails)) as running, client(running) as asked:
+        with pytest.raises(openai.InternalServerError) as error:
+            asked.audio.transcriptions.create(model="bundled", file=FILE)
+        assert error.value.status_code == 500
+        assert error.value.body == {
+            **{"message": "the server failed", "type": "server_error"},
+            **{"param": None, "code": "internal_error"},
+        }
+        wait_until(lambda: nothing_left(running))
+    assert "secret" in caplog.text  # for who runs the server
+
+
+BAD_FILES = {
+    "empty": (b"", 400),
+    "text": (b"no audio at all" * 100, 400),
+    "cut": (FILE.read_bytes()[:2000], 400),
+    "noise": (np.random.default_rng(0).bytes(100_000), 400),
+    "flac of noise": (b"fLaC" + np.random.default_rng(0).bytes(100_000), 400),
+    "wav of noise": (b"RIFF\0\0\0\0WAVEfmt " + np.random.default_rng(0).bytes(100_000), 400),
+    "mp3 of noise": (b"ID3\4\0\0" + b"\xff\xfb\x90" * 5000, 400),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_what_is_no_audio(server: Running, name: str) -> None:
+    content, status = BAD_FILES[name]
+    answer = httpx.post(
+        f"{server.url}/v1/audio/transcriptions",
+        files={"file": ("../../etc/passwd.wav", content)},
+        timeout=PATIENCE,
+    )
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (status, "invalid_audio")
+    for secret in (str(server.service.folder), "Traceback", "upload-", "passwd"):
+        assert secret not in error["message"]
+    assert nothing_left(server)
+
+
+def test_too_short_and_not_finite(server: Running, tmp_path: Path) -> None:
+    infinite, short = tmp_path / "infinite.wav", tmp_path / "short.wav"
+    soundfile.write(infinite, np.array([0.0, np.inf] * 500), 16000, subtype="FLOAT")
+    soundfile.write(short, np.zeros(399), 16000)
+    with client(server) as asked:
+        for path, message in ((infinite, "NaN or infinite"), (short, "too few")):
+            with pytest.raises(openai.BadRequestError, match=message):
+                asked.audio.transcriptions.create(model="bundled", file=path)
+
+
+BAD_FIELDS = {
+    "response_format": "xml",
+    "temperature": "hot",
+    "timestamp_granularities[]": "word",  # of json
+    "decoding": "lm",
+    "stream": "true",
+    "language": "../x",
+    "chunking": "auto",
+}
+
+
+@pytest.mark.parametrize("field", BAD_FIELDS)
+def test_fields_that_cannot_be_taken(server: Running, field: str) -> None:
+    answer = httpx.post(
+        f"{server.url}/v1/audio/transcriptions",
+        files={"file": FILE.read_bytes()},
+        data={field: BAD_FIELDS[field]},
+        timeout=PATIENCE,
+    )
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, field)
+    assert error["type"] == "invalid_request_error"
+    assert nothing_left(server)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "multipart/form-data; boundary=x"),
+        (b"", "multipart/form-data"),
+        (b"", "text/plain"),
+        (b'{"file": "x"}', "application/json"),
+        (b"--x\r\nnonsense", "multipart/form-data; boundary=x"),
+        (b"\0" * 10_000, "multipart/form-data; boundary=x"),
+        (b"--x\r\nContent-Disposition: form-data\r\n\r\n", "multipart/form-data; boundary=x"),
+        (
+            b"--x\r\nContent-Disposition: form-data; name=file\r\n\r\nno file\r\n--x--\r\n",
+            "multipart/form-data; boundary=x",
+        ),
+        (
+            b"".join(
+                b'--x\r\nContent-Disposition: form-data; name="n%d"\r\n\r\n\r\n' % i
+                for i in range(1000)
+            )
+            + b"--x--\r\n",
+            "multipart/form-data; boundary=x",
+        ),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\n'
+            + b"x" * 100_000
+            + b"\r\n--x--\r\n",
+            "multipart/form-data; boundary=x",
+        ),
+    ],
+)
+def test_garbage_bodies(server: Running, content: bytes, kind: str) -> None:
+    answer = httpx.post(
+        f"{server.url}/v1/audio/transcriptions",
+        content=content,
+        headers={"content-type": kind},
+        timeout=PATIENCE,
+    )
+    assert answer.status_code == 400
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    assert nothing_left(server)
+
+
+def test_what_is_no_http(server: Running) -> None:
+    with socket_of(server) as socket:
+        socket.sendall(b"\x16\x03\x01\0\xff\xff nonsense\r\n\r\n")
+        assert socket.recv(65536).startswith(b"HTTP/1.1 400")
+    assert httpx.get(f"{server.url}/health").json() == {"status": "ready"}
+
+
+def test_connections_without_a_request_are_closed(
+    bundled: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.server, "HEAD_SECONDS", 0.5)
+    with serving(bundled) as running, socket_of(running) as silent, socket_of(running) as slow:
+        slow.sendall(b"GET /health HTTP/1.1\r\nHost:")
+        assert silent.recv(1) == slow.recv(1) == b""
+
+
+def test_unknown_routes_and_methods(server: Running) -> None:
+    for method, path, status in (
+        ("GET", "v1/nothing", 404),
+        ("GET", "v1/audio/transcriptions", 405),
+        ("GET", "", 404),
+        ("POST", "v1/models", 405),
+    ):
+        answer = httpx.request(method, f"{server.url}/{path}")
+        assert answer.status_code == status
+        assert answer.json()["error"]["type"]
+
+
+def test_languages(bundled: Recognizer, heard: Transcript) -> None:
+    """Of a model that says which it knows, and of one that does not."""
+    models = {
+        "many": served.ServedModel("many", {"eng": bundled, "fra": bundled}),
+        "one": served.ServedModel("one", {None: bundled}),
+    }
+    with serving(models=models) as running, client(running) as asked:
+        create = partial(
+            asked.audio.transcriptions.create, file=FILE, response_format="verbose_json"
+        )
+        assert asked.models.retrieve("many").languages == ["eng", "fra"]
+        assert create(model="many", language="fra").language == "fra"
+        assert create(model="many").language == "eng"
+        assert create(model="one", language="en").language == "en"
+        assert create(model="one").language == "unknown"
+        with pytest.raises(openai.BadRequestError, match="does not know .* eng, fra"):
+            create(model="many", language="deu")
+
+
+def test_decodings(bundled: Recognizer, heard: Transcript) -> None:
+    """The server's own is the usual one, and greedy decoding may be asked for."""
+    decoded = Transcript("BY THE DECODER", ())
+    recognizer = replace(bundled, decoder=lambda logits, seconds_per_frame: decoded)
+    with serving(recognizer) as running, client(running) as asked:
+        assert asked.models.retrieve("bundled").decodings == ["lm", "greedy"]
+        create = partial(asked.audio.transcriptions.create, model="bundled", file=FILE)
+        assert create().text == create(extra_body={"decoding": "lm"}).text == decoded.text
+        assert create(extra_body={"decoding": "greedy"}).text == heard.text
+
+
+def test_metrics(bundled: Recognizer) -> None:
+    with serving(bundled) as running, client(running) as asked:
+        for _ in range(2):
+            asked.audio.transcriptions.create(model="bundled", file=FILE)
+        with pytest.raises(openai.NotFoundError):
+            asked.audio.transcriptions.create(model="other", file=FILE)
+        httpx.get(f"{running.url}/no/such/route")
+        text = httpx.get(f"{running.url}/metrics").text
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+    route = 'route="/v1/audio/transcriptions"'
+    seconds = len(audio.load(FILE)) / 16000
+    for name, value in {
+        f'requests_total{{{route},status="200"}}': 2,
+        f'requests_total{{{route},status="404"}}': 1,
+        'requests_total{route="other",status="404"}': 1,
+        f"request_seconds_count{{{route}}}": 3,
+        'rejected_total{code="model_not_found"}': 1,
+        'audio_seconds_total{model="bundled"}': 2 * seconds,
+        "batch_rows_sum": 2,
+        "batch_seconds_count": 2,
+        "queue_rows": 0,
+        "recordings": 0,
+        "uploads": 0,
+        "streams": 0,
+    }.items():
+        assert float(values[f"wav2vec2_tf_{name}"]) == pytest.approx(value), name
+
+
+def test_a_stop_lets_what_has_begun_end(bundled: Recognizer, heard: Transcript) -> None:
+    content = request(form(FILE.read_bytes()))
+    with serving(bundled) as running, socket_of(running) as socket:
+        socket.sendall(content[:5000])
+        wait_until(lambda: running.service.uploading == 1)
+        running.stop()
+        wait_until(lambda: httpx.get(f"{running.url}/health").status_code == 503)
+        with client(running) as asked, pytest.raises(openai.InternalServerError) as error:
+            asked.audio.transcriptions.create(model="bundled", file=FILE)
+        assert (error.value.status_code, error.value.code) == (503, "stopping")
+        socket.sendall(content[5000:])
+        answer = answered(socket)
+        assert heard.text.encode() in answer
+        assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_a_stop_does_not_wait_for_ever(held: Held) -> None:
+    with (
+        ThreadPoolExecutor() as pool,
+        serving(held.recognizer, drain_seconds=0.5) as running,
+        client(running) as asked,
+    ):
+        begun = pool.submit(asked.audio.transcriptions.create, model="bundled", file=FILE)
+        assert held.begun.wait(PATIENCE)
+        waits = pool.submit(asked.audio.transcriptions.create, model="bundled", file=FILE)
+        wait_until(lambda: running.service.batcher.waiting == 1)
+        running.stop()
+        error = waits.exception(PATIENCE)
+        assert isinstance(error, openai.InternalServerError)
+        assert error.status_code == 503
+        held.may.set()
+        assert isinstance(begun.exception(PATIENCE), openai.APIError)
+
+
+def test_the_command(tmp_path: Path, heard: Transcript) -> None:
+    """From its first line to the end after a signal, with a request in work at that time."""
+    keys = tmp_path / "keys"
+    keys.write_text("secret-key\n")
+    command = [sys.executable, "-m", "wav2vec2_tf.cli", "serve", "--port", "0"]
+    command += ["--model", f"mine={BUNDLED_MODEL}", "--api-key-file", str(keys)]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "WAV2VEC2_TF_API_KEYS": "other-key"}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    with process:
+        assert process.stderr is not None and process.stdout is not None
+        try:
+            lines = []
+            while not lines or not lines[-1].startswith("listening on "):
+                lines.append(process.stderr.readline())
+                assert lines[-1], lines
+            assert lines[:-1] == ["loading mine\n", "warming up\n"]
+            url = lines[-1].split()[-1]
+            for key in ("secret-key", "other-key"):
+                with openai.OpenAI(base_url=f"{url}/v1", api_key=key, timeout=PATIENCE) as asked:
+                    found = asked.audio.transcriptions.create(model="mine", file=FILE)
+                assert found.text == heard.text
+            content = request(form(FILE.read_bytes()), "secret-key")
+            address = httpx.URL(url)
+            with socket.create_connection((address.host, address.port or 0), PATIENCE) as sending:
+                sending.sendall(content[:5000])
+                metrics = {"Authorization": "Bearer secret-key"}
+                wait_until(lambda: "uploads 1" in httpx.get(f"{url}/metrics", headers=metrics).text)
+                process.send_signal(signal.SIGTERM)
+                wait_until(lambda: httpx.get(f"{url}/health").status_code == 503)
+                sending.sendall(content[5000:])
+                assert heard.text.encode() in answered(sending)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+        assert process.stderr.read() == process.stdout.read() == ""
+    assert list(tmp_path.iterdir()) == [keys]
+
+
+def test_bad_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for arguments, complaint in (
+            (["--port", port], "in use"),
+            (["--host", "no.such.host.invalid"], "--host no.such.host.invalid"),
+            (["--api-key-file", str(tmp_path / "none")], "--api-key-file"),
+            (["--port", "0", "--model", "x=/no/such/model"], "/no/such/model"),
+            (["--port", "0", "--model", "=x"], "NAME=SOURCE"),
+            (["--port", "0", "--lm-weight", "1"], "--lm-weight"),
+            (["--port", "0", "--window", "1000"], "window"),
+            (["--port", "0", "--target-lang", "fra"], "language"),
+        ):
+            assert main(["serve", *arguments]) == 1
+            *_, line = capsys.readouterr().err.splitlines()
+            assert line.startswith("error: ")
+            assert complaint in line
+    for arguments in (["--port", "65536"], ["--queue", "0"], ["--timeout", "nan"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["serve", *arguments])
+        assert stop.value.code == 2
+
+
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "wav2vec2_tf.service.server")
+    monkeypatch.delattr(service, "server")
+    assert main(["serve", "--port", "0"]) == 1
+    assert "pip install 'wav2vec2-tf[serve]'" in capsys.readouterr().err
+
+
+def socket_of(running: Running) -> socket.socket:
+    url = httpx.URL(running.url)
+    return socket.create_connection((url.host, url.port or 0), timeout=PATIENCE)
+
+
+def answered(connection: socket.socket) -> bytes:
+    """A whole answer, which may come in pieces."""
+    answer = b""
+    while not (length := re.search(rb"content-length: (\d+)\r\n", answer)) or (
+        len(answer.partition(b"\r\n\r\n")[2]) < int(length[1])
+    ):
+        piece = connection.recv(65536)
+        assert piece, answer
+        answer += piece
+    return answer
+
+
+def form(content: bytes) -> bytes:
+    return (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.flac"\r\n\r\n'
+        + content
+        + b"\r\n--x--\r\n"
+    )
+
+
+def request(body: bytes, key: str = "any") -> bytes:
+    head = (
+        "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\n"
+        f"Authorization: Bearer {key}\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body

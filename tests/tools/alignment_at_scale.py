@@ -1,0 +1,58 @@
+"""Hours of the bundled corpus against all that is said in them: time, memory, words misplaced.
+
+python -m tests.tools.alignment_at_scale [hours]
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+
+from tests.support.paths import CORPUS
+from wav2vec2_tf.alignment import align
+from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.long_form import log_probabilities
+from wav2vec2_tf.transcribe import Recognizer
+
+
+def main(hours: float = 3.0) -> int:
+    recognizer = Recognizer.load(BUNDLED_MODEL)
+    seconds = recognizer.seconds_per_frame
+    utterances = []
+    for file in sorted(CORPUS.rglob("*.trans.txt")):
+        for line in file.read_text().splitlines():
+            name, text = line.split(" ", 1)
+            utterances.append((log_probabilities(recognizer, file.parent / f"{name}.flac"), text))
+    # all of them in another order each time, so that no stretch is like another
+    rounds = round(hours * 3600 / (sum(len(heard) for heard, _ in utterances) * seconds))
+    generator = np.random.default_rng(0)
+    order = [i for _ in range(rounds) for i in generator.permutation(len(utterances))]
+    heard = np.concatenate([utterances[i][0] for i in order])
+    text = " ".join(utterances[i][1] for i in order)
+
+    tracemalloc.start()
+    started = time.process_time()
+    words = iter(align(heard, text, recognizer.tokenizer, seconds).words)
+    spent = time.process_time() - started
+    _, peak = tracemalloc.get_traced_memory()
+    misplaced = at = 0
+    for i in order:
+        start, at = at, at + len(utterances[i][0])
+        own = [next(words) for _ in utterances[i][1].split()]
+        misplaced += sum(
+            word.start < start * seconds - 1e-4 or word.end > at * seconds + 1e-4 for word in own
+        )
+    length = at * seconds / 3600
+    print(
+        f"{length:.2f} hours × {len(text.split())} words: {spent / length:.0f} s an hour, "
+        f"{peak / 1e6:.0f} MB beside the {heard.nbytes / 1e6:.0f} MB of log-probabilities; "
+        f"{misplaced} words outside their utterance"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(float, sys.argv[1:])))

@@ -1,0 +1,169 @@
+"""Coverage-guided fuzzing of the checkpoint readers.
+
+`python -m tests.tools.fuzz_checkpoints SECONDS`
+
+Run by hand. It ends with libFuzzer's statistics; an input that raises anything but
+`UserError`, takes over 5 seconds or 1 GB is written to the folder given as second argument (the
+present one, if none is) and ends the run. Needs `pip install atheris` (Python 3.11 or 3.12).
+
+An input's first byte says what the rest is: a whole file, the pickle inside an archive whose
+checksums are right, the pickle inside a stream, a dictionary, or the convolutions' expression.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import random
+import re
+import sys
+import tempfile
+import types
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["wav2vec2_tf.checkpoint", "pickletools"]):
+    from wav2vec2_tf.checkpoint import fairseq, open_checkpoint, torch_pickle
+    from wav2vec2_tf.errors import UserError
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from tests.support.paths import FAIRSEQ
+from tests.support.torch_files import CONTAINERS, parts_of, save, text, write_parts, write_stream
+
+VALUES = np.arange(256, dtype=np.float32)
+STORAGES = {str(key): (VALUES.size, VALUES.tobytes()) for key in range(3)}
+MAX_BYTES = 40_000
+MAX_TENSORS_READ = 20
+
+work = Path(tempfile.mkdtemp())
+
+
+def test_one_input(data: bytes) -> None:
+    """Read as the first byte says; only `UserError` in one short line may come of it."""
+    if not data:
+        return
+    kind, rest, file = data[0] % 5, data[1:], work / "model.pt"
+    try:
+        if kind == 0:
+            file.write_bytes(rest)
+        elif kind == 1:
+            storages = {f"data/{key}": values for key, (_, values) in STORAGES.items()}
+            write_parts(file, {"data.pkl": rest} | storages)
+        elif kind == 2:
+            used = [key for key in STORAGES if text(key) in rest]
+            write_stream(file, rest, {key: STORAGES[key] for key in used})
+        elif kind == 3:
+            file.write_bytes(rest)
+            assert len(fairseq.vocabulary(file)) > len(fairseq.SPECIAL_SYMBOLS)
+            return
+        else:
+            try:
+                layers = fairseq._convolutions(rest.decode("latin-1"))
+            except fairseq._Fault:
+                return
+            assert 0 < len(layers) <= fairseq.MAX_CONVOLUTIONS
+            return
+        checkpoint = open_checkpoint(file)
+        for lazy in list(checkpoint.values())[:MAX_TENSORS_READ]:
+            array = lazy.read()
+            assert (array.shape, array.dtype) == (lazy.shape, lazy.dtype)
+            assert array.nbytes <= file.stat().st_size
+    except UserError as error:
+        assert "\n" not in str(error) and len(str(error)) < 4000
+
+
+def mutated(data: bytes, max_size: int, seed: int) -> bytes:
+    """Half of the pickles are changed by whole opcodes, all else by bytes as libFuzzer does."""
+    chance = random.Random(seed)
+    if not data or data[0] % 5 not in (1, 2) or chance.random() < 0.5:
+        return atheris.Mutate(data, max_size)
+    places = [1]
+    try:
+        places += [1 + position for _, _, position in pickletools.genops(data[1:])][1:]
+    except ValueError:
+        return atheris.Mutate(data, max_size)
+    parts = [data[a:b] for a, b in zip(places, [*places[1:], len(data)], strict=True)]
+    for _ in range(chance.randint(1, 4)):
+        place = chance.randrange(len(parts))
+        match chance.randrange(4):
+            case 0 if len(parts) > 1:
+                del parts[place]
+            case 1:
+                parts.insert(place, chance.choice(parts))
+            case 2:
+                parts[place] = chance.choice(parts)
+            case _:
+                parts.insert(place, bytes([ord(chance.choice(pickletools.opcodes).code)]))
+    return (data[:1] + b"".join(parts))[:max_size]
+
+
+def reduced(genuine: Path, container: str) -> Path:
+    """A genuine file of fairseq's whose tensors are small, and views of one storage."""
+    for module, name in (
+        ("omegaconf.dictconfig", "DictConfig"),
+        ("omegaconf.nodes", "AnyNode"),
+        ("omegaconf.base", "Metadata"),
+        ("omegaconf.base", "ContainerMetadata"),
+        ("omegaconf.listconfig", "ListConfig"),
+    ):
+        for part in (module.partition(".")[0], module):
+            sys.modules.setdefault(part, types.ModuleType(part))
+        vars(sys.modules[module]).setdefault(name, type(name, (), {"__module__": module}))
+    content = torch.load(genuine, weights_only=False)
+    values = torch.from_numpy(VALUES).reshape(16, 16)
+    content["model"] = dict.fromkeys(content["model"], values)
+    return save(content, work / genuine.name, container)
+
+
+def write_seeds(folder: Path) -> None:
+    state = {
+        "w": torch.arange(6.0).reshape(2, 3),
+        "b": torch.arange(3),
+        "h": torch.ones(2).bfloat16(),
+    }
+    files = [save(state, work / f"{container}.pt", container) for container in CONTAINERS]
+    save_file(state, work / "model.safetensors")
+    seeds = [b"\0" + file.read_bytes() for file in [*files, work / "model.safetensors"]]
+    for genuine in FAIRSEQ.glob("*.pt"):
+        seeds.append(b"\x01" + parts_of(reduced(genuine, "zip"))["data.pkl"])
+        stream = reduced(genuine, "stream").read_bytes()
+        key = re.search(rb"X.\0\0\0([0-9]{8,})", stream)
+        assert key
+        pickled = stream[137 : stream.rindex(b"\x80\x02]q\x00")]
+        seeds.append(b"\x02" + pickled.replace(key[0], text("0")))
+    seeds.append(b"\x03" + (FAIRSEQ / "dict.ltr.txt").read_bytes())
+    seeds.append(b"\x04[(512, 10, 5)] + [(512, 3, 2)] * 4 + 2*[(512,2,2)]")
+    for number, seed in enumerate(seeds):
+        (folder / str(number)).write_bytes(seed)
+
+
+def write_words(file: Path) -> None:
+    """What libFuzzer puts into inputs: the names of the readers' tables."""
+    words = [*torch_pickle.GLOBALS, *fairseq.NEUTRAL, *fairseq.FAMILIES, *fairseq.REQUIRED.values()]
+    words += ["w2v_encoder.w2v_model.", "_content", "_val", "args", "cfg", "model", "w2v_args"]
+    words += [word.replace(".", "\\x0a").join(("c", "\\x0a")) for word in torch_pickle.GLOBALS]
+    file.write_text("".join(f'"{word}"\n' for word in words))
+
+
+def main() -> None:
+    seconds, artifacts = int(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else ".")
+    corpus, seeds, words = work / "corpus", work / "seeds", work / "words"
+    corpus.mkdir()
+    seeds.mkdir()
+    write_seeds(seeds)
+    write_words(words)
+    options = {"max_total_time": seconds, "max_len": MAX_BYTES, "timeout": 5, "dict": words}
+    options |= {"rss_limit_mb": 4096, "malloc_limit_mb": 1024, "print_final_stats": 1}
+    options |= {"artifact_prefix": f"{artifacts}/", "verbosity": 1}
+    flags = [f"-{name}={value}" for name, value in options.items()]
+    atheris.Setup(
+        [sys.argv[0], *flags, str(corpus), str(seeds)], test_one_input, custom_mutator=mutated
+    )
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""What training costs: python -m tests.tools.training_costs [pipeline] [memory] [workers …]
+
+Prints the tables of docs/training.md and docs/scaling.md. On cores that others use too, the
+processor time that a step takes says more than the clock.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.support.paths import CORPUS
+from tests.training.test_distribution import BUNDLED, Workers, losses
+from wav2vec2_tf.config import SAMPLE_RATE
+
+STEPS, WARM_UP = 14, 5
+BASE_STEPS, BASE_WARM_UP = 5, 2
+
+
+def table(header: str, rows: Sequence[str]) -> None:
+    print(f"\n{header}\n|{'---|' * (header.count('|') - 1)}")
+    for row in rows:
+        print(row, flush=True)
+
+
+# The pipeline
+
+
+def pipeline(folder: Path) -> None:
+    """Hours of audio in an hour that the pipeline gives, and that models learn from."""
+    from wav2vec2_tf.corpora import open_corpus
+    from wav2vec2_tf.training import shards as shard_program
+
+    shards = folder / "shards"
+    shard_program.make([open_corpus(str(CORPUS))], shards)
+    rates = {
+        "pipeline, from FLAC": fed(CORPUS),
+        "pipeline, from shards": fed(shards),
+        "training the bundled model": trained(folder / "small", ["--model", str(BUNDLED)]),
+        "training base": trained(folder / "base", base(folder), BASE_STEPS, BASE_WARM_UP),
+    }
+    table("| | hours of audio an hour |", [f"| {what} | {n:.0f} |" for what, n in rates.items()])
+
+
+def fed(corpus: Path) -> float:
+    import numpy as np
+
+    from wav2vec2_tf.config import Wav2Vec2Config
+    from wav2vec2_tf.corpora import open_corpus
+    from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.training import batches as plans
+
+    prepared = plans.prepare([open_corpus(str(corpus))], Wav2Vec2Config())
+    pieces = []
+    for epoch in range(6):
+        samples, labels = prepared.samples, prepared.label_lengths
+        for batch in plans.plan_epoch(samples, seed=0, epoch=epoch, batch_seconds=160):
+            pieces += plans.split(batch, 1, samples, labels)
+    read = plans.dataset(prepared.examples, pieces, Processor.from_pretrained(BUNDLED))
+    heard, began = 0, time.monotonic()
+    for inputs, _ in read:
+        heard += int(np.sum(inputs["lengths"]))
+    return heard / SAMPLE_RATE / (time.monotonic() - began)
+
+
+def trained(folder: Path, flags: Sequence[str], steps: int = STEPS, skip: int = WARM_UP) -> float:
+    """By `finetune`, in batches of 48 s of audio, after the steps that trace."""
+    seconds, _ = cost(folder, [*flags, "--batch-seconds", "48"], steps, skip)
+    return 48 / seconds
+
+
+# Memory
+
+
+def memory(folder: Path) -> None:
+    """A step of base on 4 utterances of 12 s: its memory and time, in each precision, with layers
+    kept or computed again."""
+    flags = [*base(folder), "--batch-seconds", "48", "--most-rows", "4"]
+    rows = []
+    for precision in ("float32", "mixed_bfloat16"):
+        for kept in ("kept", "computed again"):
+            options = ["--precision", precision]
+            options += ["--gradient-checkpointing"] if kept != "kept" else []
+            output = folder / f"{precision}-{kept[:4]}"
+            seconds, peak = cost(output, [*flags, *options], BASE_STEPS, BASE_WARM_UP)
+            rows.append(f"| {precision} | {kept} | {peak / 2**30:.1f} | {seconds:.1f} |")
+    table("| precision | layers' values | peak memory, GiB | s a step |", rows)
+
+
+def base(folder: Path) -> list[str]:
+    """Flags that name a model of base's size and random weights."""
+    import keras
+
+    from wav2vec2_tf import AutoProcessor, Wav2Vec2ForCTC
+    from wav2vec2_tf.config import Wav2Vec2Config
+
+    if not (folder / "random").exists():
+        keras.utils.set_random_seed(0)
+        model = Wav2Vec2ForCTC(Wav2Vec2Config())
+        model.build()
+        model.save_pretrained(folder / "random")
+        AutoProcessor.from_pretrained(BUNDLED).save_pretrained(folder / "random")
+    return ["--model", str(folder / "random"), "--vocabulary", "transcripts"]
+
+
+def cost(output: Path, flags: Sequence[str], steps: int, skip: int) -> tuple[float, int]:
+    """Seconds a step of `finetune`, and the most memory it held, in bytes."""
+    line = [sys.executable, "-m", "wav2vec2_tf.cli", "finetune", *flags, "--output", str(output)]
+    line += ["--train", *[str(CORPUS)] * 8, "--longest-seconds", "12", "--shortest-seconds", "4"]
+    line += ["--steps", str(steps)]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as process:
+        clock, _ = between(output, [process.pid], skip, steps, lambda: process.poll() is not None)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        process.kill()
+    found = re.search(r"VmHWM:\s+(\d+)", status)
+    assert found
+    return clock / (steps - skip), 1024 * int(found[1])
+
+
+def between(
+    output: Path, processes: Sequence[int], first: int, last: int, ended: Callable[[], bool]
+) -> tuple[float, float]:
+    """Seconds by the clock, and of the processor, from one step of a run to another."""
+    log = output / "log.jsonl"
+
+    def at_step(step: int) -> tuple[float, float]:
+        while not log.exists() or len(losses(output)) < step:
+            if ended():
+                raise SystemExit(f"{output}: ended before step {step}")
+            time.sleep(0.02)
+        return time.monotonic(), sum(map(processor_seconds, processes))
+
+    began, finished = at_step(first), at_step(last)
+    return finished[0] - began[0], finished[1] - began[1]
+
+
+def processor_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# Workers
+
+
+def workers(folder: Path) -> None:
+    """A step of the bundled model with 1 and 2 workers, a core each."""
+    rows = []
+    for number, count in enumerate((1, 2, 1, 2)):
+        output = folder / f"workers-{number}"
+        line = ["finetune", "--model", BUNDLED, "--output", output, "--freeze", "--batch-seconds"]
+        line += [48, "--train", *[CORPUS] * 8, "--longest-seconds", 4, "--steps", STEPS]
+        with Workers(
+            folder / f"said-{number}", *[list(map(str, line))] * count, pinned=True
+        ) as cluster:
+            ids = [process.pid for process in cluster.processes]
+            clock, processor = between(
+                output, ids, WARM_UP, STEPS, lambda: cluster.processes[0].poll() is not None
+            )
+        steps = STEPS - WARM_UP
+        rows.append(f"| {count} | {clock / steps:.2f} | {processor / steps:.2f} |")
+    table("| workers | s a step | processor s a step, all workers together |", rows)
+
+
+PARTS: dict[str, Callable[[Path], None]] = {
+    "pipeline": pipeline,
+    "memory": memory,
+    "workers": workers,
+}
+
+
+def main() -> None:
+    for part in sys.argv[1:] or PARTS:
+        with tempfile.TemporaryDirectory() as folder:
+            PARTS[part](Path(folder))
+
+
+if __name__ == "__main__":
+    main()

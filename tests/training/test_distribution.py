@@ -1,0 +1,503 @@
+"""Training on several devices: the same as on one, stopped by a killed worker, and gone on with.
+
+Two processes on this machine are two workers; a process with two logical CPUs has two devices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.paths import CORPUS as CORPORA
+from tests.support.paths import ROOT
+
+CORPUS = CORPORA / "1001"
+BUNDLED = ROOT / "wav2vec2_tf" / "bundled" / "model"
+PATIENCE = 300  # seconds; a loaded machine is slow to start TensorFlow
+STEPS = 24
+START = (
+    "import sys\nfrom tests.training import test_distribution\nsys.exit(test_distribution.work())"
+)
+GONE = "error: another worker is gone, so this one stops: start all of them again, and they go on"
+UNITS = 20  # of a dropped-out layer: few enough for a float32 to tell all masks apart
+DROPOUT = {"hidden_dropout": 0.1, "attention_dropout": 0.1, "layerdrop": 0.3}
+SPEC_AUGMENT = {"mask_time_prob": 0.2, "mask_time_length": 2}
+
+
+def make_model(folder: str, changes: dict[str, float]) -> None:
+    """A model of three convolutions and one layer, with the bundled processor."""
+    import keras
+
+    from wav2vec2_tf import Processor, Wav2Vec2Config, Wav2Vec2ForCTC
+
+    keras.utils.set_random_seed(0)
+    still = dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0)
+    still |= dict.fromkeys(("feat_proj_dropout", "final_dropout", "layerdrop"), 0.0)
+    config = Wav2Vec2Config(
+        **{
+            "vocab_size": 32,
+            "hidden_size": 24,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "conv_dim": (8, 8, 8),
+            "conv_kernel": (10, 8, 4),
+            "conv_stride": (10, 8, 4),
+            "num_conv_pos_embeddings": 4,
+            "num_conv_pos_embedding_groups": 2,
+            "mask_time_prob": 0.0,
+            "pad_token_id": 0,
+            **still,
+            **changes,
+        }
+    )
+    model = Wav2Vec2ForCTC(config)
+    model.build()
+    model.save_pretrained(folder)
+    Processor.from_pretrained(BUNDLED).save_pretrained(folder)
+
+
+def flags(model: Path, output: Path, *others: object) -> list[str]:
+    """Of a run whose batches do not divide by two: 22 utterances, 5 at a time."""
+    line = ["finetune", "--model", model, "--output", output, "--train", CORPUS]
+    line += ["--longest-seconds", 6, "--batch-seconds", 30, "--most-rows", 5, "--rate", 3e-3]
+    return [str(word) for word in (*line, *others)]
+
+
+def losses(output: Path) -> list[float]:
+    """Of each step, in order."""
+    lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "loss" in line]
+    assert [line["step"] for line in steps] == list(range(1, len(steps) + 1))
+    return [line["loss"] for line in steps]
+
+
+def weights(output: Path) -> bytes:
+    return (output / "last" / "model.safetensors").read_bytes()
+
+
+# One process, two devices
+
+
+def set_two_devices() -> None:
+    import tensorflow as tf
+
+    halves = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], halves)
+
+
+def run_program(line: Sequence[str]) -> int:
+    from wav2vec2_tf.cli import main
+
+    return main(list(line))
+
+
+def stop_after(line: Sequence[str], steps: int) -> None:
+    """Run a program that is interrupted, without a word to it, after so many steps."""
+    from wav2vec2_tf.training.trainer import Trainer
+
+    class Killed(BaseException):
+        pass
+
+    whole = Trainer.step
+
+    def step(self: Trainer, *args: Any) -> Any:
+        if self.progress.step == steps:
+            raise Killed
+        return whole(self, *args)
+
+    Trainer.step = step
+    try:
+        with pytest.raises(Killed):
+            run_program(line)
+    finally:
+        Trainer.step = whole
+
+
+def masks_of_replicas(output: str, steps: Sequence[int], jit_compile: bool) -> list[list[int]]:
+    """What each replica of a trainer keeps of a dropped-out layer in these steps, as bits."""
+    import keras
+    import tensorflow as tf
+
+    from wav2vec2_tf.training.distribution import seeds_of_replicas, strategy_of
+    from wav2vec2_tf.training.settings import Settings
+    from wav2vec2_tf.training.trainer import Trainer
+
+    strategy = strategy_of("mirrored")
+    with strategy.scope(), seeds_of_replicas():
+        model = keras.Sequential([keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+        model.build((1, UNITS))
+
+    class Masks:
+        def __init__(self) -> None:
+            self.model = model
+
+        def at_step(self, step: int) -> None:
+            pass
+
+        def sums(self, inputs: Any, labels: Any, training: bool) -> dict[str, Any]:
+            kept = model.layers[0](tf.ones((1, UNITS)), training=training)[0] > 0
+            code = tf.reduce_sum(tf.where(kept, 2.0 ** tf.range(UNITS, dtype=tf.float32), 0.0))
+            own = tf.distribute.get_replica_context().replica_id_in_sync_group
+            found = {
+                f"mask {replica}": tf.where(tf.equal(own, replica), code, 0.0)
+                for replica in range(strategy.num_replicas_in_sync)
+            }
+            return {"loss": tf.constant(0.0), "weight": tf.constant(0.5), **found}
+
+    settings = Settings(
+        model="",
+        output=output,
+        train=("",),
+        steps=100,
+        strategy="mirrored",
+        jit_compile=jit_compile,
+    )
+    trainer = Trainer(
+        settings,
+        Masks(),
+        None,
+        model.trainable_variables,
+        strategy=strategy,
+        evaluate=None,
+        identity={},
+    )
+    row = {"speech": tf.zeros((2, 1)), "lengths": tf.zeros(2, tf.int32)}
+    data = tf.data.Dataset.from_tensors((row, tf.zeros((2, 1), tf.int32))).unbatch().batch(2)
+    found = []
+    for step in steps:
+        trainer.progress.step = step
+        figures = trainer.step(iter(strategy.experimental_distribute_dataset(data)), [np.arange(2)])
+        found.append([int(figures[f"mask {replica}"]) for replica in range(2)])
+    return found
+
+
+@pytest.fixture(scope="module")
+def in_process() -> Iterator[Callable[..., Any]]:
+    """Calls functions of this module in a process of two devices."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=set_two_devices) as pool:
+        yield lambda function, *args: pool.submit(function, *args).result(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def model(in_process: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Without anything random in training."""
+    folder = tmp_path_factory.mktemp("model")
+    in_process(make_model, str(folder), {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one_device(
+    in_process: Callable[..., Any], model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run on one device."""
+    output = tmp_path_factory.mktemp("one") / "run"
+    assert in_process(run_program, flags(model, output, "--dev", CORPUS, "--steps", STEPS)) == 0
+    return output
+
+
+def test_two_devices_do_as_one(
+    in_process: Callable[..., Any], model: Path, one_device: Path, tmp_path: Path
+) -> None:
+    line = flags(model, tmp_path / "run", "--dev", CORPUS, "--steps", STEPS)
+    assert in_process(run_program, [*line, "--strategy", "mirrored"]) == 0
+    assert_alike(tmp_path / "run", one_device)
+
+
+def assert_alike(run: Path, other: Path) -> None:
+    assert len(losses(run)) == STEPS
+    np.testing.assert_allclose(losses(run), losses(other), rtol=0, atol=1e-4)
+    assert dev_figures(run) == pytest.approx(dev_figures(other), abs=0.02)
+
+
+def dev_figures(output: Path) -> list[float]:
+    lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    return [line["dev_cer"] for line in lines if "dev_cer" in line]
+
+
+def test_compiled_two_devices_do_as_one(
+    in_process: Callable[..., Any], model: Path, tmp_path: Path
+) -> None:
+    options = ["--steps", 1, "--jit-compile", "--longest-seconds", 2]
+    for name in ("one", "mirrored"):
+        line = flags(model, tmp_path / name, *options, "--strategy", name)
+        assert in_process(run_program, line) == 0
+    found, wanted = losses(tmp_path / "mirrored"), losses(tmp_path / "one")
+    assert len(found) == 1
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_replicas_drop_out_what_their_step_says(
+    in_process: Callable[..., Any], tmp_path: Path, jit_compile: bool
+) -> None:
+    first, second, again = in_process(masks_of_replicas, str(tmp_path), [3, 4, 3], jit_compile)
+    assert len({*first, *second}) == 4  # another in each replica and each step
+    assert again == first
+    assert all(0 < mask.bit_count() < UNITS for mask in (*first, *second))
+
+
+def test_two_devices_with_dropout_go_on_to_the_bit(
+    in_process: Callable[..., Any], tmp_path: Path
+) -> None:
+    in_process(make_model, str(tmp_path / "model"), {**DROPOUT, **SPEC_AUGMENT})
+    options = ["--steps", 8, "--save-every", 3, "--strategy", "mirrored"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert in_process(run_program, flags(tmp_path / "model", whole, *options)) == 0
+    in_process(stop_after, flags(tmp_path / "model", parts, *options), 5)
+    assert not (parts / "last").exists()
+    assert in_process(run_program, flags(tmp_path / "model", parts, *options)) == 0
+    assert losses(parts) == losses(whole)
+    assert weights(parts) == weights(whole)
+
+
+# Two processes, a device each
+
+
+def work() -> int:
+    """A worker's process: the program, and then a hash of its weights on standard output."""
+    from wav2vec2_tf.training.trainer import Trainer
+
+    whole = Trainer.run
+
+    def run(self: Trainer) -> dict[str, float]:
+        figures = whole(self)
+        values = b"".join(np.array(variable).tobytes() for variable in self.model.weights)
+        print("weights", hashlib.sha256(values).hexdigest())
+        return figures
+
+    Trainer.run = run
+    return run_program(sys.argv[1:])
+
+
+def address(held: socket.socket) -> str:
+    host, port = held.getsockname()
+    return f"{host}:{port}"
+
+
+class Workers:
+    """A cluster on this machine, a command line for each worker.
+
+    What they print goes to files, since a pipe that nobody reads would stop them.
+
+    Args:
+        pinned: each has a core of its own.
+    """
+
+    def __init__(self, folder: Path, *lines: Sequence[str], pinned: bool = False) -> None:
+        folder.mkdir(parents=True)
+        self.paths = [folder / str(number) for number in range(len(lines))]
+        held = [socket.create_server(("127.0.0.1", 0)) for _ in lines]
+        cluster = {"worker": [address(taken) for taken in held]}
+        for taken in held:
+            taken.close()
+        settings = {**os.environ, "PYTHONPATH": str(ROOT)}
+        settings |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+        settings.pop("TF_CPP_MIN_LOG_LEVEL", None)  # as a user sees it
+        self.processes = []
+        for number, (line, path) in enumerate(zip(lines, self.paths, strict=True)):
+            task = {"cluster": cluster, "task": {"type": "worker", "index": number}}
+            core = ["taskset", "--cpu-list", str(number)] if pinned else []
+            with (
+                path.with_suffix(".out").open("w") as out,
+                path.with_suffix(".err").open("w") as err,
+            ):
+                self.processes.append(
+                    subprocess.Popen(
+                        [*core, sys.executable, "-c", START, *line, "--strategy", "multi-worker"],
+                        env={**settings, "TF_CONFIG": json.dumps(task)},
+                        stdout=out,
+                        stderr=err,
+                    )
+                )
+
+    def wait(self) -> list[int]:
+        """Their exit statuses."""
+        end = time.monotonic() + PATIENCE
+        return [process.wait(end - time.monotonic()) for process in self.processes]
+
+    def end_after(self, steps: int, log: Path, number: int, how: signal.Signals) -> None:
+        """Send one a signal as soon as so many steps are in the log."""
+        end = time.monotonic() + PATIENCE
+        while not log.exists() or log.read_bytes().count(b"loss") < steps:
+            assert time.monotonic() < end
+            assert all(process.poll() is None for process in self.processes), self.errors()
+            time.sleep(0.01)
+        self.processes[number].send_signal(how)
+
+    def errors(self) -> list[str]:
+        """What each has said on standard error."""
+        return [path.with_suffix(".err").read_text() for path in self.paths]
+
+    def hashes(self) -> list[str]:
+        """Of the weights that each ended with."""
+        texts = [path.with_suffix(".out").read_text() for path in self.paths]
+        return [found for text in texts for found in re.findall(r"weights (\w{64})", text)]
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def two_workers(
+    model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path, list[str]]:
+    """The outputs that the workers of a run were given, and hashes of the weights they ended with.
+
+    Each its own, to see who writes; a real run shares one.
+    """
+    folder = tmp_path_factory.mktemp("two")
+    own = folder / "chief", folder / "other"
+    lines = [flags(model, output, "--dev", CORPUS, "--steps", STEPS) for output in own]
+    with Workers(folder / "said", *lines) as workers:
+        assert workers.wait() == [0, 0], workers.errors()
+        return *own, workers.hashes()
+
+
+def test_two_workers_do_as_one_device(
+    two_workers: tuple[Path, Path, list[str]], one_device: Path
+) -> None:
+    assert_alike(two_workers[0], one_device)
+
+
+def test_all_workers_end_with_the_same_weights_and_the_chief_writes(
+    two_workers: tuple[Path, Path, list[str]],
+) -> None:
+    chief, other, hashes = two_workers
+    assert len(hashes) == 2
+    assert hashes[0] == hashes[1]
+    written = {path.name for path in chief.iterdir()}
+    assert {"best", "last", "checkpoints", "log.jsonl", "settings.yaml"} <= written
+    assert not other.exists()
+
+
+def test_killed_workers_stop_the_others_and_all_go_on_to_the_bit(
+    model: Path, two_workers: tuple[Path, Path, list[str]], tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    options = ["--dev", CORPUS, "--steps", STEPS, "--save-every", 3]
+    lines = [flags(model, output, *options)] * 2
+    for killed, steps, how in ((1, 4, signal.SIGKILL), (0, 12, signal.SIGTERM)):
+        with Workers(tmp_path / f"killed-{killed}", *lines) as workers:
+            workers.end_after(steps, output / "log.jsonl", killed, how)
+            statuses = workers.wait()
+            left = workers.errors()[1 - killed]
+        assert (statuses[killed], statuses[1 - killed]) == (-how, 1), left
+        assert left.splitlines()[-1].startswith(GONE), left
+        assert "Traceback" not in left
+        assert not (output / "last").exists()
+    with Workers(tmp_path / "again", *lines) as workers:
+        assert workers.wait() == [0, 0], workers.errors()
+        assert all("going on from step" in text for text in workers.errors())
+        hashes = workers.hashes()
+    assert hashes == two_workers[2]
+    assert losses(output) == losses(two_workers[0])
+    assert weights(output) == weights(two_workers[0])
+
+
+def test_workers_that_do_not_share_their_output_stop(
+    model: Path, two_workers: tuple[Path, Path, list[str]], tmp_path: Path
+) -> None:
+    options = ["--dev", CORPUS, "--steps", STEPS]
+    lines = [flags(model, output, *options) for output in two_workers[:2]]
+    with Workers(tmp_path / "said", *lines) as workers:
+        assert workers.wait() == [1, 1]
+        said = workers.errors()
+    assert all("the workers find different checkpoints" in text.splitlines()[-1] for text in said)
+
+
+# What is not there
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        "no JSON",
+        "[]",
+        '{"cluster": {"worker": ["localhost:1"]}}',
+        '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"ps": ["localhost:1"]}, "task": {"type": "ps", "index": 0}}',
+    ],
+)
+def test_workers_need_a_cluster(monkeypatch: pytest.MonkeyPatch, config: str | None) -> None:
+    from wav2vec2_tf.errors import UserError
+    from wav2vec2_tf.training.distribution import strategy_of
+
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if config is not None:
+        monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(UserError, match=r"needs the environment variable TF_CONFIG .*\{"):
+        strategy_of("multi-worker")
+
+
+def test_a_taken_port_is_one_line(model: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        task = {"cluster": {"worker": [address(taken)]}, "task": {"type": "worker", "index": 0}}
+        line = flags(model, tmp_path / "run", "--strategy", "multi-worker")
+        done = subprocess.run(
+            [sys.executable, "-m", "wav2vec2_tf.cli", *line],
+            env={**os.environ, "TF_CONFIG": json.dumps(task)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.match(r"error: 127.0.0.1:\d+: the workers did not come together \(.+\): start", last)
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_tpu_is_one_line(
+    in_process: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TPU_NAME", raising=False)
+    assert re.fullmatch(r"no TPU was found \([^\n]+\): [^\n]+", in_process(without_tpu))
+
+
+def without_tpu() -> str:
+    """What is said where there is no TPU."""
+    from wav2vec2_tf.errors import UserError
+    from wav2vec2_tf.training.distribution import strategy_of
+
+    with pytest.raises(UserError) as caught:
+        strategy_of("tpu")
+    return str(caught.value)
+
+
+def test_a_pipeline_feeds_the_replicas_of_its_machine() -> None:
+    import tensorflow as tf
+
+    from wav2vec2_tf.training.distribution import own_replicas
+
+    contexts = [
+        tf.distribute.InputContext(
+            num_input_pipelines=4, input_pipeline_id=number, num_replicas_in_sync=8
+        )
+        for number in range(4)
+    ]
+    assert [list(own_replicas(context)) for context in contexts] == [[0, 1], [2, 3], [4, 5], [6, 7]]

@@ -1,0 +1,481 @@
+"""Fine-tuning: PyTorch's steps, exact resumption, what is frozen, what stops it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.numpy import load_file
+
+from tests.support import reference
+from tests.support.paths import CORPUS
+from wav2vec2_tf import Processor, UserError, Wav2Vec2Config, Wav2Vec2ForCTC
+from wav2vec2_tf.audio import load, normalize
+from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.training import state
+from wav2vec2_tf.training.finetune import FinetuneSettings, finetune
+from wav2vec2_tf.training.optimizer import decays
+
+CORPUS = CORPUS / "1001"
+QUIET = {
+    "hidden_dropout": 0.0,
+    "activation_dropout": 0.0,
+    "attention_dropout": 0.0,
+    "feat_proj_dropout": 0.0,
+    "final_dropout": 0.0,
+    "layerdrop": 0.0,
+    "mask_time_prob": 0.0,
+}
+DRAWN = {"hidden_dropout": 0.1, "layerdrop": 0.2, "mask_time_prob": 0.3, "mask_time_length": 3}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random model that takes the bundled one's vocabulary."""
+    folder = tmp_path_factory.mktemp("tiny")
+    theirs = reference.perturbed_model(reference.tiny_config("wav2vec2-group", vocab_size=32))
+    reference.save_checkpoint(theirs, folder)
+    Processor.from_pretrained(BUNDLED_MODEL).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def settings(tiny: Path, tmp_path: Path) -> FinetuneSettings:
+    return FinetuneSettings(
+        model=str(tiny),
+        output=str(tmp_path / "run"),
+        train=(str(CORPUS),),
+        longest_seconds=2.0,
+        batch_seconds=6.0,
+        steps=6,
+        save_every=2,
+        rate=1e-3,
+        model_config=QUIET,
+    )
+
+
+def weights(settings: FinetuneSettings, which: str = "last") -> dict[str, np.ndarray]:
+    return load_file(Path(settings.output) / which / "model.safetensors")
+
+
+def lines(settings: FinetuneSettings) -> list[dict[str, Any]]:
+    text = (Path(settings.output) / "log.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
+
+
+def command(settings: FinetuneSettings, folder: Path) -> list[str]:
+    path = folder / "settings.yaml"
+    path.write_text(settings.to_yaml())
+    return [sys.executable, "-m", "wav2vec2_tf.cli", "finetune", str(path)]
+
+
+# Against PyTorch
+
+
+def torch_steps(model: Any, settings: FinetuneSettings, steps: list[list[list[str]]]) -> None:
+    """The same steps in PyTorch, one utterance at a time."""
+    audio = {path.stem: normalize(load(path)) for path in CORPUS.rglob("*.flac")}
+    (transcripts,) = CORPUS.rglob("*.trans.txt")
+    texts = dict(line.split(" ", 1) for line in transcripts.read_text().splitlines())
+    tokenizer = Processor.from_pretrained(settings.model).tokenizer
+    assert tokenizer is not None
+    model.train()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = "feature_extractor" not in name
+    trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for _, p in trained if decays(p) is decayed], "weight_decay": decayed * 0.01}
+        for decayed in (True, False)
+    ]
+    optimizer = torch.optim.AdamW(groups, betas=settings.betas, eps=settings.epsilon)
+    for number, batches in enumerate(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate(number, len(steps))
+        ids = [name for batch in batches for name in batch]
+        labels = [tokenizer.encode(texts[name]) for name in ids]
+        for name, label in zip(ids, labels, strict=True):
+            logits = model(torch.tensor(audio[name])[None]).logits[0].double()
+            loss = torch.nn.functional.ctc_loss(
+                logits.log_softmax(-1),
+                torch.tensor(label),
+                torch.tensor(len(logits)),
+                torch.tensor(len(label)),
+                reduction="sum",
+            )
+            (loss / sum(map(len, labels))).backward()
+        torch.nn.utils.clip_grad_norm_([p for _, p in trained], settings.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+@pytest.mark.parametrize(("variant", "accumulate"), [("wav2vec2-group", 2), ("wav2vec2-layer", 1)])
+def test_three_steps_give_torchs_parameters(
+    settings: FinetuneSettings, tmp_path: Path, variant: str, accumulate: int
+) -> None:
+    source = tmp_path / "model"
+    config = reference.tiny_config(variant, vocab_size=32, **QUIET)
+    reference.save_checkpoint(reference.perturbed_model(config), source)
+    Processor.from_pretrained(BUNDLED_MODEL).save_pretrained(source)
+    settings = replace(settings, model=str(source), steps=3, accumulate=accumulate)
+    names: list[list[list[str]]] = []
+
+    from wav2vec2_tf.training import trainer
+
+    def remembered(self: Any, iterator: Any, batches: Any) -> dict[str, float]:
+        names.append([self.feed.names(batch) for batch in batches])
+        return step(self, iterator, batches)
+
+    step = trainer.Trainer.step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.Trainer, "step", remembered)
+        finetune(settings)
+    theirs = transformers.Wav2Vec2ForCTC.from_pretrained(source)
+    assert max(len(batch) for batches in names for batch in batches) > 1  # ragged batches
+    torch_steps(theirs, settings, names)
+    ours = weights(settings)
+    before = load_file(source / "model.safetensors")
+    moved = 0
+    for key, value in theirs.state_dict().items():
+        if key.endswith("k_proj.bias"):  # its gradient is zero but for rounding
+            continue
+        np.testing.assert_allclose(ours[key], value.numpy(), rtol=0, atol=1e-5, err_msg=key)
+        moved += not np.array_equal(ours[key], before[key])
+    frozen = [key for key in ours if "feature_extractor" in key]
+    assert all(np.array_equal(ours[key], before[key]) for key in frozen)
+    assert moved > 30
+
+
+def test_accumulated_batches_are_one_large_batch(settings: FinetuneSettings) -> None:
+    once = replace(settings, batch_seconds=40.0, steps=2)
+    finetune(once)
+    # rows differ in width, so the large batch is cut into small ones in the same order
+    from wav2vec2_tf.training.feed import Feed
+
+    def cut(self: Feed, epoch: int) -> list[list[np.ndarray]]:
+        return [np.array_split(batch, 3) for (batch,) in whole(self, epoch)]
+
+    parts = replace(once, output=settings.output + "-parts")
+    whole = Feed.steps
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Feed, "steps", cut)
+        finetune(parts)
+    for one, other in zip(lines(once), lines(parts), strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=1e-5)
+        assert other["norm"] == pytest.approx(one["norm"], rel=1e-4)
+
+
+# Resuming
+
+
+def test_a_killed_run_ends_with_the_same_weights_to_the_bit(
+    settings: FinetuneSettings, tmp_path: Path
+) -> None:
+    settings = replace(
+        settings, dev=(str(CORPUS),), steps=9, save_every=2, model_config=DRAWN, accumulate=2
+    )
+    whole = replace(settings, output=str(tmp_path / "whole"))
+    subprocess.run(command(whole, tmp_path), check=True, capture_output=True)
+    log = Path(settings.output) / "log.jsonl"
+    for step, sent, status in ((3, signal.SIGKILL, -9), (7, signal.SIGINT, 130)):
+        run = subprocess.Popen(
+            command(settings, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while not (log.exists() and f'"step": {step}' in log.read_text()):
+            assert run.poll() is None
+            time.sleep(0.02)
+        run.send_signal(sent)
+        run.wait()
+        assert run.returncode == status
+    last = subprocess.run(command(settings, tmp_path), check=True, capture_output=True, text=True)
+    assert "going on from step" in last.stderr
+    assert same(weights(settings), weights(whole))
+    assert same(weights(settings, "best"), weights(whole, "best"))
+    assert lines(settings) == lines(whole)
+    assert len({line["loss"] for line in lines(whole) if "loss" in line}) == 9
+
+
+def test_a_damaged_checkpoint_loses_one_interval_and_says_so(
+    settings: FinetuneSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    finetune(settings)
+    whole = weights(settings)
+    checkpoints = Path(settings.output) / "checkpoints"
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["00000004", "00000006"]
+    tensors = checkpoints / "00000006" / state.TENSORS_FILE
+    content = bytearray(tensors.read_bytes())
+    content[-1] ^= 1
+    tensors.write_bytes(content)
+    finetune(settings)
+    assert "00000006: the checkpoint is damaged; going back to the checkpoint" in caplog.text
+    assert "going on from step 4 of 6" in caplog.text
+    assert same(weights(settings), whole)
+    for path in checkpoints.iterdir():
+        (path / state.FACTS_FILE).write_text("{")
+    with pytest.raises(UserError, match="every checkpoint is damaged; --restart begins anew"):
+        finetune(settings)
+    finetune(settings, restart=True)
+    assert same(weights(settings), whole)
+
+
+def test_a_full_disk_loses_one_interval_and_says_so(
+    settings: FinetuneSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(settings, output=settings.output + "-whole")
+    finetune(other)
+    write = state.write_safetensors
+
+    def full(path: Path, tensors: Any) -> None:
+        if "00000004" in str(path):
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, tensors)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "write_safetensors", full)
+        with pytest.raises(UserError, match="No space left .* the last one is of step 3: make"):
+            finetune(settings)
+    checkpoints = Path(settings.output) / "checkpoints"
+    # nothing half-written
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["00000002", "00000003"]
+    finetune(settings)
+    assert same(weights(settings), weights(other))
+
+
+def test_a_run_goes_on_with_the_same_settings_only(settings: FinetuneSettings) -> None:
+    finetune(settings)
+    with pytest.raises(UserError, match=r"holds a run with another rate; .*--restart"):
+        finetune(replace(settings, rate=2e-3))
+    with pytest.raises(UserError, match=r"holds a run with another corpus"):
+        finetune(replace(settings, train=(str(CORPUS.parent / "1002"),)))
+    finetune(replace(settings, rate=2e-3), restart=True)
+
+
+def test_a_folder_of_something_else_is_left_alone(settings: FinetuneSettings) -> None:
+    output = Path(settings.output)
+    output.mkdir()
+    (output / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"holds thesis.txt and no training run"):
+        finetune(settings, restart=True)
+    assert (output / "thesis.txt").read_text() == "mine"
+
+
+# What is trained
+
+
+def test_parts_are_frozen_or_trained_alone(settings: FinetuneSettings) -> None:
+    before = load_file(Path(settings.model) / "model.safetensors")
+
+    def changed(**options: Any) -> set[str]:
+        name = "-".join(options)
+        run = replace(settings, output=f"{settings.output}-{name}", steps=1, **options)
+        finetune(run)
+        after = weights(run)
+        return {key for key in after if not np.array_equal(after[key], before[key])}
+
+    assert changed(train_only=("lm_head",)) == {"lm_head.weight", "lm_head.bias"}
+    left = changed(freeze=("encoder", "lm_head", "feature_encoder"))
+    assert left == {key for key in before if ".feature_projection." in key}
+    with pytest.raises(UserError, match="enocder is no part of this model; did you mean encoder?"):
+        changed(freeze=("enocder",))
+    with pytest.raises(UserError, match="everything is frozen"):
+        changed(freeze=("lm_head", "base_model"))
+    with pytest.raises(UserError, match="head_only_steps trains the head, and it is frozen"):
+        changed(freeze=("lm_head",), head_only_steps=2)
+
+
+def test_the_head_alone_goes_first(settings: FinetuneSettings) -> None:
+    before = load_file(Path(settings.model) / "model.safetensors")
+    first = replace(settings, steps=2, head_only_steps=2)
+    finetune(first)
+    after = weights(first)
+    changed = {key for key in after if not np.array_equal(after[key], before[key])}
+    assert changed == {"lm_head.weight", "lm_head.bias"}
+    then = replace(settings, output=settings.output + "-then", head_only_steps=2, steps=3)
+    finetune(then)
+    after = weights(then)
+    assert sum(not np.array_equal(after[key], before[key]) for key in after) > 20
+
+
+def test_adapters_of_a_language_are_trained_alone(
+    settings: FinetuneSettings, tmp_path: Path
+) -> None:
+    source = tmp_path / "mms"
+    model = reference.perturbed_model(reference.tiny_config("mms", vocab_size=32, **QUIET))
+    reference.save_checkpoint(model, source)
+    Processor.from_pretrained(BUNDLED_MODEL).save_pretrained(source)
+    run = replace(
+        settings, model=str(source), steps=2, freeze=("feature_encoder",), model_config=QUIET
+    )
+    finetune(replace(run, train_only=("adapter_layer", "lm_head")))
+    before, after = load_file(source / "model.safetensors"), weights(run)
+    changed = {key for key in after if not np.array_equal(after[key], before[key])}
+    assert changed and all(".adapter_layer." in key or "lm_head" in key for key in changed)
+    assert any(".adapter_layer." in key for key in changed)
+
+
+# What comes out
+
+
+def test_a_new_vocabulary_and_the_best_model(
+    settings: FinetuneSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = replace(
+        settings,
+        dev=(str(CORPUS),),
+        vocabulary="transcripts",
+        letter_case="lower",
+        steps=8,
+        patience=1,
+        rate=1e-9,  # nothing gets better
+    )
+    figures = finetune(run)
+    assert figures.keys() == {"wer", "cer"}
+    output = Path(run.output)
+    vocabulary = json.loads((output / "best" / "vocab.json").read_text())
+    assert list(vocabulary)[:5] == ["<pad>", "<s>", "</s>", "<unk>", "|"]
+    assert list(vocabulary)[5:] == sorted(list(vocabulary)[5:]) and "e" in vocabulary
+    theirs, info = transformers.Wav2Vec2ForCTC.from_pretrained(
+        output / "best", output_loading_info=True
+    )
+    assert not info["missing_keys"] and not info["unexpected_keys"]
+    assert theirs.config.vocab_size == len(vocabulary)
+    measured = [line for line in lines(run) if "dev_wer" in line]
+    assert len(measured) == 2  # the second is no better, and patience is over
+    assert lines(run)[-1]["step"] < 8
+    assert (output / "curves.png").read_bytes().startswith(b"\x89PNG")
+    (events,) = (output / "events").iterdir()
+    assert b"dev_wer" in events.read_bytes()
+    from wav2vec2_tf.transcribe import Recognizer
+
+    assert Recognizer.load(output / "best").transcribe([np.zeros(4000, np.float32)])
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_keeps_float32_weights(settings: FinetuneSettings, precision: str) -> None:
+    exact = replace(settings, steps=3)
+    finetune(exact)
+    run = replace(exact, output=settings.output + precision, precision=precision)
+    finetune(run)
+    for one, other in zip(lines(exact), lines(run), strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=0.05)
+    assert all(value.dtype == np.float32 for value in weights(run).values())
+
+
+def test_compiled_steps_are_the_same(settings: FinetuneSettings) -> None:
+    exact = replace(settings, steps=2, batch_seconds=8.0, jit_compile=True)
+    finetune(exact)
+    run = replace(exact, output=settings.output + "-checkpointing", gradient_checkpointing=True)
+    finetune(run)
+    for one, other in zip(lines(exact), lines(run), strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=1e-5)
+        assert other["norm"] == pytest.approx(one["norm"], rel=1e-4)
+
+
+# What stops it
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_batch(settings: FinetuneSettings) -> None:
+    run = replace(settings, rate=1e25, clip_norm=0.0)
+    with pytest.raises(UserError, match=r"step \d: the .* no number; the weights .*'1001-1-00"):
+        finetune(run)
+    assert all(np.isfinite(value).all() for value in weights(run).values())
+
+
+def test_float16_overflow_lowers_the_scale(settings: FinetuneSettings) -> None:
+    from wav2vec2_tf.training.trainer import STEADY_STEPS, Progress, Trainer
+
+    trainer = object.__new__(Trainer)
+    trainer.progress = Progress(scale=4.0)
+    trainer._judge(False, 1.0, [])
+    assert trainer.progress.scale == 2.0
+    for _ in range(STEADY_STEPS):
+        trainer._judge(True, 1.0, [])
+    assert trainer.progress.scale == 4.0
+
+
+def test_an_empty_manifest_is_one_line(settings: FinetuneSettings, tmp_path: Path) -> None:
+    manifest = tmp_path / "empty.tsv"
+    manifest.write_text("path\tsentence\n")
+    run = replace(settings, train=(str(manifest),))
+    quiet = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    result = subprocess.run(command(run, tmp_path), capture_output=True, text=True, env=quiet)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1 and "no rows" in result.stderr
+    assert not Path(run.output).exists()
+
+
+def test_letters_outside_the_vocabulary_are_listed(settings: FinetuneSettings) -> None:
+    with pytest.raises(UserError, match=r"LATIN SMALL LETTER E ×\d+"):
+        finetune(replace(settings, letter_case="lower"))
+    shutil.rmtree(settings.output, ignore_errors=True)
+
+
+def test_a_model_without_vocabulary_says_what_to_do(
+    settings: FinetuneSettings, tmp_path: Path
+) -> None:
+    source = tmp_path / "bare"
+    shutil.copytree(settings.model, source)
+    (source / "vocab.json").unlink()
+    with pytest.raises(UserError, match="build one with vocabulary: transcripts"):
+        finetune(replace(settings, model=str(source)))
+
+
+def test_a_base_of_another_family_learns_devanagari(tmp_path: Path) -> None:
+    """Wav2Vec2-BERT, pre-trained without adapter or head, on OpenSLR 54's layout."""
+    source, data = tmp_path / "bert", tmp_path / "asr_nepali"
+    theirs = reference.perturbed_model(reference.tiny_config("bert"))
+    theirs = type(theirs.wav2vec2_bert)._from_config(theirs.config)
+    reference.save_checkpoint(theirs, source)
+    extractor = transformers.SeamlessM4TFeatureExtractor()
+    extractor.save_pretrained(source)
+    texts = {"00a1": "नमस्ते संसार", "00b2": "काठमाडौं", "01c3": "क्या र ज्ञान"}
+    import soundfile
+
+    for number, name in enumerate(texts):
+        folder = data / "data" / name[:2]
+        folder.mkdir(parents=True, exist_ok=True)
+        tone = np.sin(np.arange(24000 + 4000 * number) * 0.05 * (number + 1)) * 0.3
+        soundfile.write(folder / f"{name}.flac", tone, 16000)
+    rows = "".join(f"{name}\tspeaker\t{text}\n" for name, text in texts.items())
+    (data / "utt_spk_text.tsv").write_text(rows, encoding="utf-8")
+    run = FinetuneSettings(
+        model=str(source),
+        output=str(tmp_path / "run"),
+        train=(str(data),),
+        dev=(str(data),),
+        vocabulary="transcripts",
+        model_config={"add_adapter": True, "layerdrop": 0.0, "mask_time_prob": 0.0},
+        steps=3,
+        rate=1e-3,
+        batch_seconds=10,
+    )
+    finetune(run)
+    losses = [line["loss"] for line in lines(run) if "loss" in line]
+    assert losses[-1] < losses[0]
+    vocabulary = json.loads((Path(run.output) / "best" / "vocab.json").read_text())
+    assert {"क", "्", "ं", "े"} <= vocabulary.keys()
+    model = transformers.Wav2Vec2BertForCTC.from_pretrained(Path(run.output) / "best")
+    assert model.config.add_adapter and model.wav2vec2_bert.adapter is not None
+
+
+def test_settings_of_a_new_config_are_the_models(settings: FinetuneSettings) -> None:
+    with pytest.raises(UserError, match="mask_time_porb is no field of the config; did you mean"):
+        finetune(replace(settings, model_config={"mask_time_porb": 0.1}))
+    assert isinstance(Wav2Vec2ForCTC.skeleton(Wav2Vec2Config()), Wav2Vec2ForCTC)

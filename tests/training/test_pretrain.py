@@ -1,0 +1,272 @@
+"""Pre-training from end to end: from scratch and from a checkpoint, resumed, evaluated."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+import transformers
+
+from tests.support import reference
+from wav2vec2_tf.contrastive import PreTrainingObjective
+from wav2vec2_tf.corpora import open_corpus
+from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.heads import Wav2Vec2ForPreTraining
+from wav2vec2_tf.models import Wav2Vec2ForCTC
+from wav2vec2_tf.processor import Processor
+from wav2vec2_tf.training import pretrain as program
+from wav2vec2_tf.training.batches import prepare
+from wav2vec2_tf.training.feed import Feed
+from wav2vec2_tf.training.pretrain import Evaluation, PretrainSettings, pretrain
+from wav2vec2_tf.training.trainer import Trainer
+
+FIGURES = {"loss", "contrastive", "diversity", "accuracy", "perplexity"}
+STEPS = 6
+SHORT = {  # frames of 20 ms, in two convolutions
+    "conv_dim": (16,) * 2,
+    "conv_kernel": (80, 9),
+    "conv_stride": (40, 8),
+    "num_hidden_layers": 1,
+    "num_negatives": 5,
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of eight utterances of 0.6 to 1 s: tones in turn, and no texts."""
+    folder = tmp_path_factory.mktemp("corpus")
+    generator = np.random.default_rng(0)
+    for number in range(8):
+        time = np.arange(9600 + 800 * number) / 16_000
+        tone = np.array([200, 500, 1200, 3000])[(time * 10 + number).astype(int) % 4]
+        speech = 0.3 * np.sin(2 * np.pi * tone * time) + generator.normal(0, 0.01, len(time))
+        soundfile.write(folder / f"{number}.wav", speech, 16_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a config and the settings of a processor, and no weights."""
+    folder = tmp_path_factory.mktemp("scratch")
+    reference.tiny_config("group", **SHORT).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings_of(scratch: Path, corpus: Path) -> Callable[..., PretrainSettings]:
+    def make(output: Path, **changes: Any) -> PretrainSettings:
+        values: dict[str, Any] = {
+            "model": str(scratch),
+            "from_scratch": True,
+            "output": str(output),
+            "train": str(corpus),
+            "steps": STEPS,
+            "batch_seconds": 4,
+            "shortest_seconds": 0,
+            "save_every": 2,
+            "rate": 1e-3,
+            "temperature_decay": 0.5,
+        }
+        return PretrainSettings.of({**values, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def finished(
+    settings_of: Callable[..., PretrainSettings],
+    corpus: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The output of a whole run, measured after each epoch."""
+    output = tmp_path_factory.mktemp("run") / "out"
+    figures = pretrain(settings_of(output, dev=str(corpus)))
+    assert set(figures) == FIGURES
+    return output
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    model = Wav2Vec2ForPreTraining.from_pretrained(folder)
+    return {variable.path.split("/", 1)[1]: variable.numpy() for variable in model.weights}
+
+
+def test_a_run_from_scratch(finished: Path, scratch: Path) -> None:
+    lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "loss" in line]
+    assert [line["step"] for line in steps] == list(range(1, STEPS + 1))
+    assert all(set(line) == {"step", "rate", "norm"} | FIGURES for line in steps)
+    for line in steps:
+        assert np.log(2) < line["contrastive"] < 3 * np.log(6)
+        assert line["loss"] == pytest.approx(line["contrastive"] + 0.1 * line["diversity"])
+        assert line["diversity"] == pytest.approx(1 - line["perplexity"] / 12)
+        assert 0 <= line["accuracy"] <= 1
+    measured = [line for line in lines if "loss" not in line]
+    assert set(measured[-1]) == {"step"} | {f"dev_{name}" for name in FIGURES}
+    assert (finished / "curves.png").stat().st_size > 10_000
+    # as fine-tuning wants it: the config's own mask settings, not those of pre-training
+    before, after = (
+        json.loads((folder / "config.json").read_text()) for folder in (scratch, finished / "best")
+    )
+    assert after["mask_time_prob"] == before["mask_time_prob"] != 0.65
+
+
+def test_its_model_is_taken_by_transformers_and_by_fine_tuning(finished: Path) -> None:
+    _, report = transformers.Wav2Vec2ForPreTraining.from_pretrained(
+        finished / "best", output_loading_info=True
+    )
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    assert Processor.from_pretrained(finished / "best").tokenizer is None
+    tuned = Wav2Vec2ForCTC.from_pretrained(finished / "best", vocab_size=9)
+    kernel = "feature_projection/projection/kernel"
+    (found,) = (variable for variable in tuned.weights if variable.path.endswith(kernel))
+    assert (found.numpy() == weights(finished / "best")[f"base_model/{kernel}"]).all()
+
+
+def test_it_goes_on_to_the_bit(
+    finished: Path,
+    settings_of: Callable[..., PretrainSettings],
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Torn down after its fifth step, of which a checkpoint holds four."""
+    settings, step = settings_of(tmp_path / "out", dev=str(corpus)), Trainer.step
+
+    class TornDown(Exception):
+        pass
+
+    def fails(self: Trainer, *args: Any) -> dict[str, float]:
+        if self.progress.step == 5:
+            raise TornDown
+        return step(self, *args)
+
+    with monkeypatch.context() as patch, pytest.raises(TornDown):
+        patch.setattr(Trainer, "step", fails)
+        pretrain(settings)
+    pretrain(settings)
+    wanted, got = weights(finished / "last"), weights(tmp_path / "out" / "last")
+    assert all((got[path] == values).all() for path, values in wanted.items())
+    ours, theirs = (
+        (folder / "log.jsonl").read_text().splitlines() for folder in (tmp_path / "out", finished)
+    )
+    assert ours == theirs
+
+
+def test_every_part_is_trained_from_a_checkpoint_on(
+    finished: Path, settings_of: Callable[..., PretrainSettings], tmp_path: Path
+) -> None:
+    start = finished / "best"
+    settings = settings_of(tmp_path, model=str(start), from_scratch=False, steps=1)
+    assert pretrain(settings) == {}
+    before, after = weights(start), weights(tmp_path / "last")
+    same = {path for path, values in before.items() if (after[path] == values).all()}
+    assert same == set()
+    largest = max(np.abs(after[path] - values).max() for path, values in before.items())
+    assert largest < 2e-3  # of one step at a rate of 1e-3, from where the checkpoint was
+
+
+def test_the_temperature_falls(
+    settings_of: Callable[..., PretrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(
+        PreTrainingObjective,
+        "at_step",
+        lambda self, step: seen.append((step, self.temperature(step))),
+    )
+    pretrain(settings_of(tmp_path / "out", steps=3, end_temperature=0.75))
+    assert seen == [(0, 2.0), (1, 1.0), (2, 0.75)]
+
+
+def test_evaluation_is_a_mean_over_masked_frames(
+    finished: Path, settings_of: Callable[..., PretrainSettings], corpus: Path, tmp_path: Path
+) -> None:
+    model = Wav2Vec2ForPreTraining.from_pretrained(finished / "best")
+    objective = PreTrainingObjective(model)
+    settings = settings_of(tmp_path, batch_seconds=3, mask_time_prob=0.65)
+    prepared = prepare([open_corpus(str(corpus), transcribed=False)], model.config)
+    feed = Feed(prepared, Processor.from_pretrained(finished / "best"), settings)
+    evaluate = Evaluation(objective, feed, tf.distribute.get_strategy())
+    got, again = evaluate(), evaluate()
+    batches = [batch for step in feed.steps(0) for batch in step]
+    assert len(batches) > 1
+    totals = dict.fromkeys((*FIGURES, "weight"), 0.0)
+    for inputs, labels in feed.dataset(batches, 1, range(1)):
+        for name, value in objective.sums(inputs, labels, False).items():
+            totals[name] += float(value)
+    assert got == again
+    assert got.pop("score") == got["contrastive"]
+    for name, value in got.items():
+        assert value == pytest.approx(totals[name] / totals["weight"], rel=1e-4), name
+
+
+def test_from_the_command_line(
+    scratch: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file, of which flags change some; what neither says is as published for base models."""
+    seen = []
+    monkeypatch.setattr(program, "pretrain", lambda settings, **more: seen.append((settings, more)))
+    file = tmp_path / "pretrain.yaml"
+    file.write_text(f"model: {scratch}\ntrain: [{corpus}]\noutput: out\nrate: 3e-4\nseed: 3\n")
+    parser = argparse.ArgumentParser()
+    program.add_arguments(parser)
+    args = parser.parse_args([str(file), "--from-scratch", "--rate", "2e-4", "--restart"])
+    assert program.run(args) == 0
+    settings, more = seen[0]
+    assert (settings.rate, settings.seed, settings.from_scratch) == (2e-4, 3, True)
+    assert more["restart"]
+    assert (settings.freeze, settings.betas, settings.epsilon) == ((), (0.9, 0.98), 1e-6)
+    assert (settings.mask_time_prob, settings.mask_time_length) == (0.65, 10)
+    assert (settings.start_temperature, settings.end_temperature) == (2.0, 0.5)
+    rates = [settings.learning_rate(step, 1000) for step in (0, 79, 80, 540, 999)]
+    assert rates == pytest.approx([2e-4 / 80, 2e-4, 2e-4, 1e-4, 2e-4 / 920])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mask_time_prob": 0}, "mask_time_prob must be above 0"),
+        ({"end_temperature": 3}, "falls from start_temperature to end_temperature"),
+        ({"model_config": {"mask_time_prob": 0.0}}, "mask_time_prob above 0"),
+        ({"model_config": {"conv_dims": [1]}}, "conv_dims is no field of the config; did you mean"),
+        ({"from_scratch": False}, "model.safetensors"),
+        ({"shortest_seconds": 5}, "nothing to learn from; left out: 8 too short"),
+        ({"mask_time_lenght": 5}, "mask_time_lenght is no setting; did you mean mask_time_length"),
+    ],
+)
+def test_bad_settings(
+    settings_of: Callable[..., PretrainSettings],
+    changes: dict[str, Any],
+    message: str,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UserError, match=message):
+        pretrain(settings_of(tmp_path / "out", **changes))
+
+
+def test_a_family_without_the_objective_is_refused(
+    settings_of: Callable[..., PretrainSettings], tmp_path: Path
+) -> None:
+    for kind, message in (("unispeech", "another objective"), ("hubert-group", "has no ForPre")):
+        folder = tmp_path / kind
+        reference.tiny_config(kind, **SHORT).save_pretrained(folder)
+        transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
+        with pytest.raises(UserError, match=message):
+            pretrain(settings_of(tmp_path / f"out-{kind}", model=str(folder)))
+
+
+def test_held_out_speech_too_short_to_mask(
+    settings_of: Callable[..., PretrainSettings], corpus: Path, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path / "out", dev=str(corpus), steps=1, mask_time_length=60)
+    with pytest.raises(UserError, match="dev: no utterance is long enough"):
+        pretrain(settings)

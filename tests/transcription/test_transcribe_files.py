@@ -1,0 +1,346 @@
+"""`wav2vec2-tf transcribe` as people use it: folders, outputs, interrupts, bad input."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from tests.support.paths import CORPUS
+from wav2vec2_tf import audio, long_form, transcriber
+from wav2vec2_tf.audio_files import AudioFile, named_by, with_outputs
+from wav2vec2_tf.cli import main
+from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.transcribe import Recognizer
+
+SPEAKER = CORPUS / "1003" / "1"
+FILES = sorted(SPEAKER.glob("*.flac"))
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Recognizer:
+    return Recognizer.load(BUNDLED_MODEL)
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(bundled: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: bundled)
+
+
+@pytest.fixture(scope="module")
+def texts(bundled: Recognizer) -> dict[str, str]:
+    """Of some short files, each heard alone."""
+    return {
+        file.name: bundled.transcribe([audio.load(file)])[0].text for file in (*FILES[:3], FILES[9])
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """`in`, with two recordings, one below it, and what is no audio or hidden."""
+    (tmp_path / "in" / "below").mkdir(parents=True)
+    shutil.copy(FILES[0], tmp_path / "in" / "b.flac")
+    shutil.copy(FILES[1], tmp_path / "in" / "below" / "a.FLAC")
+    for name in ("notes.txt", ".hidden.flac", "below/.b.wav"):
+        (tmp_path / "in" / name).write_text("none")
+    return tmp_path
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> Path:
+    """A recording of 75 s: seven windows."""
+    speech = [audio.load(file) for file in FILES if soundfile.info(file).duration > 7]
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.concatenate(speech)[: 75 * 16000], 16000)
+    assert soundfile.info(path).duration == 75
+    return path
+
+
+def test_many_files_are_printed_in_their_order(
+    texts: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though they are computed by length, in batches."""
+    names = [str(SPEAKER / name) for name in reversed(texts)]
+    assert main(["transcribe", *names]) == 0
+    wanted = [f"{name}\t{texts[Path(name).name]}" for name in names]
+    assert capsys.readouterr().out.splitlines() == wanted
+
+
+def test_folders_and_patterns(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = folder / "in"
+    assert main(["transcribe", str(source)]) == 0
+    names = [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == [str(source / "b.flac"), str(source / "below" / "a.FLAC")]
+    assert main(["transcribe", str(source / "**" / "[ab].*"), str(source / "b.flac")]) == 0
+    names = [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
+    assert sorted(names) == [str(source / "b.flac"), str(source / "below" / "a.FLAC")]
+
+
+def test_what_names_nothing_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "empty").mkdir()
+    arguments = [str(folder / "empty"), str(folder / "*.mp3"), str(folder / "in" / "b.flac")]
+    assert main(["transcribe", *arguments]) == 1
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 1
+    first, second = captured.err.splitlines()
+    assert "a folder without audio" in first
+    assert "no file has a name like this" in second
+
+
+def test_standard_input(
+    texts: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def given(content: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    given(FILES[0].read_bytes())
+    assert main(["transcribe", "-"]) == 0
+    assert capsys.readouterr().out == texts[FILES[0].name] + "\n"
+    given(FILES[0].read_bytes())
+    assert main(["transcribe", "-", "-o", f"{tmp_path}/out/", "--format", "json"]) == 0
+    result = json.loads((tmp_path / "out" / "stdin.json").read_text())
+    assert (result["file"], result["text"]) == ("-", texts[FILES[0].name])
+    for content in (b"", b"no audio", FILES[0].read_bytes()[:2000]):
+        given(content)
+        assert main(["transcribe", "-"]) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert re.fullmatch(r"error: standard input: .+\n", captured.err), captured.err
+
+
+def test_outputs_in_a_folder(
+    folder: Path, texts: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder / "out"
+    bad = folder / "bad.wav"
+    bad.write_text("no audio")
+    command = ["transcribe", str(folder / "in"), str(bad), "-o", str(out), "--format", "srt"]
+    assert main(command) == 1
+    assert "bad.wav" in capsys.readouterr().err
+    files = [path for path in sorted(out.rglob("*")) if path.is_file()]
+    assert [str(file.relative_to(out)) for file in files] == ["b.srt", "below/a.srt"]
+    said = [re.sub(r"\d+\n[\d:,]+ --> [\d:,]+\n", " ", file.read_text()) for file in files]
+    assert [" ".join(text.split()) for text in said] == [texts[file.name] for file in FILES[:2]]
+
+
+def test_a_file_says_the_format_in_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, start in (("a.vtt", "WEBVTT"), ("b.JSON", "{"), ("c.tsv", "start\t"), ("d", "")):
+        assert main(["transcribe", str(FILES[0]), "-o", str(tmp_path / name)]) == 0
+        assert (tmp_path / name).read_text().startswith(start)
+    assert main(["transcribe", str(FILES[0]), "-o", str(tmp_path / "e.x"), "--format", "srt"]) == 0
+    assert (tmp_path / "e.x").read_text().startswith("1\n00:00:")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_outputs_that_are_there_are_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder / "out"
+    out.mkdir()
+    (out / "b.txt").write_text("kept")
+    command = ["transcribe", str(folder / "in"), "-o", str(out)]
+    read: list[str] = []
+    of = long_form.Recording.of
+    monkeypatch.setattr(long_form.Recording, "of", lambda path: read.append(path) or of(path))
+    assert main(command) == 0
+    assert "kept: 1 of 2" in capsys.readouterr().err
+    assert [Path(path).name for path in read] == ["a.FLAC"]
+    assert (out / "b.txt").read_text() == "kept"
+    assert main(command) == 0
+    assert len(read) == 1
+    assert main([*command, "--overwrite"]) == 0
+    assert len(read) == 3
+    assert (out / "b.txt").read_text() != "kept"
+
+
+def counting(bundled: Recognizer, calls: list[int], stop: int = 10**9) -> Recognizer:
+    """The model, interrupted in its call number `stop`."""
+
+    def logits(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+        calls.append(speech.shape[0])
+        return bundled.logits(speech, lengths)
+
+    return dataclasses.replace(bundled, logits=logits)
+
+
+def test_an_interrupted_recording_goes_on_at_its_window(
+    bundled: Recognizer,
+    long: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    command = ["transcribe", str(long), "-o", f"{out}/", "--format", "json"]
+    calls: list[int] = []
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled, calls, stop=2))
+    assert main(command) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == [".long.json.partial"]
+    calls.clear()
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled, calls))
+    assert main(command) == 0
+    assert len(calls) == 5  # of seven windows
+    assert [path.name for path in out.iterdir()] == ["long.json"]
+    resumed = (out / "long.json").read_text()
+    calls.clear()
+    assert main([*command, "--overwrite"]) == 0
+    assert len(calls) == 7
+    assert (out / "long.json").read_text() == resumed
+    result = json.loads(resumed)
+    times = [time for word in result["words"] for time in (word["start"], word["end"])]
+    assert times == sorted(times)
+    assert 0 <= times[0] <= times[-1] <= result["seconds"] == 75.0
+    assert times[-1] > 70
+
+
+def test_other_windows_or_another_recording_do_not_go_on(
+    bundled: Recognizer, long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = str(tmp_path / "out.txt")
+    calls: list[int] = []
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled, calls, stop=2))
+    assert main(["transcribe", str(long), "-o", out]) == 130
+    calls.clear()
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled, calls))
+    assert main(["transcribe", str(long), "-o", out, "--window", "45"]) == 0
+    assert len(calls) == 2  # both windows of it, anew
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["long.wav", "out.txt"]
+
+
+def test_vad_leaves_out_what_nobody_says(
+    tmp_path: Path, texts: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech = audio.load(FILES[9])
+    quiet = np.zeros(16000 * 20, np.float32)
+    path = tmp_path / "pauses.wav"
+    soundfile.write(path, np.concatenate([quiet, speech, quiet]), 16000)
+    assert main(["transcribe", str(path), "--vad", "--format", "json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert all(20 <= word["start"] < word["end"] <= 40 for word in result["words"])
+    words = {word["text"] for word in result["words"]}
+    assert len(words & set(texts[FILES[9].name].split())) >= 0.6 * len(words) > 0
+    soundfile.write(path, quiet, 16000)
+    assert main(["transcribe", str(path), "--vad"]) == 0
+    assert capsys.readouterr().out == "\n"
+
+
+def test_progress_on_a_terminal(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert main(["transcribe", str(long), str(FILES[0])]) == 0
+    shown = terminal.getvalue()
+    assert re.search(r"\d+%.*\d\d:\d\d left, 1/2 files, [\d.]+ × real time", shown)
+    seconds = 75 + soundfile.info(FILES[0]).duration
+    assert re.search(rf"{seconds:.1f} s of speech in [\d.]+ s: [\d.]+ × real time\n$", shown)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["IN", "--format", "srt"], "give -o FOLDER"),
+        (["IN", "-o", "FILE"], "is a file, and several recordings want a folder"),
+        (["IN", "IN/below/a.FLAC", "-o", "FILE"], "is a file"),
+        (["ONE", "COPY/b.flac", "-o", "OUT"], "would both be written to"),
+        (["ONE", "--window", "121"], "1 to 120 s"),
+        (["ONE", "--window", "0.5"], "1 to 120 s"),
+        (["ONE", "-o", "FILE/out.txt"], ""),
+    ],
+)
+def test_bad_input(
+    arguments: list[str], complaint: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "file").write_text("mine")
+    shutil.copytree(folder / "in", folder / "copy")
+    names = {"IN": "in", "FILE": "file", "ONE": "in/b.flac", "COPY": "copy", "OUT": "out"}
+
+    def filled(argument: str) -> str:
+        for name, path in names.items():
+            argument = re.sub(rf"^{name}\b", str(folder / path), argument)
+        return argument
+
+    assert main(["transcribe", *map(filled, arguments)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("error: ")
+    assert complaint in line
+    assert (folder / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("option", ["--window", "--batch-seconds"])
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "x", "inf"])
+def test_wrong_seconds_are_a_usage_error(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["transcribe", str(FILES[0]), option, value])
+    assert stop.value.code == 2
+    assert "number of seconds above 0" in capsys.readouterr().err
+
+
+def test_a_place_that_may_not_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which is said before a model is loaded."""
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: pytest.fail("loaded"))
+    for output in ("out.txt", "new/folder/", "new/folder/out.txt"):
+        assert main(["transcribe", str(FILES[0]), "-o", f"{tmp_path}/{output}"]) == 1
+        assert "may not be written to" in capsys.readouterr().err
+
+
+def test_pools_are_bounded(
+    texts: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same lines with files one by one, or as many as fit in five seconds."""
+    names = [str(SPEAKER / name) for name in texts]
+    wanted = [f"{name}\t{texts[Path(name).name]}" for name in names]
+    for constant, value in (("POOL_FILES", 1), ("POOL_SECONDS", 3.0)):
+        monkeypatch.setattr(transcriber, constant, value)
+        assert main(["transcribe", *names]) == 0
+        assert capsys.readouterr().out.splitlines() == wanted
+
+
+def test_names(tmp_path: Path) -> None:
+    complaints: list[str] = []
+    complain: Callable[[str], Any] = complaints.append
+    for name in ("b.wav", "a[1].mp3", "sub/c.OGG"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    root = str(tmp_path)
+    found = named_by([root, f"{root}/a[1].mp3", f"{root}/none.wav", "-"], complain)
+    names = ["a[1].mp3", "b.wav", "sub/c.OGG", "none.wav"]
+    assert [file.name for file in found] == [*(f"{root}/{name}" for name in names), "-"]
+    placed = with_outputs(found, Path("out"), "vtt")
+    ends = ("a[1].vtt", "b.vtt", "sub/c.vtt", "none.vtt", "stdin.vtt")
+    assert [file.output for file in placed] == [Path("out") / end for end in ends]
+    with pytest.raises(UserError, match=r"x/a\.wav and y/a\.mp3 would both"):
+        both = [AudioFile("x/a.wav", Path("a.wav")), AudioFile("y/a.mp3", Path("a.mp3"))]
+        with_outputs(both, Path("out"), "txt")
+    assert complaints == []
