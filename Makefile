@@ -1,33 +1,40 @@
-# `make demo` runs the main job on bundled data; `make test` runs the tests. Both set up all they need.
+# `make demo` shows what the library does, on bundled data; `make test` runs the tests. Both set up
+# what they need in .venv. CONTRIBUTING.md explains the targets.
 
-PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null)) python3)
+# The first Python that runs: a pyenv shim may be on the path for a version that is not chosen.
+PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell python$(v) -c 'print("python$(v)")' 2>/dev/null)) python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
-# of the tests; each takes up to 9 GB
+PIP := $(RUN) -m pip --disable-pip-version-check install
+# Test processes; each takes up to 5 GB.
 PROCESSES ?= 2
-export TF_CPP_MIN_LOG_LEVEL ?= 3
+# More arguments for pytest, such as PYTEST="-k lengths" or PYTEST=--forbid-skips.
+PYTEST ?=
 
-.PHONY: demo test check verify bench small-model page clean
+.PHONY: demo test test-slow check verify bench small-model page clean
 
-demo: $(VENV)/ready
+demo: $(VENV)/demo
 	$(RUN) -m convert.demo build/demo
 
-test: $(VENV)/ready
-	$(RUN) -m pytest -q -n $(PROCESSES) --dist loadfile
+test: $(VENV)/test
+	$(RUN) -m pytest -q -n $(PROCESSES) --dist loadgroup --durations=20 $(PYTEST)
 
-check: $(VENV)/ready
+test-slow: $(VENV)/test
+	$(RUN) -m pytest -q -n $(PROCESSES) --dist loadgroup --durations=20 -m slow $(PYTEST)
+
+check: $(VENV)/test
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
 # Parity with PyTorch: every published size, every family × format × head, and the published
 # snippets on a model of real size. Ends with the table of figures, docs/parity.md.
-verify: $(VENV)/ready
+verify: $(VENV)/test
 	rm -f build/figures.jsonl
-	$(RUN) -m pytest -q -m full_size --durations=0
-	$(RUN) tests/full_size/table.py build/figures.jsonl docs/parity.md
+	$(RUN) -m pytest -q -m full_size --durations=0 $(PYTEST)
+	$(RUN) -m tests.tools.parity_table build/figures.jsonl docs/parity.md
 
 # Speed beside PyTorch, ONNX Runtime and OpenVINO, at base size: about an hour on 2 cores, which
 # should have nothing else to do, and 7 GB of disk. Ends with docs/speed.md and docs/speed.png.
-bench: $(VENV)/ready
+bench: $(VENV)/test
 	$(RUN) -m eval speed --keep build/speed --json build/speed.json --table docs/speed.md --plot docs/speed.png
 
 # Trains the bundled model and speaks its corpus again: an hour and a half on 2 cores. Needs flite
@@ -35,20 +42,27 @@ bench: $(VENV)/ready
 small-model: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 small-model: export MALLOC_TRIM_THRESHOLD_ = 8000000000
 small-model: export MALLOC_TOP_PAD_ = 500000000
-small-model: $(VENV)/ready
+small-model: $(VENV)/test
 	$(RUN) -m convert.small_model build/small-model wav2vec2_tf/bundled/model tests/data/corpus tests/data/new_voice
 
 # Builds the page of `serve --ui` into the package; needs Node.js 20 or newer and npm.
 page:
 	cd page && npm ci && npm run build
 
-$(VENV)/ready: requirements.txt pyproject.toml
-	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11 …"'
+# The lists are complete, so nothing is resolved: --no-deps.
+$(VENV)/demo: constraints/demo.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11 …"'
+	@echo "Installing TensorFlow and the packages of constraints/demo.txt into $(VENV): 0.4 GB to download, 1.6 GB on disk"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(RUN) -m pip install --quiet --upgrade pip
-	$(RUN) -m pip install --quiet -r requirements.txt
-	$(RUN) -m pip install --quiet --no-deps -e .
-	touch $@
+	$(PIP) --no-deps -r constraints/demo.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/test: $(VENV)/demo constraints/test.txt constraints/torch.txt
+	@echo "Installing the test packages of constraints/test.txt and PyTorch into $(VENV): 0.6 GB to download, 2.2 GB on disk with PyTorch's CPU build"
+	$(PIP) --no-deps -r constraints/test.txt
+	$(PIP) -c constraints/demo.txt -c constraints/test.txt -r constraints/torch.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
