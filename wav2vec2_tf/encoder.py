@@ -76,11 +76,10 @@ class PositionalConvEmbedding(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.hidden_size,), initializer="zeros")
 
     def kernel(self) -> tf.Tensor:
-        """(kernel, hidden / groups, hidden)"""
-        # in float16 the squares of what are plausible weights are too large or too small
+        """Returns the float32 kernel, (kernel, hidden / groups, hidden)."""
+        # In float16 the squares of plausible weights overflow or vanish.
         v, g = tf.cast(self.v, tf.float32), tf.cast(self.g, tf.float32)
-        kernel = v * (g * tf.math.rsqrt(tf.reduce_sum(tf.square(v), axis=(1, 2), keepdims=True)))
-        return tf.cast(kernel, self.compute_dtype)
+        return v * (g * tf.math.rsqrt(tf.reduce_sum(tf.square(v), axis=(1, 2), keepdims=True)))
 
     def call(
         self, hidden_states: tf.Tensor, frame_mask: tf.Tensor | None = None, training: bool = False
