@@ -106,3 +106,12 @@ def theirs(torch_models: dict[str, object], style: str) -> object:
 @pytest.fixture
 def ours(tf_models: dict[str, object], style: str) -> object:
     return tf_models[style]
+
+
+@pytest.fixture(scope="session")
+def bundled_recognizer() -> object:
+    """The bundled model as a `Recognizer`. Shared: tests leave it as it is."""
+    from wav2vec2_tf import Recognizer
+    from wav2vec2_tf.files import BUNDLED_MODEL
+
+    return Recognizer.load(BUNDLED_MODEL)
