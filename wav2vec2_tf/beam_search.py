@@ -29,7 +29,7 @@ try:
     from flashlight.lib.text import decoder as flashlight
 except ModuleNotFoundError as error:
     raise UserError(
-        f"beam search needs {error.name}: pip install 'wav2vec2-tf[lm]' (kenlm, flashlight-text)"
+        f"beam search needs the package {error.name}: pip install 'wav2vec2-tf[lm]'"
     ) from None
 
 log = logging.getLogger(__name__)

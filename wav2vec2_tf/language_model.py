@@ -145,7 +145,7 @@ def _load(path: Path) -> kenlm.Model:
         import kenlm
     except ModuleNotFoundError:
         raise UserError(
-            "a language model needs kenlm and flashlight-text: pip install 'wav2vec2-tf[lm]'"
+            "a language model needs the package kenlm: pip install 'wav2vec2-tf[lm]'"
         ) from None
     wanted = "a KenLM model is wanted, ARPA or binary, as `wav2vec2-tf ngram` and lmplz make"
     if not path.is_file():
