@@ -49,18 +49,20 @@ small-model: $(VENV)/test
 page:
 	cd page && npm ci && npm run build
 
-# The lists are complete, so nothing is resolved: --no-deps.
+# The lists are complete, so nothing is resolved (--no-deps). The demonstration imports few of the
+# modules: compiling them all would take longer and 0.1 GB more.
 $(VENV)/demo: constraints/demo.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11 …"'
 	@echo "Installing TensorFlow and the packages of constraints/demo.txt into $(VENV): 0.4 GB to download, 1.6 GB on disk"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(PIP) --no-deps -r constraints/demo.txt
+	$(PIP) --no-deps --no-compile -r constraints/demo.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/test: $(VENV)/demo constraints/test.txt constraints/torch.txt
-	@echo "Installing the test packages of constraints/test.txt and PyTorch into $(VENV): 0.6 GB to download, 2.2 GB on disk with PyTorch's CPU build"
+	@echo "Installing the packages of constraints/test.txt and PyTorch into $(VENV): 0.6 GB to download, 2.6 GB on disk; 1.8 and 6.5 GB if pip finds the CUDA build of PyTorch only (CONTRIBUTING.md)"
 	$(PIP) --no-deps -r constraints/test.txt
+	@$(RUN) -m compileall -q -j 0 $(VENV)/lib > $(VENV)/compileall.log || true  # some packages hold templates
 	$(PIP) -c constraints/demo.txt -c constraints/test.txt -r constraints/torch.txt
 	@touch $@
 
