@@ -37,13 +37,15 @@ verify: $(VENV)/test
 bench: $(VENV)/test
 	$(RUN) -m eval speed --keep build/speed --json build/speed.json --table docs/speed.md --plot docs/speed.png
 
-# Trains the bundled model and speaks its corpus again: an hour and a half on 2 cores. Needs flite
-# and bible-kjv (Debian packages). Keeping freed memory takes a third off the time of a step.
+# Trains the bundled model, speaks its corpus again and records PyTorch's outputs: an hour and a half
+# on 2 cores. Needs flite and bible-kjv (Debian packages). Keeping freed memory takes a third off the
+# time of a step.
 small-model: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 small-model: export MALLOC_TRIM_THRESHOLD_ = 8000000000
 small-model: export MALLOC_TOP_PAD_ = 500000000
 small-model: $(VENV)/test
 	$(RUN) -m convert.small_model build/small-model wav2vec2_tf/bundled/model tests/data/corpus tests/data/new_voice
+	$(RUN) -m convert verify wav2vec2_tf/bundled/model wav2vec2_tf/bundled/model --json build/parity.json --record wav2vec2_tf/bundled/pytorch_outputs.safetensors
 
 # Builds the page of `serve --ui` into the package; needs Node.js 20 or newer and npm.
 page:

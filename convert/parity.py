@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -56,7 +56,57 @@ class Utterance(NamedTuple):
     speech: np.ndarray
     """(samples,) float32 at 16 kHz"""
     origin: dict[str, str | int]
-    """How to have it again: a file with its SHA-256, or a seed."""
+    """How to have it again: a file or a seed, and the SHA-256 of the file or the samples drawn."""
+
+    @property
+    def description(self) -> dict[str, str | int]:
+        """What the certificate says of it."""
+        return {"name": self.name, "samples": len(self.speech), **self.origin}
+
+
+class Frames(NamedTuple):
+    """The frames that were kept of a part."""
+
+    total: int
+    """How many it had."""
+    kept: np.ndarray
+    """Their positions, ascending."""
+
+
+class Given(NamedTuple):
+    """What the reference gives of one utterance."""
+
+    parts: Parts
+    """From the waveform, or from `features`."""
+    own: Parts
+    """From the features that this library computes; without features, the same as `parts`."""
+    features: np.ndarray | None = None
+    """(frames, 160) log-mel features of transformers' extractor, of Wav2Vec2-BERT."""
+    frames: Mapping[str, Frames] = {}
+    """By part, the frames that are here, where these are not all."""
+
+    def total(self, part: str) -> int:
+        """How many frames the reference computed of a part."""
+        return self.frames[part].total if part in self.frames else self.own[part].shape[1]
+
+    def pick(self, name: str, got: Parts) -> Parts:
+        """`got` at the frames that are here; `UserError` where it has another number of them."""
+        picked = dict(got)
+        for part, (total, kept) in self.frames.items():
+            if part in got:
+                if got[part].shape[1] != total:
+                    raise UserError(
+                        f"{part} of {name}: PyTorch gives {total} frames, this {got[part].shape[1]}"
+                    )
+                picked[part] = got[part][:, kept]
+        return picked
+
+
+class Reference(Protocol):
+    """What this library's outputs are compared with: PyTorch live, or recorded."""
+
+    def given(self, utterance: Utterance, paths: Sequence[str] = ()) -> Given:
+        """The outputs of the modules named in `paths` and of the model itself."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +162,10 @@ def spoken(config: Config, longest: int | None = None) -> Utterance:
 
 def noise(config: Config, samples: int) -> Utterance:
     values = np.random.default_rng(samples).normal(0, 0.1, samples).astype(np.float32)
-    return Utterance(f"noise {samples} samples", _levelled(config, values), {"seed": samples})
+    # of what was drawn: how it is levelled differs in the last bit between processors
+    digest = hashlib.sha256(values.tobytes()).hexdigest()
+    origin: dict[str, str | int] = {"seed": samples, "sha256": digest}
+    return Utterance(f"noise {samples} samples", _levelled(config, values), origin)
 
 
 def shortest_of(config: Config, head: str) -> int:
@@ -140,7 +193,7 @@ def log_mel_of_transformers(speech: np.ndarray) -> np.ndarray:
     return features["input_features"][0, : int(features["attention_mask"].sum())]
 
 
-# The two sides
+# The sides
 
 
 class Theirs:
@@ -179,6 +232,18 @@ class Theirs:
                 "it cannot be compared"
             )
         return cls(model.eval())
+
+    def given(self, utterance: Utterance, paths: Sequence[str] = ()) -> Given:
+        """See `Reference`."""
+        from wav2vec2_tf.log_mel import log_mel
+
+        speech = utterance.speech
+        if self.model.config.model_type != "wav2vec2-bert":
+            parts = self.run(speech[np.newaxis], paths)
+            return Given(parts, parts)
+        features = log_mel_of_transformers(speech)
+        own = self.run(log_mel(speech)[np.newaxis], paths)
+        return Given(self.run(features[np.newaxis], paths), own, features)
 
     def run(self, values: np.ndarray, paths: Sequence[str] = ()) -> Parts:
         """What the modules named in `paths` and the model itself give of a (1, …) input."""
@@ -340,7 +405,7 @@ def _named(outputs: Any, head: str) -> Parts:
 
 
 def compare_models(
-    theirs: Theirs,
+    theirs: Reference,
     ours: Ours | Exported,
     config: Config,
     head: str,
@@ -354,26 +419,22 @@ def compare_models(
     """
     from wav2vec2_tf.log_mel import log_mel
 
-    bert = not isinstance(config, WaveformConfig)
     exported = isinstance(ours, Exported)
     inner = [] if exported else inner_parts(config, head)
     references = []
-    for name, speech, _ in inputs:
-        values = log_mel(speech) if bert else speech
-        if bert:
-            features = log_mel_of_transformers(speech)
-            pair = features[np.newaxis], values[np.newaxis]
+    for utterance in inputs:
+        name, speech, _ = utterance
+        given = theirs.given(utterance, inner)
+        references.append(given)
+        reference, values = given.own, speech
+        if given.features is not None:
+            pair = given.features[np.newaxis], log_mel(speech)[np.newaxis]
             yield compare(name, LOG_MEL, *pair, LOG_MEL_TOLERANCE)
-        reference = theirs.run(values[np.newaxis], inner)
-        references.append(reference)
-        if bert and not exported:
-            reference = theirs.run(features[np.newaxis], inner)
-            got = ours.run(features[np.newaxis], paths=inner)
-        elif ours.length in (None, len(speech)):
-            got = ours.run(speech[np.newaxis], paths=inner)
-        else:
-            continue
-        yield from compare_parts(name, _alike(reference, got), got, config, tolerance)
+            if not exported:
+                reference, values = given.parts, given.features
+        if ours.length in (None, len(speech)):
+            got = given.pick(name, ours.run(values[np.newaxis], paths=inner))
+            yield from compare_parts(name, _alike(reference, got), got, config, tolerance)
     lengths = np.array([len(utterance.speech) for utterance in inputs], np.int32)
     width = ours.length or int(lengths.max()) + SAMPLE_RATE
     batch = np.full((len(inputs), width), np.nan, np.float32)
@@ -381,13 +442,14 @@ def compare_models(
         row[: len(utterance.speech)] = utterance.speech
     together = ours.run(batch, lengths, [path for path in inner if path == QUANTIZER])
     together.pop(PERPLEXITY, None)  # of all rows
-    for index, (utterance, reference) in enumerate(zip(inputs, references, strict=True)):
+    for index, (utterance, given) in enumerate(zip(inputs, references, strict=True)):
+        name = f"padded {utterance.name}"
         got = {part: values[index : index + 1] for part, values in together.items()}
         for part, values in got.items():
             if values.ndim == 3:
-                got[part] = values[:, : reference[part].shape[1]]
-        reference = _alike(reference, got)
-        yield from compare_parts(f"padded {utterance.name}", reference, got, config, tolerance)
+                got[part] = values[:, : given.total(part)]
+        got = given.pick(name, got)
+        yield from compare_parts(name, _alike(given.own, got), got, config, tolerance)
 
 
 def _alike(reference: Parts, got: Parts) -> Parts:

@@ -2,6 +2,7 @@
 
 SOURCE is the PyTorch checkpoint; OUT what `convert torch` made of it, or a SavedModel made of that.
 Prints a table, writes the certificate OUT/parity.json, and exits with 1 beyond the tolerance.
+With --reference, PyTorch is not needed: its outputs are read from a file that --record wrote.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.files import BUNDLED_MODEL, BUNDLED_REFERENCE
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
 
 if TYPE_CHECKING:
-    from .parity import Comparison
+    from .parity import Comparison, Reference, Theirs
+    from .recorded import Facts
 
 TOLERANCE = 2e-4
 """Largest |Δ| of the last hidden state and the logits, in float32."""
@@ -33,13 +36,30 @@ UNPROVEN = (
     "The names of fairseq's tensors are taken from transformers' conversion and unproven: no file "
     "that fairseq wrote of this family was at hand. Both sides have them from the same table."
 )
+EXAMPLE = f"""\
+example, of the bundled model, without PyTorch:
+  wav2vec2-tf convert torch {BUNDLED_MODEL} model
+  wav2vec2-tf convert verify {BUNDLED_MODEL} model --reference {BUNDLED_REFERENCE}
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLE
     parser.add_argument(
         "source", help="the PyTorch checkpoint: folder, Hugging Face id, or fairseq's .pt file"
     )
     parser.add_argument("out", help="what `convert torch` made of it, or a SavedModel made of that")
+    recording = parser.add_mutually_exclusive_group()
+    recording.add_argument(
+        "--record", type=Path, metavar="FILE", help="also write PyTorch's outputs, for --reference"
+    )
+    recording.add_argument(
+        "--reference",
+        type=Path,
+        metavar="FILE",
+        help="compare with the outputs in FILE, which --record wrote, without PyTorch",
+    )
     parser.add_argument("--json", type=Path, help=f"by default OUT/{PARITY_FILE}")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="default: %(default)s")
     parser.add_argument(
@@ -59,6 +79,10 @@ def run(args: argparse.Namespace) -> int:
     from wav2vec2_tf.files import whole_file
 
     path = args.json or Path(args.out) / PARITY_FILE
+    for option in ("record", "reference"):
+        file = getattr(args, option)
+        if file and file.resolve() == path.resolve():
+            raise UserError(f"{path}: --json and --{option} name the same file: name another")
     path.unlink(missing_ok=True)  # an earlier one says nothing of what is there now
     parity = verify(
         args.source,
@@ -66,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
         tolerance=args.tolerance,
         dtypes=args.dtypes,
         target_lang=args.target_lang,
+        record=args.record,
+        reference=args.reference,
         **hub_options(args),
     )
     print(table(parity))
@@ -113,20 +139,32 @@ def verify(
     tolerance: float = TOLERANCE,
     dtypes: Sequence[str] = (),
     target_lang: str | None = None,
+    record: Path | None = None,
+    reference: Path | None = None,
     **hub: Any,
 ) -> Parity:
-    """Run both and compare.
+    """Run PyTorch on `source`, or read what it gave, and compare with what `out` gives.
+
+    Args:
+        source: folder, Hugging Face id or fairseq's file; `hub` as `from_pretrained` takes it.
+        out: folder of a Keras model or a SavedModel.
+        tolerance: largest |Δ| of the last hidden state and the logits.
+        dtypes: types whose differences from float32 are reported.
+        target_lang: the language of `out`, of MMS models.
+        record: file to write PyTorch's outputs to.
+        reference: file to read PyTorch's outputs from; PyTorch is not imported.
 
     Raises:
-        UserError: one of them does not load, or they are not of one family.
+        UserError: one of them does not load, they are not of one family, or `reference` was not
+            recorded from `source` with the same head, language and inputs.
     """
-    try:
-        import torch
-        import transformers
-    except ImportError:
-        raise UserError(
-            "PyTorch and transformers are the reference: pip install 'wav2vec2-tf[convert]'"
-        ) from None
+    from . import recorded
+
+    outputs = recorded.Recorded.load(reference) if reference else None
+    if outputs is None:
+        _pytorch_versions()  # before work that would be lost
+    if record is not None:
+        recorded.check_replaceable(record)
     import numpy as np
     import tensorflow as tf
 
@@ -166,23 +204,42 @@ def verify(
         ours = parity.Exported(made, head)
     else:
         ours = parity.Ours(MODELS[head].from_pretrained(made))
-    with ExitStack() as stack:
-        if not folder.is_dir():  # transformers does not read it
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "converted"
-            _convert(source, folder, head)
-        kind = family_of(config).architecture(head)
-        theirs = parity.Theirs.load(folder, kind, target_lang)
-
     inputs = parity.utterances(config, head, ours.length)
+    facts = recorded.Facts(
+        family=config.model_type,
+        head=head,
+        target_lang=target_lang,
+        tolerance=tolerance,
+        inputs=tuple(utterance.description for utterance in inputs),
+        sha256=hashes(checkpoint.files),
+        versions=outputs.facts.versions if outputs else _pytorch_versions(),
+    )
+    notes = _notes(checkpoint)
+    theirs: Reference
+    if outputs is not None:
+        _check_same(str(reference), outputs.facts, facts, source, out)
+        theirs = outputs
+        notes.append(
+            f"PyTorch's outputs were recorded before ({reference}): logits at every frame, other "
+            f"parts at {recorded.FRAMES} frames at most."
+        )
+    else:
+        theirs = _live(source, folder, family_of(config).architecture(head), head, target_lang)
+    if record is not None:
+        paths = parity.inner_parts(config, head)
+        theirs = recorded.Recorded.of(theirs, facts, inputs, paths)
+        theirs.save(record)
+
     compared = tuple(parity.compare_models(theirs, ours, config, head, inputs, tolerance))
     half = {}
     for dtype in dtypes:
         assert isinstance(ours, parity.Ours)
         other = parity.Ours(MODELS[head].from_pretrained(made, dtype=dtype))
         half[dtype] = tuple(parity.compare_half(ours, other, inputs[0]))
+    here = {module.__name__: module.__version__ for module in (tf, np, wav2vec2_tf)}
     return Parity(
         source=str(source),
-        family=config.model_type,
+        family=facts.family,
         head=head,
         kind=_kind(ours.length) if is_saved_model else "Keras model",
         target_lang=target_lang,
@@ -191,11 +248,65 @@ def verify(
         max_difference=parity.largest(compared, head),
         comparisons=compared,
         half_precision=half,
-        inputs=tuple({"name": u.name, "samples": len(u.speech), **u.origin} for u in inputs),
-        versions={m.__name__: m.__version__ for m in (torch, transformers, tf, np, wav2vec2_tf)},
-        sha256=hashes(checkpoint.files),
-        notes=tuple(_notes(checkpoint)),
+        inputs=facts.inputs,
+        versions=facts.versions | here,
+        sha256=facts.sha256,
+        notes=tuple(notes),
     )
+
+
+def _pytorch_versions() -> dict[str, str]:
+    """Versions of the reference's packages; `UserError` where they are not installed."""
+    try:
+        import torch
+        import transformers
+    except ImportError:
+        raise UserError(
+            "PyTorch and transformers are the reference: pip install 'wav2vec2-tf[convert]', or "
+            "compare with outputs that were recorded before: --reference FILE"
+        ) from None
+    return {module.__name__: module.__version__ for module in (torch, transformers)}
+
+
+def _live(
+    source: str, folder: Path, architecture: str, head: str, target_lang: str | None
+) -> Theirs:
+    """transformers' model of a checkpoint, which is converted first where it is one file."""
+    from .parity import Theirs
+
+    with ExitStack() as stack:
+        if not folder.is_dir():  # transformers does not read it
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "converted"
+            _convert(source, folder, head)
+        return Theirs.load(folder, architecture, target_lang)
+
+
+def _check_same(file: str, found: Facts, wanted: Facts, source: str, out: str) -> None:
+    """Raise `UserError` unless a file was recorded from `source` for what `out` is."""
+    if (found.family, found.head) != (wanted.family, wanted.head):
+        raise UserError(
+            f"{file} was recorded from a {found.family} {found.head}, and {out} is a "
+            f"{wanted.family} {wanted.head}: record one for it"
+        )
+    if found.target_lang != wanted.target_lang:
+        raise UserError(
+            f"{file} was recorded with the language {found.target_lang!r}, and --target-lang is "
+            f"{wanted.target_lang!r}: name the file of this language"
+        )
+    if sorted(found.sha256.values()) != sorted(wanted.sha256.values()):
+        raise UserError(
+            f"{file} was recorded from other weights than those of {source} (by their SHA-256): "
+            "name the checkpoint that it was recorded from"
+        )
+    if found.inputs != wanted.inputs:
+        there, here = (
+            ", ".join(f"{given['name']} ({str(given['sha256'])[:8]})" for given in facts.inputs)
+            for facts in (found, wanted)
+        )
+        raise UserError(
+            f"{file} was recorded with other inputs than {out} is compared on: {there}; here "
+            f"{here}: record one for it"
+        )
 
 
 def _language(folder: Path) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 from wav2vec2_tf.errors import UserError
 
 BUNDLED_MODEL = Path(__file__).parent / "bundled" / "model"
+BUNDLED_REFERENCE = Path(__file__).parent / "bundled" / "pytorch_outputs.safetensors"
 BUNDLED_SPEECH = Path(__file__).parent / "bundled" / "librispeech_sample.flac"
 ARTEFACTS = ("config.json", "saved_model.pb")
 """A folder that holds one of these is a model, and may be replaced by another."""

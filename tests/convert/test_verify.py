@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from convert import parity
+from convert import parity, recorded
 from convert.__main__ import main
 from convert.verify import PROVEN, UNPROVEN
 from tests.support import reference
-from tests.support.paths import FAIRSEQ
+from tests.support.paths import FAIRSEQ, ROOT
+from tests.support.without_pytorch import hide_pytorch
 from wav2vec2_tf import AutoModelForCTC, families
 from wav2vec2_tf.config import Wav2Vec2Config
+from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.export import saved_model
-from wav2vec2_tf.files import BUNDLED_SPEECH
+from wav2vec2_tf.files import BUNDLED_MODEL, BUNDLED_REFERENCE, BUNDLED_SPEECH
 
 TOLERANCE = 2e-5  # a tenth of the program's: float32 gives a few 1e-6 at this size
 CASES = [
@@ -87,6 +93,22 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return pair("layer", families.CTC, tmp_path_factory.mktemp("layer"))
 
 
+@pytest.fixture(scope="module")
+def recording(layer: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """PyTorch's outputs of `layer`. Shared: tests leave it as it is."""
+    file = tmp_path_factory.mktemp("recording") / "outputs.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parity, "PUBLISHED_LENGTH", LONGEST)
+        assert run("verify", *layer, "--json", file.with_suffix(".json"), "--record", file) == 0
+    return file
+
+
+@pytest.fixture
+def no_pytorch(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch is hidden once the recording is there."""
+    hide_pytorch(monkeypatch)
+
+
 @pytest.fixture
 def damaged(layer: tuple[Path, Path], tmp_path: Path) -> Path:
     """A copy of OUT, to change."""
@@ -101,9 +123,12 @@ def test_every_family_and_head_is_among_the_cases() -> None:
 
 
 @pytest.mark.parametrize(("variant", "head"), CASES)
-def test_certificate(variant: str, head: str, tmp_path: Path) -> None:
+def test_certificate(
+    variant: str, head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, out = pair(variant, head, tmp_path)
-    values = certificate(source, out)
+    file = tmp_path / "outputs.safetensors"
+    values = certificate(source, out, "--record", str(file))
     config = json.loads((source / "config.json").read_text())
     assert values["family"] == config["model_type"] and values["head"] == head
     assert values["kind"] == "Keras model" and values["equal"] is True
@@ -146,6 +171,22 @@ def test_certificate(variant: str, head: str, tmp_path: Path) -> None:
     if head not in (families.SEQUENCE, families.X_VECTOR):
         assert [row["frames"] for row in alone] == [row["frames"] for row in padded]
         assert alone[1]["frames"] == 1, shortest
+
+    # the same from the recorded outputs
+    hide_pytorch(monkeypatch)
+    again = certificate(source, out, "--reference", str(file))
+    assert again.keys() == values.keys()
+    for key in values.keys() - {"comparisons", "notes", "max_difference"}:
+        assert again[key] == values[key], key
+    assert again["notes"][:-1] == values["notes"] and str(file) in again["notes"][-1]
+    assert len(again["comparisons"]) == len(rows)
+    for row, live in zip(again["comparisons"], rows, strict=True):
+        assert (row["input"], row["part"]) == (live["input"], live["part"])
+        whole = row["part"] in ("log_mel", *recorded.WHOLE) or live["frames"] <= recorded.FRAMES
+        assert row["frames"] == (live["frames"] if whole else recorded.FRAMES)
+        if whole:
+            assert row["max_difference"] == pytest.approx(live["max_difference"], abs=1e-6)
+        assert 0 < row["scale"] <= live["scale"]
 
 
 def test_half_precision_is_reported(layer: tuple[Path, Path]) -> None:
@@ -261,6 +302,110 @@ def test_a_fault_in_a_classifier_is_found(head: str, tmp_path: Path) -> None:
     assert beyond == {"logits"} | ({"embeddings"} if head == families.X_VECTOR else set())
 
 
+# recorded outputs
+
+
+PERTURBED = {
+    "feature_extractor.conv_layers.1.conv.weight": "feature_encoder",
+    "feature_projection.projection.weight": "feature_projection",
+    "encoder.pos_conv_embed.conv.parametrizations.weight.original1": "pos_conv_embed",
+    "encoder.layers.0.attention.v_proj.weight": "layers.0",
+    "encoder.layers.1.feed_forward.output_dense.weight": "layers.1",
+    "encoder.layer_norm.weight": "last_hidden_state",
+    "lm_head.weight": "logits",
+}
+"""A tensor of each part, and the first part whose output depends on it."""
+PARTS = list(PERTURBED.values())
+
+
+@pytest.mark.parametrize("key", PERTURBED)
+def test_one_weight_is_found_in_recorded_outputs(
+    layer: tuple[Path, Path], recording: Path, damaged: Path, no_pytorch: None, key: str
+) -> None:
+    path = damaged / "model.safetensors"
+    tensors = load_file(path)
+    (name,) = (name for name in tensors if name.endswith(key))
+    tensors[name].flat[0] += 0.2
+    save_file(tensors, path, metadata={"format": "pt"})
+    assert run("verify", layer[0], damaged, "--reference", recording) == 1
+    values = json.loads((damaged / "parity.json").read_text())
+    assert values["equal"] is False
+    beyond = {row["part"] for row in values["comparisons"] if not passes(row)}
+    assert min(beyond, key=PARTS.index) == PERTURBED[key] and "logits" in beyond
+
+
+def passes(row: dict[str, Any]) -> bool:
+    return row["max_difference"] <= row["allowed"] and row["argmax_flips"] == 0
+
+
+def test_frames_kept_are_the_first_the_last_and_some_between() -> None:
+    for total in (33, 49, 768):
+        kept = recorded.frames_to_keep(total)
+        assert len(set(kept.tolist())) == len(kept) == recorded.FRAMES
+        assert kept[0] == 0 and kept[-1] == total - 1 and (np.diff(kept) > 0).all()
+        assert (kept == recorded.frames_to_keep(total)).all()
+
+
+def test_frames_are_picked_from_as_many() -> None:
+    kept = parity.Frames(125, np.array([0, 7, 124]))
+    given = parity.Given({}, {}, frames={"adapter": kept})
+    got = {"adapter": np.arange(125.0).reshape(1, 125, 1), "logits": np.zeros((1, 125, 2))}
+    picked = given.pick("noise", got)
+    assert picked["adapter"].ravel().tolist() == [0, 7, 124]
+    assert picked["logits"] is got["logits"]
+    with pytest.raises(UserError, match="adapter of noise: PyTorch gives 125 frames, this 124"):
+        given.pick("noise", {"adapter": got["adapter"][:, 1:]})
+
+
+def test_recording_again_gives_the_same_file(
+    layer: tuple[Path, Path], recording: Path, tmp_path: Path
+) -> None:
+    """It does not depend on OUT: not where that differs, nor on what was at FILE before."""
+    file, out = tmp_path / "outputs.safetensors", tmp_path / "out"
+    shutil.copytree(layer[1], out)
+    change(out, "lm_head.bias", 0.05)
+    for _ in range(2):
+        assert run("verify", layer[0], out, "--record", file) == 1
+        assert file.read_bytes() == recording.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "outputs.safetensors"]
+
+
+def test_the_bundled_outputs_are_those_of_pytorch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parity, "PUBLISHED_LENGTH", 246_000)
+    assert BUNDLED_REFERENCE.stat().st_size < 700_000
+    file = tmp_path / "outputs.safetensors"
+    options = ("--json", tmp_path / "parity.json", "--record", file)
+    assert run("verify", BUNDLED_MODEL, BUNDLED_MODEL, *options) == 0
+    old, new = (recorded.Recorded.load(path) for path in (BUNDLED_REFERENCE, file))
+    for name in ("family", "head", "target_lang", "tolerance", "inputs", "sha256"):
+        assert getattr(old.facts, name) == getattr(new.facts, name)
+    tensors = load_file(BUNDLED_REFERENCE)
+    again = load_file(file)
+    assert tensors.keys() == again.keys() and len(tensors) == 4 * 7
+    for key, values in tensors.items():
+        scale = max(1.0, float(np.abs(values).max()))
+        np.testing.assert_allclose(again[key], values, rtol=0, atol=TOLERANCE * scale, err_msg=key)
+
+
+@pytest.mark.slow
+def test_a_process_without_pytorch(tmp_path: Path) -> None:
+    """A fresh process, in which nothing of PyTorch can be imported."""
+    program = (
+        "import sys; from tests.support.without_pytorch import Finder;"
+        "sys.meta_path.insert(0, Finder);"
+        "from convert.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    path = tmp_path / "parity.json"
+    options = ["--json", path, "--reference", BUNDLED_REFERENCE]
+    command = [sys.executable, "-c", program, "verify", BUNDLED_MODEL, BUNDLED_MODEL, *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"equal within 0.0002; {path}" in done.stdout
+    assert json.loads(path.read_text())["versions"]["torch"].startswith("2.")
+
+
 # other sources
 
 
@@ -303,7 +448,8 @@ def test_saved_model_of_log_probabilities(layer: tuple[Path, Path], tmp_path: Pa
     exported = tmp_path / "saved"
     model = AutoModelForCTC.from_pretrained(out)
     saved_model.export(model, None, exported, length=20_000, log_softmax=True)
-    values = certificate(source, exported)
+    file = tmp_path / "outputs.safetensors"
+    values = certificate(source, exported, "--record", str(file))
     assert values["kind"] == "SavedModel, 20000 samples"
     rows = values["comparisons"]
     alone = [("speech 1.2 s", 62), ("noise 20000 samples", 62)]
@@ -311,6 +457,7 @@ def test_saved_model_of_log_probabilities(layer: tuple[Path, Path], tmp_path: Pa
     padded += [("padded noise 16000 samples", 49), ("padded noise 20000 samples", 62)]
     assert [(row["input"], row["frames"]) for row in rows] == alone + padded
     assert all(row["part"] == "logits" and row["max_difference"] < TOLERANCE for row in rows)
+    assert certificate(source, exported, "--reference", str(file))["comparisons"] == rows
     other = Path(shutil.copytree(source, tmp_path / "other"))
     change(other, "wav2vec2.encoder.layer_norm.bias", 0.05)
     assert run("verify", other, exported) == 1
@@ -365,3 +512,186 @@ def test_a_saved_model_has_one_type(
     assert run("verify", layer[0], tmp_path) == 1
     assert "not a SavedModel" in one_line(capsys)
     assert not (tmp_path / "parity.json").exists()
+
+
+def test_without_pytorch_there_is_another_way(
+    layer: tuple[Path, Path], no_pytorch: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("verify", *layer) == 1
+    message = one_line(capsys)
+    assert "pip install 'wav2vec2-tf[convert]'" in message and "--reference FILE" in message
+
+
+def test_recording_and_reading_at_once_is_a_usage_error(
+    layer: tuple[Path, Path], recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("verify", *layer, "--record", tmp_path / "new", "--reference", recording)
+    assert ended.value.code == 2
+    assert "not allowed with argument --record" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def refused(
+    capsys: pytest.CaptureFixture[str], source: Path, out: Path, file: Path, *options: Any
+) -> str:
+    """The one line of a run with `--reference`, which wrote no certificate."""
+    capsys.readouterr()
+    assert run("verify", source, out, "--reference", file, *options) == 1
+    assert not (out / "parity.json").exists()
+    message = one_line(capsys)
+    assert str(file) in message
+    return message
+
+
+def test_recorded_from_another_checkpoint(
+    layer: tuple[Path, Path],
+    recording: Path,
+    damaged: Path,
+    no_pytorch: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = Path(shutil.copytree(layer[0], tmp_path / "other"))
+    change(other, "lm_head.bias", 0.05)
+    assert "from other weights than those of" in refused(capsys, other, damaged, recording)
+
+
+def test_recorded_with_another_head(
+    layer: tuple[Path, Path],
+    recording: Path,
+    no_pytorch: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert run("torch", layer[0], out, "--head", "none") == 0
+    message = refused(capsys, layer[0], out, recording)
+    assert f"from a wav2vec2 ForCTC, and {out} is a wav2vec2 Model" in message
+
+
+def test_recorded_from_another_family(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = pair("hubert-layer", families.CTC, tmp_path)
+    message = refused(capsys, source, out, recording)
+    assert f"from a wav2vec2 ForCTC, and {out} is a hubert ForCTC" in message
+
+
+def test_recorded_with_another_language(
+    layer: tuple[Path, Path],
+    recording: Path,
+    damaged: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "outputs.safetensors"
+    there = recorded.Recorded.load(recording)
+    facts = dataclasses.replace(there.facts, target_lang="fra")
+    dataclasses.replace(there, facts=facts).save(file)
+    message = refused(capsys, layer[0], damaged, file)
+    assert "with the language 'fra', and --target-lang is None" in message
+
+
+def test_recorded_with_other_inputs(
+    layer: tuple[Path, Path],
+    recording: Path,
+    damaged: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(parity, "PUBLISHED_LENGTH", 30_000)
+    message = refused(capsys, layer[0], damaged, recording)
+    assert "with other inputs than" in message
+    assert "noise 40000 samples (" in message and "noise 30000 samples (" in message
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "start", "metadata", "tensor", "last"])
+def test_a_damaged_recording(
+    layer: tuple[Path, Path],
+    recording: Path,
+    damaged: Path,
+    no_pytorch: None,
+    tmp_path: Path,
+    damage: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "outputs.safetensors"
+    content = bytearray(recording.read_bytes())
+    at = {
+        "start": 3,
+        "metadata": content.index(b"tolerance") + 2,
+        "tensor": len(content) // 2,
+        "last": -1,
+    }
+    if damage in at:
+        content[at[damage]] ^= 1
+    file.write_bytes(content[: {"empty": 0, "cut": -5}.get(damage)])
+    assert "damaged" in refused(capsys, layer[0], damaged, file)
+
+
+def test_files_that_are_no_recordings(
+    layer: tuple[Path, Path],
+    damaged: Path,
+    no_pytorch: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    weights, text = layer[1] / "model.safetensors", tmp_path / "text"
+    text.write_text("PyTorch's outputs")
+    for file, message in {
+        weights: "not a file that `convert verify --record` wrote",
+        text: "damaged, or not a file that `convert verify --record` wrote",
+        tmp_path / "none": "no such file; `convert verify --record` writes one",
+        tmp_path: "not a file that `convert verify --record` wrote",
+    }.items():
+        assert message in refused(capsys, layer[0], damaged, file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2}, "format 2, and this version of the library reads 1: record it again"),
+        ({"format": None}, "format None"),
+        ({"digest": "0"}, "damaged"),
+        ({"facts": []}, "damaged"),
+    ],
+)
+def test_another_format(
+    layer: tuple[Path, Path],
+    recording: Path,
+    damaged: Path,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "outputs.safetensors"
+    with safe_open(recording, "np") as opened:
+        ((entry, header),) = opened.metadata().items()
+    header = json.dumps({**json.loads(header), **changes})
+    save_file(load_file(recording), file, metadata={entry: header})
+    assert message in refused(capsys, layer[0], damaged, file)
+
+
+def test_files_that_recording_leaves_alone(
+    layer: tuple[Path, Path], damaged: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = damaged / "model.safetensors"
+    before = weights.read_bytes()
+    assert run("verify", layer[0], damaged, "--record", weights) == 1
+    assert "--record does not replace it: name another file" in one_line(capsys)
+    assert weights.read_bytes() == before
+    before = recording.read_bytes()
+    assert run("verify", *layer, "--reference", recording, "--json", recording) == 1
+    assert "--json and --reference name the same file" in one_line(capsys)
+    assert recording.read_bytes() == before
+
+
+def test_nothing_is_recorded_of_a_source_that_pytorch_does_not_load(
+    layer: tuple[Path, Path], tmp_path: Path
+) -> None:
+    base = reference.perturbed_model(reference.tiny_config("layer"), head=families.BASE)
+    reference.save_checkpoint(base, tmp_path / "source")
+    assert run("verify", tmp_path / "source", layer[1], "--record", tmp_path / "outputs") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
