@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.programs import positive
+from wav2vec2_tf.progress import ProgressBar
 
 from .speed import BUSY, check_plot, machine, versions, write_plot
 
@@ -111,11 +112,14 @@ def recordings(data: str, model: str) -> list[Recording]:
 
     recognizer = Recognizer.load(model)
     found = []
-    for audio in named_by([data], complain):
-        speech = long_form.Recording.of(audio.name)
-        text = long_form.transcribe(recognizer, speech).text
-        content = Path(audio.name).read_bytes()
-        found.append(Recording(content, Form.of(content), text, speech.seconds))
+    files = named_by([data], complain)
+    with ProgressBar("expected texts", len(files), "recording", leave=False) as bar:
+        for audio in files:
+            speech = long_form.Recording.of(audio.name)
+            text = long_form.transcribe(recognizer, speech).text
+            content = Path(audio.name).read_bytes()
+            found.append(Recording(content, Form.of(content), text, speech.seconds))
+            bar.update()
     return found
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.progress import ProgressBar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +76,6 @@ def measure(
 ) -> list[Result]:
     """The first result is of one pass, then one for each way to cut."""
     import jiwer
-    from tqdm import tqdm
 
     from wav2vec2_tf import long_form
 
@@ -92,18 +92,20 @@ def measure(
     in_one_pass: list[str] = []
     for cut in [None, *windows]:
         texts = []
-        started = time.perf_counter()
-        for recording in tqdm(recordings, disable=None, leave=False):
-            if cut is None:
-                (transcript,) = recognizer.transcribe([recording.speech])
-            else:
-                transcript = long_form.transcribe(recognizer, recording.speech, cut)
-            texts.append(normalise(transcript.text, letters))
-        spent = time.perf_counter() - started
-        in_one_pass = in_one_pass or texts
         way = ONE_PASS
         if cut is not None:
             way = f"windows of {cut.seconds:g} s, {cut.overlap_seconds:g} s shared"
+        started = time.perf_counter()
+        with ProgressBar(way, len(recordings), "recording", leave=False) as bar:
+            for recording in recordings:
+                if cut is None:
+                    (transcript,) = recognizer.transcribe([recording.speech])
+                else:
+                    transcript = long_form.transcribe(recognizer, recording.speech, cut)
+                texts.append(normalise(transcript.text, letters))
+                bar.update()
+        spent = time.perf_counter() - started
+        in_one_pass = in_one_pass or texts
         words = sum(len(text.split()) for text in references)
         results.append(
             Result(way, words, errors(references, texts), errors(in_one_pass, texts), spent)

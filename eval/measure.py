@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.progress import ProgressBar, write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -374,21 +375,13 @@ def _tasks(
 def _compute(
     engine: Engine, mode: str, tasks: Iterable[Task], journal: Journal, total: int
 ) -> None:
-    from tqdm import tqdm
-
     from .journal import Batch
 
     finished = [batch for batch in journal.batches if batch.mode == mode]
     audio = sum(sum(batch.samples.values()) for batch in finished) / SAMPLE_RATE
     computing = sum(batch.seconds for batch in finished)
-    with tqdm(
-        desc=f"{mode:8}",
-        total=total,
-        initial=sum(len(batch.texts) for batch in finished),
-        unit="utt",
-        file=sys.stderr,
-        mininterval=0.2 if sys.stderr.isatty() else 30,  # a log needs a line now and then
-    ) as bar:
+    done = sum(len(batch.texts) for batch in finished)
+    with ProgressBar(mode, total, "utterance", done=done, desc=f"{mode:8}", mininterval=0.2) as bar:
         for task, heard in engine(tasks):
             keys = [one.id for one in task.group]
             journal.add(
@@ -403,8 +396,7 @@ def _compute(
             )
             computing += heard.seconds
             audio += sum(len(one.samples) for one in task.group) / SAMPLE_RATE
-            bar.set_postfix_str(f"RTFx {audio / computing:.1f}", refresh=False)
-            bar.update(len(keys))
+            bar.update(len(keys), f"RTFx {audio / computing:.1f}")
 
 
 def _result(
@@ -477,6 +469,4 @@ def _versions() -> dict[str, str]:
 
 def say(line: str) -> None:
     """A line on standard error that leaves a progress bar whole."""
-    from tqdm import tqdm
-
-    tqdm.write(line, file=sys.stderr)
+    write(f"{line}\n", sys.stderr)

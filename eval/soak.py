@@ -20,6 +20,7 @@ from typing import Any
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.programs import positive
+from wav2vec2_tf.progress import ProgressBar
 
 from .clients import (
     BOMB_SECONDS,
@@ -120,10 +121,12 @@ def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int
     ]
     for thread in running:
         thread.start()
-    while any(thread.is_alive() for thread in running):
-        time.sleep(1)
-        server.require_alive()
-        report.memory.append(server.memory_bytes)
+    with ProgressBar("soak", seconds, "s", leave=False) as bar:
+        while any(thread.is_alive() for thread in running):
+            time.sleep(1)
+            server.require_alive()
+            report.memory.append(server.memory_bytes)
+            bar.move_to(min(seconds, round(seconds - (end - time.monotonic()))))
     _idle(server)
     report.memory.append(server.memory_bytes)
     wait_until(lambda: server.descriptors <= descriptors, 20)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from wav2vec2_tf.config import SAMPLE_RATE, Config
+from wav2vec2_tf.progress import ProgressBar
 
 from . import artefacts, workloads
 from .contestants import FLOAT32, LIMITS, REFERENCE, SYSTEMS, System
@@ -237,11 +238,15 @@ class Stopwatch:
         repetitions = self.repetitions
         if work.kind == CORPUS:
             repetitions = max(1, repetitions // CORPUS_SHARE)
-        for turn in range(repetitions):
-            say(f"{work.key}: {turn + 1} of {repetitions}")
-            # each time another begins, so that nobody always comes after the same one
-            first = turn % len(entrants)
-            for entrant in entrants[first:] + entrants[:first]:
+        # each time another begins, so that nobody always comes after the same one
+        turns = [
+            entrants[(turn + place) % len(entrants)]
+            for turn in range(repetitions)
+            for place in range(len(entrants))
+        ]
+        with ProgressBar(f"{work.key}: timing", len(turns), "call", leave=False) as bar:
+            for number, entrant in enumerate(turns):
+                bar.move_to(number)
                 row = entrant.row
                 if row.reason:
                     continue

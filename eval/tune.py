@@ -5,13 +5,13 @@ The model runs once; its output is kept in memory and searched with each pair of
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.progress import ProgressBar
 
 from .measure import batches, letter_case, listen, normalise, say
 
@@ -76,8 +76,6 @@ def emissions(
     Raises:
         UserError: none can be used.
     """
-    from tqdm import tqdm
-
     from wav2vec2_tf import ctc
 
     letters = letter_case(recognizer.characters)
@@ -87,7 +85,7 @@ def emissions(
         say(f"left out: {key!r}: {reason}")
     size = bucket if length is None else lambda samples: length
     found = []
-    with tqdm(desc="model", total=len(texts), unit="utt", file=sys.stderr) as bar:
+    with ProgressBar("model", len(texts), "utterance", desc="model") as bar:
         speech = listen(recognizer, corpus, texts, (), failed, size)
         for padded, group in batches(speech, batch_size, size):
             rows = recognizer.emit([one.samples for one in group], length=padded, masked=masked)
@@ -111,7 +109,6 @@ def tune(
 ) -> Tuning:
     """Search `said` with each pair of weights, all else as in `search`."""
     import jiwer
-    from tqdm import tqdm
 
     letters = letter_case(recognizer.characters)
     references = [one.reference for one in said]
@@ -122,7 +119,8 @@ def tune(
     greedy = replace(recognizer, decoder=None)
     pairs = list(product(lm_weights, word_scores))
     points = []
-    with tqdm(desc="search", total=len(pairs) * len(said), unit="utt", file=sys.stderr) as bar:
+    total = len(pairs) * len(said)
+    with ProgressBar("search", total, "utterance", desc="search") as bar:
 
         def texts(decoder: BeamSearch) -> Iterator[str]:
             for one in said:
@@ -133,7 +131,7 @@ def tune(
             weighted = replace(search, lm_weight=lm_weight, word_score=word_score)
             points.append(Point(lm_weight, word_score, wer(texts(weighted))))
             best = min(point.wer for point in points)
-            bar.set_postfix_str(f"best WER {100 * best:.2f} %", refresh=False)
+            bar.update(0, f"best WER {100 * best:.2f} %")
     return Tuning(
         utterances=len(said),
         words=sum(len(reference.split()) for reference in references),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -30,6 +32,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for report in reporter.stats.get("skipped", []):
         reporter.write_line(f"skipped, which --forbid-skips does not allow: {report.nodeid}")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_progress_lines() -> Iterator[None]:
+    """Whether a program runs long enough for a line of progress depends on the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wav2vec2_tf.progress.QUIET_SECONDS", math.inf)
+        yield
 
 
 @pytest.fixture(scope="session")

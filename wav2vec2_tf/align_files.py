@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.progress import ProgressBar
 
 if TYPE_CHECKING:
     from wav2vec2_tf.transcript import Transcript
@@ -53,8 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from wav2vec2_tf import subtitles
     from wav2vec2_tf.audio_files import STANDARD_INPUT, AudioFile
     from wav2vec2_tf.files import BUNDLED_MODEL, write_whole
@@ -75,17 +74,17 @@ def run(args: argparse.Namespace) -> int:
     try:
         with audio.opened() as path:
             recording = Recording.of(path)
-            with tqdm(total=round(recording.seconds), unit="s", disable=None, leave=False) as bar:
+            with ProgressBar("model", round(recording.seconds), "s", leave=False) as bar:
                 heard = log_probabilities(
-                    recognizer, recording, progress=lambda done: bar.update(round(done) - bar.n)
+                    recognizer, recording, progress=lambda done: bar.move_to(round(done))
                 )
-        with tqdm(total=1.0, disable=None, leave=False, bar_format=ALIGNING) as bar:
+        with ProgressBar("alignment", 1.0, leave=False, bar_format=ALIGNING) as bar:
             aligned = align(
                 heard,
                 text,
                 recognizer.tokenizer,
                 recognizer.seconds_per_frame,
-                progress=lambda done: bar.update(done - bar.n),
+                progress=bar.move_to,
             )
     except UserError as error:
         raise UserError(audio.message(error)) from None

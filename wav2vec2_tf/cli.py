@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from wav2vec2_tf import __version__
-from wav2vec2_tf.programs import add_programs, run_program
+from wav2vec2_tf.programs import NATIVE_LOG, add_programs, run_program
 
 PROGRAMS = {
     "transcribe": ("transcribe_files", "audio files → text, or words with times"),
@@ -31,7 +31,9 @@ PROGRAMS = {
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="wav2vec2-tf", description="wav2vec 2.0 for TensorFlow and Keras 3."
+        prog="wav2vec2-tf",
+        description="wav2vec 2.0 for TensorFlow and Keras 3.",
+        epilog=f"The environment variable {NATIVE_LOG}=1 shows the log of TensorFlow's C++ code.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     add_programs(parser, __package__, PROGRAMS)

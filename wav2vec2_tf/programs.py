@@ -7,6 +7,7 @@ own below it. Only argparse is imported until one of them runs.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import importlib
 import logging
 import os
@@ -15,6 +16,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from wav2vec2_tf.errors import UserError
+
+NATIVE_LOG = "WAV2VEC2_TF_NATIVE_LOG"
+"""Environment variable: with 1, the log of TensorFlow's C++ code is shown as `LEVEL` says."""
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def add_programs(
@@ -50,20 +55,24 @@ def run_program(parser: argparse.ArgumentParser, argv: list[str] | None) -> int:
 
 @contextmanager
 def _native_log_silenced() -> Iterator[None]:
-    """Keep TensorFlow's C++ chatter off the terminal; set TF_CPP_MIN_LOG_LEVEL to see it.
+    """Keeps the log of TensorFlow's C++ code off the terminal, unless `NATIVE_LOG` is set.
 
-    Its first lines come before any setting is read, so the file descriptor itself leads nowhere,
-    and Python's standard error goes on over a copy of it.
+    Its first lines come before any setting is read, so file descriptor 2 leads nowhere, and
+    Python's standard error goes on over a copy of it. The message of a process that aborts is lost
+    with the log, so Python's stack at that time is written instead.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.get(NATIVE_LOG, "") not in ("", "0"):
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    level = os.environ.get(LEVEL)
+    os.environ[LEVEL] = "3"  # child processes inherit it
     python_stderr, terminal = sys.stderr, os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
-    if python_stderr is sys.__stderr__:
+    on_descriptor, traced = python_stderr is sys.__stderr__, faulthandler.is_enabled()
+    if on_descriptor:
         sys.stderr = os.fdopen(os.dup(terminal), "w", buffering=1, errors="backslashreplace")
+        faulthandler.enable(sys.stderr)
     try:
         yield
     finally:
@@ -71,7 +80,12 @@ def _native_log_silenced() -> Iterator[None]:
         sys.stderr = python_stderr
         os.dup2(terminal, 2)
         os.close(terminal)
-        del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+        if on_descriptor:
+            faulthandler.enable() if traced else faulthandler.disable()
+        if level is None:
+            del os.environ[LEVEL]
+        else:
+            os.environ[LEVEL] = level
 
 
 def positive(text: str) -> int:

@@ -12,9 +12,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.progress import ProgressBar, write
 from wav2vec2_tf.transcriber import (
     Listener,
     Transcriber,
@@ -123,27 +124,26 @@ def _outputs(args: argparse.Namespace, console: _Console) -> tuple[list[AudioFil
 
 
 class _Console(Listener):
-    """What a run says: results, errors, and on a terminal how far it is.
+    """What a run says: results, errors, and how far it is.
 
-    Time left is told from bytes, which are known of all files before any is read.
+    Time left is estimated from bytes, which are known of all files before any is read.
     """
 
     def __init__(self) -> None:
         self.errors = 0
         self._files = self._done = 0
         self._heard = 0.0  # seconds of speech
-        self._bar = None
+        self._bar: ProgressBar | None = None
         self._bytes = 0.0
 
     def start(self, waiting: Sequence[AudioFile]) -> None:
-        from tqdm import tqdm
-
         self._files = len(waiting)
         self._begun = time.monotonic()
-        self._bar = tqdm(
-            total=sum(audio.bytes for audio in waiting),
-            disable=None,  # unless on a terminal
+        self._bar = ProgressBar(
+            "transcribe",
+            sum(audio.bytes for audio in waiting),
             leave=False,
+            smoothing=0,  # time left from the average speed: files differ
             bar_format="{percentage:3.0f}% {bar:30} {remaining} left{postfix}",
         )
 
@@ -162,15 +162,14 @@ class _Console(Listener):
         self.finished(audio, 0.0)
 
     def _show(self, position: float, heard: float) -> None:
-        if self._bar is not None and not self._bar.disable:
-            self._bar.n = position
-            self._bar.set_postfix_str(f"{self._done}/{self._files} files, {self._speed(heard)}")
+        if self._bar is not None:
+            self._bar.move_to(position, f"{self._done}/{self._files} files, {self._speed(heard)}")
 
     def _speed(self, heard: float) -> str:
         return f"{heard / max(1e-9, time.monotonic() - self._begun):.1f} × real time"
 
     def end(self) -> None:
-        if self._bar is not None and not self._bar.disable:
+        if self._bar is not None and self._bar.on_terminal:
             self._bar.close()
             spent = time.monotonic() - self._begun
             self.say(f"{self._heard:.1f} s of speech in {spent:.1f} s: {self._speed(self._heard)}")
@@ -181,14 +180,7 @@ class _Console(Listener):
         self.say(f"error: {' '.join(message.split())}")
 
     def say(self, line: str) -> None:
-        self._write(f"{line}\n", sys.stderr)
+        write(f"{line}\n", sys.stderr)
 
     def print(self, content: str) -> None:
-        self._write(content, sys.stdout)
-        sys.stdout.flush()
-
-    def _write(self, content: str, stream: TextIO) -> None:
-        if self._bar is None:
-            stream.write(content)
-        else:
-            self._bar.write(content, file=stream, end="")
+        write(content, sys.stdout)

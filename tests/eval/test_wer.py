@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -397,8 +398,13 @@ def test_killed_run_resumes(folder: Path, tmp_path: Path) -> None:
 
 
 def test_program_writes_everything(
-    folder: Path, tmp_path: Path, program: Parrot, capsys: pytest.CaptureFixture[str]
+    folder: Path,
+    tmp_path: Path,
+    program: Parrot,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("wav2vec2_tf.progress.QUIET_SECONDS", 0.0)
     out = tmp_path / "new" / "out"
     names = ("--json", out / "wer.json", "--report", out / "r.html", "--utterances", out / "u.csv")
     assert wer(folder, *names) == 0
@@ -430,7 +436,10 @@ def test_program_writes_everything(
     assert row[3:9] == ["33", "0", "8", "4", "7", "2"]
     assert row[-1] == "25.00"
     assert ["0", "to", "1", "s", "5", "25.00", "0.00", "0.00"] in table
-    assert "RTFx" in printed.err
+    for mode in MODES:
+        assert re.search(
+            rf"^{mode}: 7 of 7 utterances \(100 %\), .*RTFx", printed.err, re.MULTILINE
+        )
 
 
 def test_program_writes_jsonl(folder: Path, tmp_path: Path, program: Parrot) -> None:

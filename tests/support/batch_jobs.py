@@ -95,11 +95,7 @@ def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """A job; in the end it and all that it has started are gone."""
     here = Path(tempfile.gettempdir())
     before = set(here.glob("wav2vec2-ray-*"))
-    environment = dict(os.environ)
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # what users see, who do not set it
-    job = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         yield job
     finally:

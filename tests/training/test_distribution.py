@@ -310,7 +310,6 @@ class Workers:
             taken.close()
         settings = {**os.environ, "PYTHONPATH": str(ROOT)}
         settings |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-        settings.pop("TF_CPP_MIN_LOG_LEVEL", None)  # as a user sees it
         self.processes = []
         for number, (line, path) in enumerate(zip(lines, self.paths, strict=True)):
             task = {"cluster": cluster, "task": {"type": "worker", "index": number}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-import os
+import re
 import shutil
 import signal
 import subprocess
@@ -334,8 +334,11 @@ def test_adapters_of_a_language_are_trained_alone(
 
 
 def test_a_new_vocabulary_and_the_best_model(
-    settings: FinetuneSettings, capsys: pytest.CaptureFixture[str]
+    settings: FinetuneSettings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("wav2vec2_tf.progress.QUIET_SECONDS", 0.0)
     run = replace(
         settings,
         dev=(str(CORPUS),),
@@ -359,6 +362,13 @@ def test_a_new_vocabulary_and_the_best_model(
     measured = [line for line in lines(run) if "dev_wer" in line]
     assert len(measured) == 2  # the second is no better, and patience is over
     assert lines(run)[-1]["step"] < 8
+    progress = capsys.readouterr().err.splitlines()
+    of_epochs = [line for line in progress if line.startswith("training: ") and "dev wer" in line]
+    for number, figures in enumerate(measured, start=1):
+        place = f"training: {figures['step']} of 8 steps ("
+        end = rf"epoch {number}, loss [\d.]+, dev wer {figures['dev_wer']:.4g}, dev cer .*"
+        assert any(line.startswith(place) and re.search(end, line) for line in of_epochs), progress
+    assert any(line.startswith("dev: ") and "(100 %)" in line for line in progress)
     assert (output / "curves.png").read_bytes().startswith(b"\x89PNG")
     (events,) = (output / "events").iterdir()
     assert b"dev_wer" in events.read_bytes()
@@ -414,8 +424,7 @@ def test_an_empty_manifest_is_one_line(settings: FinetuneSettings, tmp_path: Pat
     manifest = tmp_path / "empty.tsv"
     manifest.write_text("path\tsentence\n")
     run = replace(settings, train=(str(manifest),))
-    quiet = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    result = subprocess.run(command(run, tmp_path), capture_output=True, text=True, env=quiet)
+    result = subprocess.run(command(run, tmp_path), capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1 and "no rows" in result.stderr
     assert not Path(run.output).exists()

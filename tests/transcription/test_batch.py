@@ -533,7 +533,8 @@ def test_each_once_though_the_job_and_a_worker_are_killed(tmp_path: Path) -> Non
         said, complaints = job.communicate()
     assert job.returncode == 1
     assert f"{out}: 128 of 129 recordings, 0.17 h of audio, " in said
-    assert complaints.splitlines() == [
+    # a slow machine writes lines of progress too
+    assert [line for line in complaints.splitlines() if not line.startswith("batch: ")] == [
         f"kept: {len(before)} of 22 shards were done",
         f"1 could not be transcribed; why is in {out}/errors.parquet",
     ]

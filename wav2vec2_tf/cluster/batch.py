@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from wav2vec2_tf.cluster import pool
 from wav2vec2_tf.cluster.shards import FORMATS, Done, Output
 from wav2vec2_tf.programs import positive
+from wav2vec2_tf.progress import ProgressBar
 from wav2vec2_tf.transcriber import add_computing_arguments, add_model_arguments
 
 if TYPE_CHECKING:
@@ -114,21 +115,19 @@ def _plan(args: argparse.Namespace, options: argparse.Namespace, output: Output)
 
 
 class _Progress:
-    """On a terminal, how far a job is. Time left is told from bytes, which the plan knows."""
+    """How far a job is. Time left is estimated from bytes, which the plan knows."""
 
     def __init__(self, plan: Plan, done: Mapping[int, Done]) -> None:
         """Of a job of which that is done."""
-        from tqdm import tqdm
-
         self._plan = plan
         self._files = sum(plan.shards[number].files for number in done)
         self._seconds_before = sum(part.seconds for part in done.values())
         self._seconds = 0.0  # of audio, in this run
         self._begun = time.monotonic()
-        self._bar = tqdm(
-            total=plan.bytes,
-            initial=sum(plan.shards[number].bytes for number in done),
-            disable=None,  # unless on a terminal
+        self._bar = ProgressBar(
+            "batch",
+            plan.bytes,
+            done=sum(plan.shards[number].bytes for number in done),
             leave=False,
             bar_format="{percentage:3.0f}% {bar:30} {remaining} left{postfix}",
         )
@@ -148,8 +147,7 @@ class _Progress:
         self._seconds += done.seconds
         hours = (self._seconds_before + self._seconds) / 3600
         shown = f"{self._files}/{self._plan.files} files, {hours:.2f} h of audio, {self.speed}"
-        self._bar.update(shard.bytes)
-        self._bar.set_postfix_str(shown)  # draws it, however soon after another
+        self._bar.update(shard.bytes, shown)
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()

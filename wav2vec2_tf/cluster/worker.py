@@ -4,7 +4,6 @@ shard."""
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -88,7 +87,6 @@ class Worker:
 
 def use_threads(threads: int) -> None:
     """Let TensorFlow compute with so many; before it computes anything."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     tf = import_tensorflow()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)

@@ -26,6 +26,7 @@ from wav2vec2_tf.ctc_loss import PADDING
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.lengths import BUCKETS, bucket
 from wav2vec2_tf.processor import Processor
+from wav2vec2_tf.progress import ProgressBar
 from wav2vec2_tf.tokenizer import CTCTokenizer
 from wav2vec2_tf.training.transcripts import TextRules, describe, unknown_characters
 from wav2vec2_tf.transcribe import normalizes
@@ -148,15 +149,16 @@ def prepare(
 
 
 def _count_samples(utterances: Sequence[Utterance]) -> list[int]:
-    from tqdm import tqdm
-
-    few = len(utterances) < LARGE
-    with ThreadPoolExecutor() as pool:
-        counts = pool.map(lambda utterance: utterance.samples(), utterances)
-        progress = tqdm(
-            counts, "reading headers", len(utterances), unit="file", disable=few or None
-        )
-        return list(progress)
+    name, total = "reading headers", len(utterances)
+    counts = []
+    with (
+        ThreadPoolExecutor() as pool,
+        ProgressBar(name, total, "file", shown=total >= LARGE, desc=name) as bar,
+    ):
+        for count in pool.map(lambda utterance: utterance.samples(), utterances):
+            counts.append(count)
+            bar.update()
+    return counts
 
 
 def _labels(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.errors import UserError, did_you_mean
+from wav2vec2_tf.progress import ProgressBar
 from wav2vec2_tf.training.settings import Settings, add_training_flags, run_training
 
 if TYPE_CHECKING:
@@ -201,17 +202,22 @@ class Evaluation:
     def __call__(self) -> dict[str, float]:
         import jiwer
 
+        from wav2vec2_tf.training.distribution import is_chief
+
         tokenizer = self.feed.processor.tokenizer
         assert tokenizer is not None
         batches = [batch for step in self.feed.steps(0) for batch in step]
         iterator = self.feed.iterator(self.strategy, batches)
         references: list[str] = []
         hypotheses: list[str] = []
-        for batch in batches:
-            for number, ids in zip(batch, self._ids(iterator).numpy(), strict=False):
-                labels = self.feed.prepared.examples[number].labels
-                references.append(tokenizer.decode(labels, group_tokens=False))
-                hypotheses.append(tokenizer.decode(ids[ids >= 0]))
+        total, shown = sum(map(len, batches)), is_chief(self.strategy)
+        with ProgressBar("dev", total, "utterance", shown=shown, desc="dev", leave=False) as bar:
+            for batch in batches:
+                for number, ids in zip(batch, self._ids(iterator).numpy(), strict=False):
+                    labels = self.feed.prepared.examples[number].labels
+                    references.append(tokenizer.decode(labels, group_tokens=False))
+                    hypotheses.append(tokenizer.decode(ids[ids >= 0]))
+                bar.update(len(batch))
         wer = float(jiwer.wer(references, hypotheses))
         return {"wer": wer, "cer": float(jiwer.cer(references, hypotheses)), "score": wer}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.progress import ProgressBar
 from wav2vec2_tf.training.settings import Settings, add_training_flags, run_training
 
 if TYPE_CHECKING:
@@ -146,12 +147,17 @@ class Evaluation:
 
         Raises `UserError` where no utterance is long enough to mask.
         """
+        from wav2vec2_tf.training.distribution import is_chief
+
         batches = [batch for step in self.feed.steps(0) for batch in step]
         iterator = self.feed.iterator(self.strategy, batches)
         totals: dict[str, float] = {}
-        for _ in batches:
-            for name, value in self._sums(iterator).items():
-                totals[name] = totals.get(name, 0.0) + float(value)
+        total, shown = sum(map(len, batches)), is_chief(self.strategy)
+        with ProgressBar("dev", total, "utterance", shown=shown, desc="dev", leave=False) as bar:
+            for batch in batches:
+                for name, value in self._sums(iterator).items():
+                    totals[name] = totals.get(name, 0.0) + float(value)
+                bar.update(len(batch))
         weight = totals.pop("weight")
         if not weight:
             raise UserError("dev: no utterance is long enough for a masked span")

@@ -21,6 +21,7 @@ from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import read_json, sha256, whole_file
 from wav2vec2_tf.programs import positive
+from wav2vec2_tf.progress import ProgressBar
 from wav2vec2_tf.shard_files import (
     FULL_SCALE,
     MANIFEST_FILE,
@@ -73,7 +74,8 @@ def make(
         for name, utterances in _planned(corpora, shard_seconds)
     )
     shards = []
-    with _progress(sum(map(len, corpora)), "utterance") as progress:
+    total = sum(map(len, corpora))
+    with ProgressBar("shards", total, "utterance", leave=False) as progress:
         for shard in _in_processes(_write_shard, tasks, processes):
             shards.append(shard)
             progress.update(len(shard.records))
@@ -92,7 +94,7 @@ def check(folder: Path, *, processes: int = 1) -> list[str]:
     manifest = Manifest.read(folder)
     faults = [] if manifest.complete else [f"{folder}: not all shards are made"]
     tasks = ((folder / shard.file, shard) for shard in manifest.shards)
-    with _progress(len(manifest.shards), "shard") as progress:
+    with ProgressBar("check", len(manifest.shards), "shard", leave=False) as progress:
         for found in _in_processes(_faults, tasks, processes):
             faults += found
             progress.update()
@@ -281,12 +283,6 @@ def _in_processes(
 
 def _leave_interrupts_to_the_first() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _progress(total: int, unit: str) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, unit=unit, disable=None, leave=False)
 
 
 # The program

@@ -22,11 +22,11 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from wav2vec2_tf.checkpoint.loader import path_below
 from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError, did_you_mean
+from wav2vec2_tf.progress import ProgressBar
 from wav2vec2_tf.training import run_folder
 from wav2vec2_tf.training.batches import user_errors
 from wav2vec2_tf.training.distribution import is_chief, meet
@@ -292,26 +292,24 @@ class Trainer:
         figures: dict[str, float] = {}
         with (
             Log(self.output, progress.step, self.chief) as journal,
-            tqdm(
-                initial=progress.step,
-                total=self.total,
-                unit="step",
-                disable=None if self.chief else True,
+            ProgressBar(
+                "training", self.total, "step", done=progress.step, shown=self.chief
             ) as bar,
             user_errors(),
             interrupts_wait() as interrupted,
         ):
             while progress.step < self.total and not self._patience_is_over():
+                report: Report | None = None
                 for report in self._epoch():
-                    bar.update(1)
-                    bar.set_postfix(report.shown(figures))
+                    bar.update(1, report.shown(figures))
                     journal.write(progress.step, report.figures)
                     if interrupted.is_set():
                         self._save()
                         raise KeyboardInterrupt
                 if self.evaluate is not None:
                     figures = self._evaluate(journal)
-                    bar.set_postfix(figures)
+                if report is not None:
+                    bar.milestone(report.shown(figures))
                 self._save()
         if self.chief:
             self._keep(LAST)
