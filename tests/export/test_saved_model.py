@@ -469,6 +469,23 @@ def test_tfsm_layer(fixed: SavedModel) -> None:
 
 # TensorFlow Hub
 
+
+@pytest.mark.filterwarnings("ignore::UserWarning:tensorflow_hub")  # pkg_resources is deprecated
+def test_hub_keras_layer(fixed: SavedModel) -> None:
+    """Beside Keras 3; `run_with_hub` has processes in which `tf.keras` is Keras 2."""
+    import tensorflow_hub as hub
+
+    layer = hub.KerasLayer(str(fixed.folder), trainable=True)
+    speech, mask = tf.constant(padded_batch(np.nan)), mask_of(LENGTHS, FIXED, np.int32)
+    inputs = (speech, tf.constant(mask))
+    assert difference(layer(inputs), fixed.model(speech, LENGTHS)) < TOLERANCE
+    assert len(layer.trainable_variables) == len(fixed.model.trainable_variables)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(layer(inputs, training=True)))
+    gradients = tape.gradient(loss, layer.trainable_variables)
+    assert all(np.isfinite(tf.convert_to_tensor(gradient)).all() for gradient in gradients)
+
+
 MASKED_CALLS = """
 # Layer-norm models on TensorFlow Hub take a mask
 layer = hub.KerasLayer(sys.argv[1])

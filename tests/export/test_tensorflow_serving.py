@@ -193,12 +193,12 @@ def test_rest_by_rows(
     body = {"signature_name": "transcribe", "instances": rows}
     with model_server.serving_rest({"wav2vec2": servable}) as address:
         url = f"http://{address}/v1/models/wav2vec2:predict"
-        answers = httpx.post(url, json=body, timeout=60).json()["predictions"]
+        answers = httpx.post(url, json=body, timeout=600).json()["predictions"]
         assert [answer["text"] for answer in answers] == [wanted.text for wanted in alone[:2]]
         first = answers[0]
         assert " ".join(first["words"][: first["count"]]) == first["text"]
         rows[0]["lengths"] = 1.5
-        assert httpx.post(url, json=body, timeout=60).status_code == 400
+        assert httpx.post(url, json=body, timeout=600).status_code == 400
 
 
 def run(text: str, where: Path) -> subprocess.CompletedProcess[str]:
