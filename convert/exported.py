@@ -125,7 +125,11 @@ def convert(
     opened = open_source(source, out, head, dictionary=dictionary, target_lang=target_lang, **hub)
     config, processor = opened.config, opened.processor
     frozen.check(config, opened.kind.head, opened.parameters, form)
-    samples = [] if calibration is None else list(_samples(calibration, config, processor, form))
+    samples = (
+        []
+        if calibration is None
+        else list(calibration_samples(calibration, config, processor, form))
+    )
     with _file_in_place(out, module) as made, tempfile.TemporaryDirectory() as scratch:
         model = opened.load()
         facts = facts_of(config, opened.kind.head, processor, opened.provenance)
@@ -193,8 +197,14 @@ def _file_in_place(out: Path, module: ModuleType) -> Iterator[Path]:
             made.with_suffix(suffix).replace(place)
 
 
-def _samples(corpus: str, config: Any, processor: Processor, form: Form) -> Iterator[Sample]:
-    """A corpus's first utterances as the file will take them; `UserError` where there is none."""
+def calibration_samples(
+    corpus: str, config: Any, processor: Processor, form: Form, count: int = UTTERANCES
+) -> Iterator[Sample]:
+    """Yields a corpus's first `count` utterances as the file takes them.
+
+    Raises:
+        UserError: no utterance is long enough.
+    """
     from wav2vec2_tf.corpora import open_corpus
     from wav2vec2_tf.export.form import inputs
     from wav2vec2_tf.transcribe import batch_of, normalizes
@@ -207,7 +217,7 @@ def _samples(corpus: str, config: Any, processor: Processor, form: Form) -> Iter
         padded, lengths = batch_of([speech], form.length or len(speech), normalizes(processor))
         yield inputs(config, form, padded, lengths)
         usable += 1
-        if usable == UTTERANCES:
+        if usable == count:
             return
     if not usable:
         raise UserError(f"{corpus}: no utterance is as long as one frame of speech")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,22 +17,24 @@ from safetensors.numpy import load_file, save_file
 from convert.__main__ import main
 from convert.saved_model import write_expected
 from tests.support import reference
+from tests.support.exported import (
+    FIXED,
+    HEADED,
+    SavedModel,
+    checkpoint,
+    difference,
+    padded_batch,
+)
 from tests.support.hub_pages import run_with_hub
 from tests.support.paths import FAIRSEQ
 from wav2vec2_tf import Processor, Recognizer, UserError, families
 from wav2vec2_tf.auto import MODELS
-from wav2vec2_tf.config import Wav2Vec2BertConfig
 from wav2vec2_tf.export import check, saved_model
+from wav2vec2_tf.export.saved_model import Structure
 from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS
 
 TOLERANCE = 5e-5  # half the contract's; BERT's adapter makes the most of rounding
-FIXED = 6400  # samples
 LENGTHS = np.array([FIXED, 2345, 399], np.int32)
-SHALLOW = {  # the same frames of a model that compiles sooner
-    "conv_dim": (16,) * 2,
-    "conv_kernel": (80, 9),
-    "conv_stride": (40, 8),
-}
 VARIANTS = (
     *("wav2vec2-adapter", "hubert-batch-norm", "wavlm-layer", "data2vec-audio-adapter"),
     *("unispeech", "unispeech-sat", "conformer-adapter", "bert-adapter"),
@@ -41,78 +42,41 @@ VARIANTS = (
 """Every family and every adapter; `test_saved_model.py` has wav2vec2's two styles."""
 TRAINED = ("hubert-batch-norm", "wavlm-layer", "conformer-adapter", "bert-adapter")
 """Those that are trained; the others are traced for inference alone, to save time."""
-HEADED = {
-    families.PRE_TRAINING: "wav2vec2-group",
-    families.SEQUENCE: "hubert-batch-norm",
-    families.FRAME: "conformer-relative",
-    families.X_VECTOR: "bert",
-}
+
+
+BERT = "bert-adapter"
+
+
+def cases(*names: str) -> list[Any]:
+    """One a variant or head, in the group that shares what it exports.
+
+    Wav2Vec2-BERT and the head of pre-training, which gives most, stand for the others in the fast
+    tier.
+    """
+    fast = (BERT, families.PRE_TRAINING)
+    return [
+        pytest.param(
+            name,
+            marks=[pytest.mark.xdist_group(name), *([] if name in fast else [pytest.mark.slow])],
+        )
+        for name in names
+    ]
 
 
 def run(*arguments: Any) -> int:
     return main([str(argument) for argument in arguments])
 
 
-def difference(got: Any, wanted: Any) -> float:
-    got, wanted = np.asarray(got), np.asarray(wanted)
-    assert got.shape == wanted.shape
-    return float(np.abs(got.astype(np.float64) - wanted).max(initial=0))
+@pytest.fixture
+def ctc(exported: Callable[..., SavedModel], request: pytest.FixtureRequest) -> Any:
+    """Exports a variant with a CTC head; only `TRAINED` ones accept `training=True`."""
 
+    def export(variant: str) -> SavedModel:
+        if variant == BERT:
+            return request.getfixturevalue("bert")
+        return exported(variant, families.CTC, trainable=variant in TRAINED)
 
-class Exported(NamedTuple):
-    source: Path
-    """In Hugging Face's format."""
-    model: Any
-    """The Keras model."""
-    folder: Path
-    """The SavedModel."""
-    loaded: Any
-
-    @property
-    def takes_features(self) -> bool:
-        return isinstance(self.model.config, Wav2Vec2BertConfig)
-
-
-def checkpoint(folder: Path, variant: str, head: str, **changes: Any) -> Path:
-    """A model of one layer, which transformers wrote."""
-    sizes = {"num_hidden_layers": 1, "tdnn_kernel": (2, 1, 1), "num_labels": 5, **changes}
-    if not variant.startswith("bert"):
-        sizes |= SHALLOW
-    model = reference.perturbed_model(reference.tiny_config(variant, **sizes), head=head)
-    if head == families.CTC:
-        model.lm_head.bias.data[0] -= 3  # few blanks: there is something to spell
-    return reference.save_checkpoint(model, folder)
-
-
-def few_structures(kind: tf.TensorSpec) -> list[tf.TensorSpec]:
-    """What `test_saved_model.py` tries in all its forms, in two, to save time."""
-    mask = tf.TensorSpec(kind.shape[:2], tf.int32, name="attention_mask")
-    return [saved_model.lengths_spec(), mask]
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported]:
-    """A variant with a head, exported at `FIXED` samples and loaded again, once."""
-
-    @functools.cache
-    def export(variant: str, head: str) -> Exported:
-        folder = tmp_path_factory.mktemp(f"{variant}-{head}")
-        source = checkpoint(folder / "source", variant, head)
-        model = MODELS[head].from_pretrained(source)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(saved_model, "_seconds", few_structures)
-            if head == families.CTC and variant not in TRAINED:
-                patch.setattr(saved_model, "MODES", (False,))
-            processor = Processor.from_pretrained(source)
-            saved_model.export(model, processor, folder / "saved", length=FIXED)
-        return Exported(source, model, folder / "saved", tf.saved_model.load(folder / "saved"))
-
-    return lambda variant, head=families.CTC: export(variant, head)
-
-
-def padded_batch(fill: float) -> tf.Tensor:
-    speeches = [reference.noise(samples, seed=samples) for samples in LENGTHS]
-    return tf.constant(reference.padded(speeches, FIXED, fill))
+    return export
 
 
 def test_every_family_is_exported() -> None:
@@ -120,9 +84,9 @@ def test_every_family_is_exported() -> None:
     assert kinds == {member.name for member in families.MEMBERS}
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_it_computes_what_the_model_does(variant: str, exported: Any) -> None:
-    it = exported(variant)
+@pytest.mark.parametrize("variant", cases(*VARIANTS))
+def test_it_computes_what_the_model_does(variant: str, ctc: Any) -> None:
+    it = ctc(variant)
     speech = padded_batch(0.0)
     wanted = it.model(speech)
     frames = it.model.config.frame_length(FIXED)
@@ -137,25 +101,25 @@ def test_it_computes_what_the_model_does(variant: str, exported: Any) -> None:
     assert len(it.loaded.trainable_variables) == len(it.model.trainable_variables)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_padding_has_no_influence(variant: str, exported: Any) -> None:
-    it = exported(variant)
+@pytest.mark.parametrize("variant", cases(*VARIANTS))
+def test_padding_has_no_influence(variant: str, ctc: Any) -> None:
+    it = ctc(variant)
     noisy = padded_batch(np.nan)
     mask = tf.cast(tf.sequence_mask(LENGTHS, FIXED), tf.int32)
     outputs = it.loaded.signatures["with_lengths"](speech=noisy, lengths=tf.constant(LENGTHS))
     compiled = tf.function(it.loaded, jit_compile=True)
     for logits in (outputs["logits"], it.loaded((noisy, mask)), compiled((noisy, mask))):
         for row, samples, frames in zip(logits, LENGTHS, outputs["frame_lengths"], strict=True):
-            speech = reference.noise(samples, seed=samples)[np.newaxis]
+            speech = reference.noise(samples, seed=1 + samples)[np.newaxis]
             alone = it.model(speech)[0]
             assert len(alone) == frames
             assert difference(row[:frames], alone) < TOLERANCE
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_transcribe_equals_the_recognizer(variant: str, exported: Any) -> None:
-    it = exported(variant)
-    utterances = [0.1 * reference.noise(samples, seed=samples) for samples in (6400, 2600, 900)]
+@pytest.mark.parametrize("variant", cases(*VARIANTS))
+def test_transcribe_equals_the_recognizer(variant: str, ctc: Any) -> None:
+    it = ctc(variant)
+    utterances = [0.1 * reference.noise(samples, seed=samples) for samples in (FIXED, 2600, 900)]
     recognizer = Recognizer.load(it.source)
     assert recognizer.minimum_length == (560 if it.takes_features else 400)
     wanted = recognizer.transcribe(utterances, length=FIXED)
@@ -179,10 +143,10 @@ def test_transcribe_equals_the_recognizer(variant: str, exported: Any) -> None:
                 assert got[field][row, column] == pytest.approx(getattr(word, field), abs=1e-4)
 
 
-@pytest.mark.parametrize("variant", ["wav2vec2-adapter", "bert-adapter"])
-def test_recognizer_takes_the_saved_model(variant: str, exported: Any) -> None:
-    it = exported(variant)
-    utterances = [0.1 * reference.noise(samples, seed=samples) for samples in (6400, 2600)]
+@pytest.mark.parametrize("variant", cases("wav2vec2-adapter", BERT))
+def test_recognizer_takes_the_saved_model(variant: str, ctc: Any) -> None:
+    it = ctc(variant)
+    utterances = [0.1 * reference.noise(samples, seed=samples) for samples in (FIXED, 2600)]
     ours, theirs = (
         Recognizer.load(place).transcribe(utterances, length=FIXED)
         for place in (it.folder, it.source)
@@ -197,8 +161,9 @@ def test_recognizer_takes_the_saved_model(variant: str, exported: Any) -> None:
 # Wav2Vec2-BERT's features
 
 
-def test_features_in_place_of_speech(exported: Any) -> None:
-    it = exported("bert-adapter")
+@pytest.mark.xdist_group(BERT)
+def test_features_in_place_of_speech(bert: SavedModel) -> None:
+    it = bert
     frames = it.model.config.encoder_frames(FIXED)
     lengths = np.array([frames, 7, 1, 0], np.int32)
     features = reference.noise(4, frames, 160)
@@ -230,7 +195,7 @@ def test_features_in_place_of_speech(exported: Any) -> None:
 # Heads
 
 
-@pytest.mark.parametrize("head", HEADED)
+@pytest.mark.parametrize("head", cases(*HEADED))
 def test_every_head(head: str, exported: Any, tmp_path: Path) -> None:
     it = exported(HEADED[head], head)
     outputs = it.loaded.signatures["serving_default"].structured_outputs
@@ -267,6 +232,7 @@ def test_outputs_that_a_family_does_not_give_are_left_out(tmp_path: Path) -> Non
     assert sorted(outputs) == ["logits", "projected_states"]
 
 
+@pytest.mark.xdist_group(families.PRE_TRAINING)
 def test_pre_training_anneals_its_temperature(exported: Any) -> None:
     it = exported("wav2vec2-group", families.PRE_TRAINING)
     assert it.loaded.temperature.numpy() == 2.0
@@ -282,6 +248,7 @@ def test_pre_training_anneals_its_temperature(exported: Any) -> None:
         it.loaded.temperature.assign(2.0)
 
 
+@pytest.mark.xdist_group(families.PRE_TRAINING)
 def test_a_difference_is_found(exported: Any, tmp_path: Path) -> None:
     it = exported("wav2vec2-group", families.PRE_TRAINING)
     expected = tmp_path / "expected.npz"
@@ -299,14 +266,16 @@ def test_a_difference_is_found(exported: Any, tmp_path: Path) -> None:
     assert off["quantized"] == pytest.approx(5 / (2 * frames))
 
 
-def test_log_softmax_is_of_tokens(exported: Any, tmp_path: Path) -> None:
-    model = exported("hubert-batch-norm", families.SEQUENCE).model
+def test_log_softmax_is_of_tokens(tmp_path: Path) -> None:
+    source = checkpoint(tmp_path / "source", "hubert-batch-norm", families.SEQUENCE)
+    model = MODELS[families.SEQUENCE].from_pretrained(source)
     with pytest.raises(UserError, match="log_softmax is for models with a CTC head"):
         saved_model.export(model, None, tmp_path / "out", log_softmax=True)
 
 
 # TensorFlow Hub, where models train
 
+HUB_STRUCTURES = (Structure(), Structure(tuple, "lengths"))
 TRAIN = """
 import json, sys
 import numpy as np
@@ -314,8 +283,8 @@ import tensorflow as tf
 import tensorflow_hub as hub
 
 report = {}
-speech = tf.constant(np.random.default_rng(0).normal(size=(2, 6400)).astype(np.float32))
-lengths = tf.constant([6400, 3000])
+speech = tf.constant(np.random.default_rng(0).normal(size=(2, 8000)).astype(np.float32))
+lengths = tf.constant([8000, 3000])
 for folder in sys.argv[1:]:
     layer = hub.KerasLayer(folder, trainable=True)
     before = [v.numpy() for v in layer.non_trainable_variables]
@@ -340,12 +309,16 @@ print(json.dumps(report))
 """
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("hub")
 def test_training_through_hub(exported: Any) -> None:
-    folders = {variant: exported(variant).folder for variant in TRAINED}
-    report = json.loads(run_with_hub(TRAIN, *folders.values()))
-    for variant, folder in folders.items():
-        seen = report[str(folder)]
-        assert seen["trainable"] == len(exported(variant).model.trainable_variables)
+    models = {
+        variant: exported(variant, families.CTC, structures=HUB_STRUCTURES) for variant in TRAINED
+    }
+    report = json.loads(run_with_hub(TRAIN, *(it.folder for it in models.values())))
+    for variant, it in models.items():
+        seen = report[str(it.folder)]
+        assert seen["trainable"] == len(it.model.trainable_variables)
         # the mask embedding enters only where SpecAugment draws a frame
         assert [name for name in seen["without"] if "masked_spec_embed" not in name] == []
         assert seen["finite"]
@@ -385,13 +358,14 @@ def mms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_mms_speaks_the_language_it_was_exported_with(
     mms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     assert run("saved-model", mms, out, "--length", FIXED, "--target-lang", "fra") == 0
     assert "  transcribe " in capsys.readouterr().out
-    utterances = [0.1 * reference.noise(samples, seed=samples) for samples in (6400, 2600)]
+    utterances = [0.1 * reference.noise(samples, seed=samples) for samples in (FIXED, 2600)]
     texts = {
         language: [
             t.text for t in Recognizer.load(mms, target_lang=language).transcribe(utterances)
@@ -407,7 +381,7 @@ def test_mms_speaks_the_language_it_was_exported_with(
     with pytest.raises(UserError, match="has no adapters of languages; leave target_lang out"):
         Recognizer.load(out, target_lang="fra")
     assert run("package", out, tmp_path / "mms.tar.gz") == 0
-    card = (tmp_path / "mms.md").read_text()
+    card = (tmp_path / "mms.md").read_text(encoding="utf-8")
     assert "the adapter and the tokens are those of `fra`" in card
     assert "<!-- language: fra -->" in card
 
@@ -450,32 +424,33 @@ def test_a_fairseq_file_without_a_dictionary(tmp_path: Path) -> None:
 # Module cards
 
 CARDS = {
-    ("bert-adapter", families.CTC): (
+    BERT: (
         "Speech recognition: Wav2Vec2-BERT with a CTC head",
         "<!-- task: audio-stt -->",
         "<!-- network-architecture: wav2vec2-bert -->",
         "1 Conformer layers of 24, and an adapter that strides 4",
-        "6400 samples (0.4 s), full scale ±1",
+        "8000 samples (0.5 s), full scale ±1",
         "one frame of output in 80 ms",
         "| `from_features` |",
         "arxiv.org/abs/2312.05187",
     ),
-    ("bert", families.X_VECTOR): ("Speaker embeddings", "`embeddings` float32 (any, 7)"),
-    ("hubert-batch-norm", families.SEQUENCE): (
+    families.X_VECTOR: ("Speaker embeddings", "`embeddings` float32 (any, 7)"),
+    families.SEQUENCE: (
         "Classification of utterances: HuBERT",
         "<!-- task: audio-event-classification -->",
         "<!-- network-architecture: hubert -->",
         "1 Transformer layers of 24, group norm in the feature encoder",
         "zero mean and unit variance\n",
     ),
-    ("conformer-relative", families.FRAME): ("Classification of frames", "1 Conformer layers"),
-    ("wav2vec2-group", families.PRE_TRAINING): ("pre-trained", "<!-- task: audio-embedding -->"),
+    families.FRAME: ("Classification of frames", "1 Conformer layers"),
+    families.PRE_TRAINING: ("pre-trained", "<!-- task: audio-embedding -->"),
 }
 
 
-@pytest.mark.parametrize(("variant", "head"), CARDS)
-def test_module_card(variant: str, head: str, exported: Any, tmp_path: Path) -> None:
-    assert run("package", exported(variant, head).folder, tmp_path / "it.tar.gz") == 0
-    card = (tmp_path / "it.md").read_text()
-    for part in CARDS[variant, head]:
+@pytest.mark.parametrize("of", cases(*CARDS))
+def test_module_card(of: str, ctc: Any, exported: Any, tmp_path: Path) -> None:
+    it = ctc(of) if of == BERT else exported(HEADED[of], of)
+    assert run("package", it.folder, tmp_path / "it.tar.gz") == 0
+    card = (tmp_path / "it.md").read_text(encoding="utf-8")
+    for part in CARDS[of]:
         assert part in card, card

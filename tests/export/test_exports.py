@@ -15,20 +15,27 @@ import pytest
 
 from convert import exported
 from tests.support import reference
+from tests.support.exported import checkpoint
 from tests.support.paths import CORPUS
 from wav2vec2_tf import AutoModelForCTC, Processor, Recognizer, UserError
 from wav2vec2_tf.cli import main
 from wav2vec2_tf.corpora import open_corpus
-from wav2vec2_tf.export import frozen, runtimes
+from wav2vec2_tf.export import frozen, litert, runtimes
 from wav2vec2_tf.export.form import Exported, Form, facts_of
 from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.provenance import Provenance
 
 FORMATS = tuple(runtimes.FORMATS)
 ORIGIN = Provenance("tests", "", "", {}, (), ())
-FAMILIES = ("wav2vec2-group", "bert-adapter")
-OTHER_FAMILIES = (
-    *("mms", "hubert-batch-norm", "wavlm-layer", "data2vec-audio-adapter"),
+FAMILIES = (
+    *(
+        "wav2vec2-group",
+        "bert-adapter",
+        "mms",
+        "hubert-batch-norm",
+        "wavlm-layer",
+        "data2vec-audio-adapter",
+    ),
     *("unispeech", "unispeech-sat", "conformer-relative"),
 )
 LONGEST = 6000
@@ -36,9 +43,13 @@ ROW = 1e-4
 """Largest |Δ| from the Keras model on the row alone; a runtime sums in an order of its own."""
 
 
-def slow(*values: Any) -> Any:
-    """A case that takes a quarter of a minute or more: `make verify` runs it."""
-    return pytest.param(*values, marks=pytest.mark.full_size)
+converts = pytest.mark.slow
+"""For tests that run a converter, but for the one in the fast tier."""
+
+
+def grouped(name: str) -> Any:
+    """A format, whose tests share a file."""
+    return pytest.param(name, marks=pytest.mark.xdist_group(f"exports-{name}"))
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +58,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     @cache
     def make(variant: str) -> Path:
-        model = reference.perturbed_model(reference.tiny_config(variant))
-        return reference.save_checkpoint(model, tmp_path_factory.mktemp("tiny") / variant)
+        return checkpoint(tmp_path_factory.mktemp("tiny") / variant, variant)
 
     return make
 
@@ -65,7 +75,8 @@ def write(folder: Path, out: Path, name: str, form: Form | None = None, **option
 # every family in every format
 
 
-@pytest.mark.parametrize("variant", [*FAMILIES, *map(slow, OTHER_FAMILIES)])
+@converts
+@pytest.mark.parametrize("variant", FAMILIES)
 def test_rows_are_what_the_model_makes_of_each_alone(
     variant: str, tiny: Any, tmp_path: Path
 ) -> None:
@@ -94,7 +105,9 @@ def test_rows_are_what_the_model_makes_of_each_alone(
         assert np.abs(one[0] - wanted[1]).max() < ROW, name
 
 
-@pytest.mark.parametrize("name", ["litert", slow("onnx"), slow("openvino")])
+@pytest.mark.parametrize(
+    "name", ["litert", *(pytest.param(name, marks=converts) for name in ("onnx", "openvino"))]
+)
 def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> None:
     """They and no samples at all are no speech, and leave other rows alone."""
     out = tmp_path / f"model{runtimes.FORMATS[name].SUFFIX}"
@@ -111,6 +124,7 @@ def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> No
 # a fixed length, a fixed batch, another contract
 
 
+@converts
 @pytest.mark.parametrize("variant", ["wav2vec2-group", "bert-adapter"])
 def test_litert_of_a_fixed_length_takes_row_by_row(variant: str, tiny: Any, tmp_path: Path) -> None:
     file = write(tiny(variant), tmp_path / "model.tflite", "litert", Form(8000, rows=1))
@@ -124,6 +138,7 @@ def test_litert_of_a_fixed_length_takes_row_by_row(variant: str, tiny: Any, tmp_
             file(model.config, speech[:, :4000], np.minimum(lengths, 4000))
 
 
+@converts
 def test_the_contract_of_the_model_zoo(
     tiny: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,42 +172,43 @@ def utterances() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def bundled(utterances: list[Any]) -> dict[str, Any]:
-    """The bundled model's graph, what it is written with, and what it hears."""
+def bundled(utterances: list[Any], bundled_recognizer: Recognizer) -> dict[str, Any]:
+    """The bundled model's graph, what it is written with, and what it recognises."""
     model, processor = (
         AutoModelForCTC.from_pretrained(BUNDLED_MODEL),
         Processor.from_pretrained(BUNDLED_MODEL),
     )
-    heard = [text.text for text in hear(Recognizer.load(BUNDLED_MODEL), utterances)]
-    samples = exported._samples(str(CORPUS), model.config, processor, Form())
+    samples = exported.calibration_samples(str(CORPUS), model.config, processor, Form(), 8)
     return {
         "graph": frozen.freeze(model, Form()),
         "facts": facts_of(model.config, model.head, processor, ORIGIN),
-        "samples": list(samples)[:8],
-        "heard": heard,
+        "samples": list(samples),
+        "texts": texts_of(bundled_recognizer, utterances),
         "bytes": 4 * model.count_params(),
     }
 
 
-def hear(recognizer: Recognizer, utterances: list[Any]) -> list[Any]:
-    return [recognizer.transcribe([utterance.load()])[0] for utterance in utterances]
+def texts_of(recognizer: Recognizer, utterances: list[Any]) -> list[str]:
+    return [recognizer.transcribe([utterance.load()])[0].text for utterance in utterances]
 
 
+@converts
+@pytest.mark.xdist_group("exports-quantised")
 @pytest.mark.parametrize(
     ("name", "quantize", "share"),
     [
-        slow("litert", "fp16", 0.55),
+        ("litert", "fp16", 0.55),
         ("litert", "int8", 0.35),
-        slow("litert", "int8-static", 0.35),
-        slow("onnx", "fp16", 0.55),
+        ("litert", "int8-static", 0.35),
+        ("onnx", "fp16", 0.55),
         ("onnx", "int8", 0.5),
-        slow("onnx", "int8-static", 0.5),
+        ("onnx", "int8-static", 0.5),
         ("openvino", "fp16", 0.65),
-        slow("openvino", "int8", 0.4),
-        slow("openvino", "int8-static", 0.55),
+        ("openvino", "int8", 0.4),
+        ("openvino", "int8-static", 0.55),
     ],
 )
-def test_quantised_files_are_small_and_hear_the_same(
+def test_quantised_files_are_small_and_recognise_the_same(
     name: str,
     quantize: str,
     share: float,
@@ -206,15 +222,15 @@ def test_quantised_files_are_small_and_hear_the_same(
     module.write(bundled["graph"], bundled["facts"], out, quantize, bundled["samples"])
     size = sum(out.with_suffix(suffix).stat().st_size for suffix in module.SUFFIXES)
     assert size < share * bundled["bytes"]
-    heard = [text.text for text in hear(Recognizer.load(out), utterances)]
-    assert sum(len(text.split()) for text in bundled["heard"]) > 40
-    assert jiwer.wer(bundled["heard"], heard) <= (0 if quantize == "fp16" else 0.05)
+    texts = texts_of(Recognizer.load(out), utterances)
+    assert sum(len(text.split()) for text in bundled["texts"]) > 40
+    assert jiwer.wer(bundled["texts"], texts) <= (0 if quantize == "fp16" else 0.05)
 
 
 # what is inside, and the programs
 
 
-@pytest.fixture(scope="module", params=FORMATS)
+@pytest.fixture(scope="module", params=map(grouped, FORMATS))
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled model, by `convert litert`, `onnx` and `openvino`."""
     suffix = runtimes.FORMATS[request.param].SUFFIX
@@ -223,6 +239,7 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return out
 
 
+@converts
 def test_facts_come_back_as_they_were(written: Path) -> None:
     facts = runtimes.load(written).facts
     for name in ("config.json", "preprocessor_config.json", "vocab.json", "tokenizer_config.json"):
@@ -235,7 +252,7 @@ def test_facts_come_back_as_they_were(written: Path) -> None:
     assert "sha256" in facts["provenance.json"]
 
 
-@pytest.mark.full_size
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_quantisers_say_nothing_off_a_terminal(name: str, tmp_path: Path) -> None:
     """They log hundreds of lines, some to standard output."""
@@ -249,6 +266,7 @@ def test_quantisers_say_nothing_off_a_terminal(name: str, tmp_path: Path) -> Non
     ]
 
 
+@converts
 def test_transcribe_and_eval_take_the_file(
     written: Path,
     utterances: list[Any],
@@ -270,12 +288,13 @@ def test_transcribe_and_eval_take_the_file(
     call = ["--data", str(CORPUS), "--limit", "4", "--modes", "masked", "--length", "160000"]
     call += ["--batch-size", "2", "--json", str(report)]
     assert main(["eval", "wer", "--model", str(written), *call]) == 0
-    masked = json.loads(report.read_text())["modes"]["masked"]
+    masked = json.loads(report.read_text(encoding="utf-8"))["modes"]["masked"]
     assert main(["eval", "wer", "--model", str(BUNDLED_MODEL), *call]) == 0
-    again = json.loads(report.read_text())["modes"]["masked"]
+    again = json.loads(report.read_text(encoding="utf-8"))["modes"]["masked"]
     assert (masked["wer"], masked["words"]) == (again["wer"], again["words"])
 
 
+@converts
 def test_the_file_runs_where_nothing_of_ours_is(written: Path, utterances: list[Any]) -> None:
     """By the names that are documented, in the runtime's own words."""
     speech = utterances[0].load()[np.newaxis].astype(np.float32)
@@ -303,6 +322,7 @@ def test_the_file_runs_where_nothing_of_ours_is(written: Path, utterances: list[
 # bad input
 
 
+@converts
 @pytest.mark.parametrize("cut", [0, 6, 2000, 500_000])
 def test_a_damaged_file_is_refused_in_a_line(written: Path, tmp_path: Path, cut: int) -> None:
     for suffix in runtimes.SUFFIXES[written.suffix].SUFFIXES:
@@ -316,6 +336,7 @@ def test_a_damaged_file_is_refused_in_a_line(written: Path, tmp_path: Path, cut:
     assert str(path) in str(caught.value)
 
 
+@converts
 def test_files_of_others_and_weights_cut_short(written: Path, tmp_path: Path) -> None:
     if written.suffix == ".xml":
         for suffix in (".xml", ".bin"):
@@ -364,7 +385,7 @@ def test_a_missing_runtime_names_its_extra(
         ("onnx", "m.onnx", ["--head", "none", "--log-softmax"], "CTC"),
     ],
 )
-def test_bad_input_is_told_before_weights_are_read(
+def test_bad_input_is_refused_before_weights_are_read(
     name: str,
     out: str,
     options: list[str],
@@ -406,15 +427,19 @@ def test_packages_to_write_with_are_asked_for_first(
         exported.convert("nothing", out, name)
 
 
+@converts
 def test_a_file_that_differs_never_appears(
     tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = exported._calls
+    """A converter that writes another model: its head's bias is moved by 0.01."""
+    other = AutoModelForCTC.from_pretrained(tiny("wav2vec2-group"))
+    other.lm_head.bias.assign_add(0.01 * np.ones(len(reference.TOKENS), np.float32))
+    write_graph = litert.write
 
-    def others(*args: Any) -> Any:
-        return [{**call, "output": call["output"] + 0.01} for call in calls(*args)]
+    def write_other(graph: frozen.Frozen, *arguments: Any) -> None:
+        write_graph(frozen.freeze(other, Form()), *arguments)
 
-    monkeypatch.setattr(exported, "_calls", others)
+    monkeypatch.setattr(litert, "write", write_other)
     with pytest.raises(UserError, match="differs from the model it was made of"):
         exported.convert(str(tiny("wav2vec2-group")), tmp_path / "model.tflite", "litert")
     assert list(tmp_path.glob("model*")) == list(tmp_path.glob(".*")) == []

@@ -15,8 +15,17 @@ import pytest
 import tensorflow as tf
 
 from tests.support import reference
-from wav2vec2_tf import AutoModel, CTCLoss, SavedModelLayer, UserError, families
-from wav2vec2_tf.auto import MODELS
+from tests.support.exported import (
+    FIXED,
+    HEADED,
+    LAYER,
+    NO_CHANCE,
+    SavedModel,
+    difference,
+    mask_of,
+    padded_batch,
+)
+from wav2vec2_tf import CTCLoss, SavedModelLayer, UserError, families
 from wav2vec2_tf.export import saved_model
 
 SAMPLES = 4000
@@ -26,23 +35,7 @@ VOCABULARY = 6
 TOLERANCE = 1e-5
 # Keras 3.15 turns variables into arrays in a way that numpy 2 deprecates, whatever it saves.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-SHALLOW = {  # the same frames of a model that is traced sooner
-    "num_hidden_layers": 1,
-    "conv_dim": (16,) * 2,
-    "conv_kernel": (80, 9),
-    "conv_stride": (40, 8),
-}
-NO_CHANCE = {
-    **dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0),
-    **dict.fromkeys(("feat_proj_dropout", "final_dropout", "layerdrop"), 0.0),
-    "mask_time_prob": 0.0,
-}
-
-
-def difference(got: Any, wanted: Any) -> float:
-    got, wanted = np.asarray(got), np.asarray(wanted)
-    assert got.shape == wanted.shape
-    return float(np.abs(got.astype(np.float64) - wanted).max(initial=0))
+shares_base = pytest.mark.xdist_group("saved_model_layer")
 
 
 def speech(rows: int = 3, seed: int = 0) -> np.ndarray:
@@ -55,44 +48,34 @@ def labels(rows: int = 3) -> np.ndarray:
     return np.array(padded[:rows], np.int32)
 
 
-def checkpoint(folder: Path, variant: str, kind: str = families.BASE, **changes: Any) -> Path:
-    """A model that transformers wrote."""
-    sizes = {"num_hidden_layers": 1, **({} if variant.startswith("bert") else SHALLOW), **changes}
-    model = reference.perturbed_model(reference.tiny_config(variant, **sizes), head=kind)
-    return reference.save_checkpoint(model, folder, tokenizer=False)
+@pytest.fixture(scope="module")
+def it(exported: Callable[..., SavedModel]) -> SavedModel:
+    """Layer norm, any length, without a head; nothing left to chance."""
+    return exported("wav2vec2-layer", families.BASE, length=None, structures=LAYER, **NO_CHANCE)
 
 
 @pytest.fixture(scope="module")
-def without_head(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Layer norm; nothing left to chance."""
-    source = checkpoint(tmp_path_factory.mktemp("layer"), "wav2vec2-layer")
-    return AutoModel.from_pretrained(source, **NO_CHANCE)
+def without_head(it: SavedModel) -> Any:
+    return it.model
 
 
 @pytest.fixture(scope="module")
-def base(without_head: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`without_head` as a SavedModel of any length."""
-    folder = tmp_path_factory.mktemp("base") / "model"
-    saved_model.export(without_head, None, folder, length=None)
-    return folder
+def base(it: SavedModel) -> Path:
+    """`without_head` as a SavedModel."""
+    return it.folder
 
 
 @pytest.fixture(scope="module")
-def random(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(base: Path) -> SavedModelLayer:
+    """Frozen. Tests leave it as it is."""
+    return SavedModelLayer(base)
+
+
+@pytest.fixture(scope="module")
+def random(exported: Callable[..., SavedModel]) -> Path:
     """Group norm, at a fixed length; dropout and SpecAugment, but the one layer always there."""
-    folder = tmp_path_factory.mktemp("random")
-    model = AutoModel.from_pretrained(
-        checkpoint(folder / "source", "wav2vec2-group"), layerdrop=0.0
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        few_structures(patch)
-        saved_model.export(model, None, folder / "saved", length=SAMPLES)
-    return folder / "saved"
-
-
-def few_structures(patch: pytest.MonkeyPatch) -> None:
-    """Export fewer forms of input, to save time; `base` has all."""
-    patch.setattr(saved_model, "_seconds", lambda kind: [saved_model.lengths_spec()])
+    it = exported("wav2vec2-group", families.BASE, length=SAMPLES, structures=LAYER, layerdrop=0.0)
+    return it.folder
 
 
 @pytest.fixture
@@ -105,36 +88,37 @@ def head() -> keras.layers.Layer:
 # What it computes
 
 
-def mask_of(kind: Any) -> np.ndarray:
-    return (np.arange(SAMPLES) < LENGTHS[:, np.newaxis]).astype(kind)
-
-
 STRUCTURES: dict[str, Callable[[np.ndarray], Any]] = {
     "lengths-int32": lambda x: (x, LENGTHS),
     "lengths-int64": lambda x: (x, LENGTHS.astype(np.int64)),
     "lengths-uint16": lambda x: [x, LENGTHS.astype(np.uint16)],
     "lengths-list": lambda x: (x, LENGTHS.tolist()),
     "all-lists": lambda x: [x.tolist(), LENGTHS.tolist()],
-    "mask-int32": lambda x: (x, mask_of(np.int32)),
-    "mask-bool": lambda x: [tf.constant(x), tf.constant(mask_of(np.bool_))],
+    "mask-int32": lambda x: (x, mask_of(LENGTHS, SAMPLES, np.int32)),
+    "mask-bool": lambda x: [tf.constant(x), tf.constant(mask_of(LENGTHS, SAMPLES, np.bool_))],
     "dict-lengths": lambda x: {"speech": x, "lengths": LENGTHS.tolist()},
-    "dict-mask": lambda x: {"attention_mask": mask_of(np.int64), "speech": tf.constant(x)},
+    "dict-mask": lambda x: {
+        "attention_mask": mask_of(LENGTHS, SAMPLES, np.int64),
+        "speech": tf.constant(x),
+    },
     "dict-none": lambda x: {"speech": x, "lengths": LENGTHS, "attention_mask": None},
     "float64": lambda x: (x.astype(np.float64), LENGTHS),
 }
 
 
+@shares_base
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_every_structure_gives_what_the_model_does(
-    structure: str, base: Path, without_head: Any
+    structure: str, shared: SavedModelLayer, without_head: Any
 ) -> None:
-    padded = np.where(mask_of(np.bool_), speech(), np.nan).astype(np.float32)
-    got = SavedModelLayer(base)(STRUCTURES[structure](padded))
+    padded = np.where(mask_of(LENGTHS, SAMPLES, np.bool_), speech(), np.nan).astype(np.float32)
+    got = shared(STRUCTURES[structure](padded))
     assert difference(got, without_head(padded, LENGTHS)) < TOLERANCE
     assert got._keras_mask.numpy().sum(axis=1).tolist() == FRAMES
     assert not (np.diff(got._keras_mask.numpy().astype(int)) > 0).any()
 
 
+@shares_base
 @pytest.mark.parametrize(
     "make",
     [
@@ -142,17 +126,19 @@ def test_every_structure_gives_what_the_model_does(
         lambda x: x.astype(np.float64),
     ],
 )
-def test_speech_alone(make: Any, base: Path, without_head: Any) -> None:
-    got = SavedModelLayer(base)(make(speech()))
+def test_speech_alone(make: Any, shared: SavedModelLayer, without_head: Any) -> None:
+    got = shared(make(speech()))
     assert difference(got, without_head(speech())) < TOLERANCE
     assert getattr(got, "_keras_mask", None) is None
 
 
-def test_half_precision_is_cast(base: Path, without_head: Any) -> None:
+@shares_base
+def test_half_precision_is_cast(shared: SavedModelLayer, without_head: Any) -> None:
     half = speech().astype(np.float16)
-    assert difference(SavedModelLayer(base)(half), without_head(half.astype(np.float32))) < 1e-5
+    assert difference(shared(half), without_head(half.astype(np.float32))) < 1e-5
 
 
+@shares_base
 def test_a_policy_of_mixed_precision_leaves_it_as_it_is(base: Path, without_head: Any) -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -163,18 +149,21 @@ def test_a_policy_of_mixed_precision_leaves_it_as_it_is(base: Path, without_head
         keras.config.set_dtype_policy("float32")
 
 
+@shares_base
 @pytest.mark.parametrize("rows", [0, 1])
-def test_few_rows(rows: int, base: Path) -> None:
-    got = SavedModelLayer(base)((speech(rows), LENGTHS[:rows]))
+def test_few_rows(rows: int, shared: SavedModelLayer) -> None:
+    got = shared((speech(rows), LENGTHS[:rows]))
     assert got.shape == (rows, 12, 24)
     assert got._keras_mask.shape == (rows, 12)
 
 
-def test_lengths_beyond_the_row_count_to_its_end(base: Path) -> None:
-    got = SavedModelLayer(base)((speech(2), [10**6, -5]))
+@shares_base
+def test_lengths_beyond_the_row_count_to_its_end(shared: SavedModelLayer) -> None:
+    got = shared((speech(2), [10**6, -5]))
     assert got._keras_mask.numpy().sum(axis=1).tolist() == [12, 0]
 
 
+@shares_base
 def test_training_draws_chance_unless_frozen(random: Path) -> None:
     layer = SavedModelLayer(random, trainable=True)
     still = layer(speech())
@@ -186,29 +175,27 @@ def test_training_draws_chance_unless_frozen(random: Path) -> None:
     assert difference(layer(speech(), training=True), still) == 0
 
 
-HEADED = {
-    families.CTC: "wav2vec2-layer",
-    families.PRE_TRAINING: "wav2vec2-group",
-    families.SEQUENCE: "hubert-batch-norm",
-    families.FRAME: "conformer-relative",
-    families.X_VECTOR: "wavlm-group",
-}
-
-
-@pytest.mark.parametrize("kind", HEADED)
-def test_every_head(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(families.PRE_TRAINING, marks=pytest.mark.xdist_group(families.PRE_TRAINING)),
+        *(
+            pytest.param(kind, marks=[pytest.mark.xdist_group(kind), pytest.mark.slow])
+            for kind in HEADED
+            if kind != families.PRE_TRAINING
+        ),
+    ],
+)
+def test_every_head(kind: str, exported: Callable[..., SavedModel]) -> None:
     """Of several outputs those of frames, and no others, carry the mask."""
-    few_structures(monkeypatch)
-    monkeypatch.setattr(saved_model, "MODES", (False,))
-    source = checkpoint(tmp_path / "source", HEADED[kind], kind, tdnn_kernel=(2, 1, 1))
-    model = MODELS[kind].from_pretrained(source)
-    saved_model.export(model, None, tmp_path / "saved", length=SAMPLES)
-    outputs = SavedModelLayer(tmp_path / "saved")((speech(), LENGTHS))
-    wanted = saved_model.outputs(model, tf.constant(speech()), tf.constant(LENGTHS))
+    saved = exported(HEADED[kind], kind)
+    batch, lengths = padded_batch(0.0), np.array([FIXED, 2345, 399], np.int32)
+    outputs = SavedModelLayer(saved.folder)((batch, lengths))
+    wanted = saved_model.outputs(saved.model, batch, tf.constant(lengths))
     if not isinstance(outputs, dict):
         (outputs,) = ({name: outputs} for name in wanted)
     assert outputs.keys() == wanted.keys()
-    valid = [model.config.frame_length(samples) for samples in LENGTHS.tolist()]
+    valid = [saved.model.config.frame_length(samples) for samples in lengths.tolist()]
     for name, output in outputs.items():
         assert difference(output, wanted[name]) < 5 * TOLERANCE
         mask = getattr(output, "_keras_mask", None)
@@ -218,31 +205,29 @@ def test_every_head(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             assert mask.numpy().sum(axis=1).tolist() == valid
 
 
-def test_wav2vec2_bert_takes_speech_and_features(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few_structures(monkeypatch)
-    monkeypatch.setattr(saved_model, "MODES", (False,))
-    model = AutoModel.from_pretrained(checkpoint(tmp_path / "source", "bert-adapter"))
-    saved_model.export(model, None, tmp_path / "saved", length=None)
-    layer = SavedModelLayer(tmp_path / "saved")
-    features, frames = reference.noise(3, 40, 160), np.array([40, 17, 0], np.int32)
+@pytest.mark.xdist_group("bert-adapter")
+def test_wav2vec2_bert_takes_speech_and_features(bert: SavedModel) -> None:
+    layer, model = SavedModelLayer(bert.folder), bert.model
+    count = model.config.encoder_frames(FIXED)
+    features, frames = reference.noise(3, count, 160), np.array([count, 17, 0], np.int32)
     for inputs in ((features, frames), {"input_features": features, "lengths": frames}):
         got = layer(inputs)
         assert difference(got, model(features, frames)) < 5 * TOLERANCE
         wanted = [model.config.adapted_frames(count) for count in frames.tolist()]
         assert got._keras_mask.numpy().sum(axis=1).tolist() == wanted
-    got = layer((speech(), LENGTHS))
-    assert difference(got, model(speech(), LENGTHS)) < 5 * TOLERANCE
-    wanted = [model.config.frame_length(samples) for samples in LENGTHS.tolist()]
+    batch, lengths = padded_batch(0.0), np.array([FIXED, 1234, 399], np.int32)
+    got = layer((batch, lengths))
+    assert difference(got, model(batch, lengths)) < 5 * TOLERANCE
+    wanted = [model.config.frame_length(samples) for samples in lengths.tolist()]
     assert got._keras_mask.numpy().sum(axis=1).tolist() == wanted
-    with pytest.raises(UserError, match=r"input_features must be .* shape \(None, None, 160\)"):
+    with pytest.raises(UserError, match=rf"input_features must be .* \(None, {count}, 160\)"):
         layer(features[..., :80])
 
 
 # Its variables
 
 
+@shares_base
 def test_variables_are_the_saved_ones_in_the_same_memory(base: Path, without_head: Any) -> None:
     layer = SavedModelLayer(base, trainable=True)
     inner = layer.loaded
@@ -265,6 +250,7 @@ def test_variables_are_the_saved_ones_in_the_same_memory(base: Path, without_hea
     assert difference(layer(speech()), before) > 0.01  # what is assigned is what computes
 
 
+@shares_base
 def test_trainable_flips(base: Path, head: Any) -> None:
     layer = SavedModelLayer(base)
     model = keras.Sequential([layer, head])
@@ -281,23 +267,23 @@ def test_trainable_flips(base: Path, head: Any) -> None:
     assert len(model.variables) == everything
 
 
+@pytest.mark.xdist_group(families.SEQUENCE)
 def test_statistics_of_a_batch_norm_are_weights_that_do_not_train(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Callable[..., SavedModel],
 ) -> None:
-    few_structures(monkeypatch)
-    source = checkpoint(tmp_path / "source", "hubert-batch-norm")
-    model = AutoModel.from_pretrained(source, **NO_CHANCE)
-    saved_model.export(model, None, tmp_path / "saved", length=SAMPLES)
-    layer = SavedModelLayer(tmp_path / "saved", trainable=True)
+    saved = exported(HEADED[families.SEQUENCE], families.SEQUENCE)
+    layer = SavedModelLayer(saved.folder, trainable=True)
+    batch = padded_batch(0.0)
     (mean,) = (v for v in layer.non_trainable_variables if v.name.endswith("moving_mean"))
     before = mean.numpy()
-    layer(speech(), training=True)
+    layer(batch, training=True)
     assert difference(mean, before) > 1e-4
     layer.trainable, after = False, mean.numpy()
-    layer(speech(), training=True)
+    layer(batch, training=True)
     assert difference(mean, after) == 0
 
 
+@shares_base
 def test_gradients_are_those_of_the_model(base: Path, without_head: Any, head: Any) -> None:
     layer, loss = SavedModelLayer(base, trainable=True), CTCLoss()
     head.build((None, None, 24))
@@ -339,13 +325,20 @@ def functional_with_a_mask(layer: Any, head: Any) -> keras.Model:
     return keras.Model(inputs, head(layer(inputs)))
 
 
+NAMED = {"speech": speech(), "lengths": LENGTHS}
 MODELS_OF_KERAS = [
-    pytest.param(sequential, {"speech": speech(), "lengths": LENGTHS}, id="sequential"),
-    pytest.param(functional, {"speech": speech(), "lengths": LENGTHS}, id="functional"),
-    pytest.param(functional_with_a_mask, (speech(), mask_of(np.bool_)), id="mask"),
+    pytest.param(sequential, NAMED, id="sequential", marks=pytest.mark.slow),
+    pytest.param(functional, NAMED, id="functional"),
+    pytest.param(
+        functional_with_a_mask,
+        (speech(), mask_of(LENGTHS, SAMPLES, np.bool_)),
+        id="mask",
+        marks=pytest.mark.slow,
+    ),
 ]
 
 
+@shares_base
 @pytest.mark.parametrize(("make", "inputs"), MODELS_OF_KERAS)
 def test_fit_predict_save_and_load(
     make: Any, inputs: Any, base: Path, head: Any, tmp_path: Path
@@ -367,6 +360,8 @@ def test_fit_predict_save_and_load(
     assert len(again.trainable_variables) == len(model.trainable_variables)
 
 
+@shares_base
+@pytest.mark.slow
 def test_training_goes_on_from_a_file(base: Path, head: Any, tmp_path: Path) -> None:
     inputs = {"speech": speech(), "lengths": LENGTHS}
     model = sequential(SavedModelLayer(base, trainable=True), head)
@@ -390,6 +385,8 @@ def test_training_goes_on_from_a_file(base: Path, head: Any, tmp_path: Path) -> 
     assert difference(fresh(inputs), model(inputs)) < TOLERANCE
 
 
+@shares_base
+@pytest.mark.slow
 def test_compiled_training_is_the_same(base: Path) -> None:
     """With XLA and without it, one step each."""
     layers = [SavedModelLayer(base, trainable=True) for _ in range(2)]
@@ -403,6 +400,7 @@ def test_compiled_training_is_the_same(base: Path) -> None:
         assert difference(plain, compiled) < 1e-4, plain.name
 
 
+@shares_base
 def test_the_loss_counts_valid_frames_alone(base: Path, head: Any) -> None:
     """What padding brings into a batch leaves the loss of a row as it is."""
     model = sequential(SavedModelLayer(base), head)
@@ -415,6 +413,7 @@ def test_the_loss_counts_valid_frames_alone(base: Path, head: Any) -> None:
     assert abs(unmasked - wanted) > 0.1
 
 
+@shares_base
 def test_frozen_it_stays_while_the_head_learns(random: Path, head: Any) -> None:
     layer = SavedModelLayer(random)
     model = sequential(layer, head)
@@ -432,6 +431,7 @@ def test_frozen_it_stays_while_the_head_learns(random: Path, head: Any) -> None:
         assert moved or variable.name.endswith(("k_proj.bias", "seed_generator_state"))
 
 
+@shares_base
 def test_the_mask_reaches_layers_that_ask_for_one(base: Path) -> None:
     recurrent = keras.layers.LSTM(5, kernel_initializer=keras.initializers.GlorotUniform(1))
     model = sequential(SavedModelLayer(base), recurrent)
@@ -441,6 +441,7 @@ def test_the_mask_reaches_layers_that_ask_for_one(base: Path) -> None:
     assert difference(model(speech()[1:2]), wanted) > 1e-3
 
 
+@shares_base
 def test_export_of_a_model_with_it(base: Path, head: Any, tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((None,)), SavedModelLayer(base), head])
     model.export(tmp_path / "exported", verbose=False)
@@ -448,6 +449,7 @@ def test_export_of_a_model_with_it(base: Path, head: Any, tmp_path: Path) -> Non
     assert difference(exported.serve(speech()), model(speech())) < TOLERANCE
 
 
+@shares_base
 def test_config(base: Path) -> None:
     layer = SavedModelLayer(base, trainable=True, name="encoder")
     config = layer.get_config()
@@ -458,6 +460,8 @@ def test_config(base: Path) -> None:
     assert difference(again(speech()), layer(speech())) == 0
 
 
+@shares_base
+@pytest.mark.slow
 def test_a_fresh_process_loads_the_file(base: Path, head: Any, tmp_path: Path) -> None:
     model = functional(SavedModelLayer(base), head)
     model.save(tmp_path / "model.keras")
@@ -479,6 +483,7 @@ def test_a_fresh_process_loads_the_file(base: Path, head: Any, tmp_path: Path) -
 # What is not right
 
 
+@shares_base
 def test_a_file_whose_saved_model_is_gone_says_so(base: Path, head: Any, tmp_path: Path) -> None:
     shutil.copytree(base, tmp_path / "saved")
     model = sequential(SavedModelLayer(tmp_path / "saved"), head)
@@ -496,6 +501,7 @@ def test_a_file_whose_saved_model_is_gone_says_so(base: Path, head: Any, tmp_pat
     assert difference(again(speech()), wanted) == 0
 
 
+@shares_base
 def test_other_folders(base: Path, tiny_folders: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no SavedModel") as raised:
         SavedModelLayer(tmp_path / "none")
@@ -517,6 +523,7 @@ def test_other_folders(base: Path, tiny_folders: dict[str, Path], tmp_path: Path
     assert "\n" not in str(raised.value)
 
 
+@shares_base
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
@@ -527,12 +534,22 @@ def test_other_folders(base: Path, tiny_folders: dict[str, Path], tmp_path: Path
         ([[0.1, 0.2], [0.3]], "pad the rows of a batch to one length"),
         ((speech(), [1, 2]), r"lengths must be whole numbers of shape \(3,\).*\(2,\)"),
         ((speech(), [1.0, 2.0, 3.0]), "lengths must be whole numbers .*got float32"),
-        ((speech(), mask_of(np.float32)), "attention_mask must be whole numbers .*got float32"),
-        ((speech(), mask_of(int)[:, :9]), r"attention_mask must be .*\(3, 4000\).*\(3, 9\)"),
+        (
+            (speech(), mask_of(LENGTHS, SAMPLES, np.float32)),
+            "attention_mask must be whole numbers .*got float32",
+        ),
+        (
+            (speech(), mask_of(LENGTHS, SAMPLES, int)[:, :9]),
+            r"attention_mask must be .*\(3, 4000\).*\(3, 9\)",
+        ),
         ((speech(), LENGTHS, LENGTHS), "takes speech and its lengths, got 3 parts"),
         ({"audio": speech()}, "takes speech, alone or with lengths or attention_mask; got audio"),
         (
-            {"speech": speech(), "lengths": LENGTHS, "attention_mask": mask_of(int)},
+            {
+                "speech": speech(),
+                "lengths": LENGTHS,
+                "attention_mask": mask_of(LENGTHS, SAMPLES, int),
+            },
             "alone or with lengths or attention_mask; got speech, lengths, attention_mask",
         ),
         ({}, "got nothing"),
@@ -544,6 +561,7 @@ def test_wrong_inputs(inputs: Any, message: str, random: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
+@shares_base
 def test_wrong_symbolic_inputs(random: Path) -> None:
     with pytest.raises(UserError, match=r"\(None, 4000\), got float32 of shape \(None, 3999\)"):
         SavedModelLayer(random)(keras.Input((3999,)))

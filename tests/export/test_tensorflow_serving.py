@@ -23,10 +23,10 @@ from google.protobuf import (
     text_format,
     wrappers_pb2,
 )
-from tensorflow.python.framework import op_def_registry
 from tensorflow_serving.apis import prediction_log_pb2
 
 from tests.support import model_server
+from tests.support.exported import FEW
 from tests.support.paths import ROOT
 from wav2vec2_tf import AutoModelForCTC, Processor, Recognizer
 from wav2vec2_tf.audio import load
@@ -38,13 +38,22 @@ from wav2vec2_tf.transcript import Transcript
 SPEAKER = ROOT / "tests/data/corpus/1003/1"
 PAGE = ROOT / "docs/serving.md"
 FILES = [SPEAKER / f"1003-1-00{number}.flac" for number in (12, 13, 14, 15, 16)]
-PREDICT = "tensorflow/serving/predict"
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("tensorflow_serving"),
+    pytest.mark.skipif(
+        not model_server.LIBRARY.exists(),
+        reason=f"no {model_server.LIBRARY}: TensorFlow's wheels for Linux have it",
+    ),
+]
 
 
 def program(word: str) -> str:
     """The one program of the page that has this word."""
-    blocks = re.findall(r"^```(?:py|text)\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(
+        r"^```(?:py|text)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     (found,) = [block for block in blocks if word in block]
     return found
 
@@ -62,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir(parents=True)
     model = AutoModelForCTC.from_pretrained(BUNDLED_MODEL)
     processor = Processor.from_pretrained(BUNDLED_MODEL)
-    saved_model.export(model, processor, folder / "1", length=None)
+    saved_model.export(model, processor, folder / "1", length=None, structures=FEW, trainable=False)
     return folder
 
 
@@ -77,10 +86,9 @@ def speech() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def alone(speech: list[np.ndarray]) -> list[Transcript]:
+def alone(speech: list[np.ndarray], bundled_recognizer: Recognizer) -> list[Transcript]:
     """What the library makes of each utterance."""
-    recognizer = Recognizer.load(BUNDLED_MODEL)
-    return [recognizer.transcribe([utterance])[0] for utterance in speech]
+    return [bundled_recognizer.transcribe([utterance])[0] for utterance in speech]
 
 
 def inputs_of(utterance: np.ndarray) -> dict[str, np.ndarray]:
@@ -105,40 +113,10 @@ def test_what_is_in_the_folder_of_a_version(folder: Path, servable: model_server
     assert [path.name for path in folder.iterdir()] == ["1"]
     names = {str(path.relative_to(folder / "1")) for path in (folder / "1").rglob("*")}
     assert {"saved_model.pb", "variables/variables.index", "assets.extra/vocab.json"} <= names
-    definition = servable.definition
-    assert list(definition.meta_info_def.tags) == ["serve"]
-    assert definition.asset_file_def == []
+    assert set(servable.definition.signature_def) >= {"serving_default", "transcribe"}
     for file in (folder / "1").rglob("*"):  # it may be moved anywhere
         assert file.is_dir() or str(ROOT).encode() not in file.read_bytes(), file
         assert file.is_dir() or str(folder.parent).encode() not in file.read_bytes(), file
-
-
-def test_signatures_are_of_batches(servable: model_server.Servable) -> None:
-    """What the server batches has the rows in the first dimension of every tensor."""
-    names = {"serving_default", "with_lengths", "transcribe"}
-    signatures = servable.definition.signature_def
-    assert set(signatures) - {"__saved_model_init_op"} == names
-    for name in names:
-        assert signatures[name].method_name == PREDICT
-        tensors = {**signatures[name].inputs, **signatures[name].outputs}
-        for key, tensor in tensors.items():
-            assert tensor.tensor_shape.dim[0].size == -1, (name, key)
-            assert not key.endswith("_bytes"), "REST would send it in base64"
-    kinds = {key: tensor.dtype for key, tensor in signatures["transcribe"].inputs.items()}
-    assert kinds == {"speech": tf.float32.as_datatype_enum, "lengths": tf.int32.as_datatype_enum}
-
-
-def test_all_operations_are_tensorflow_s_own(servable: model_server.Servable) -> None:
-    graph = servable.definition.graph_def
-    functions = {function.signature.name for function in graph.library.function}
-    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
-    used = {node.op for node in nodes} - functions
-    assert {"Conv2D", "BatchMatMulV2", "StatefulPartitionedCall"} <= used
-    unknown = [name for name in used if op_def_registry.get(name) is None]
-    assert unknown == []
-    assert [name for name in used if "Py" in name or "Xla" in name] == []
-    compiled = [node.name for node in nodes if node.attr["_XlaMustCompile"].b]
-    assert compiled == []
 
 
 def test_what_is_compiled_by_xla_is_refused(tmp_path: Path) -> None:
@@ -214,12 +192,12 @@ def test_rest_by_rows(
     body = {"signature_name": "transcribe", "instances": rows}
     with model_server.serving_rest({"wav2vec2": servable}) as address:
         url = f"http://{address}/v1/models/wav2vec2:predict"
-        answers = httpx.post(url, json=body, timeout=60).json()["predictions"]
+        answers = httpx.post(url, json=body, timeout=600).json()["predictions"]
         assert [answer["text"] for answer in answers] == [wanted.text for wanted in alone[:2]]
         first = answers[0]
         assert " ".join(first["words"][: first["count"]]) == first["text"]
         rows[0]["lengths"] = 1.5
-        assert httpx.post(url, json=body, timeout=60).status_code == 400
+        assert httpx.post(url, json=body, timeout=600).status_code == 400
 
 
 def run(text: str, where: Path) -> subprocess.CompletedProcess[str]:

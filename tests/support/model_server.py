@@ -44,9 +44,13 @@ class Buffer(ctypes.Structure):
     )
 
 
+LIBRARY = Path(tf.__file__).parent / "libtensorflow_cc.so.2"
+"""In the wheels for Linux, of `tensorflow` and of `tensorflow-cpu`."""
+
+
 def library() -> Any:
-    """TensorFlow's C interface; what gives pointers or sizes is told so."""
-    found = ctypes.CDLL(str(Path(tf.__file__).parent / "libtensorflow_cc.so.2"))
+    """TensorFlow's C interface; what returns pointers or sizes is declared so."""
+    found = ctypes.CDLL(str(LIBRARY))
     pointers = (
         *("NewStatus", "NewGraph", "NewSessionOptions", "NewBuffer", "LoadSessionFromSavedModel"),
         *("GraphOperationByName", "AllocateTensor", "TensorData", "StringGetDataPointer"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -28,10 +28,50 @@ ONLY_OUTPUT = {
 OF_UTTERANCES = (families.SEQUENCE, families.X_VECTOR)
 """Heads that give something of each utterance; the others do of each frame."""
 
-MODES = (False, True)  # `training`
+LENGTHS, MASK = "lengths", "attention_mask"
 
 Outputs = dict[str, tf.Tensor]
 Run = Callable[[tf.Tensor, tf.Tensor | None, bool], Outputs]
+
+
+class Structure(NamedTuple):
+    """A form of the inputs that `__call__` of a SavedModel accepts."""
+
+    container: type | None = None
+    """`tuple`, `list` or `dict`; None for speech (or features) as it is."""
+    second: str | None = None
+    """What comes after speech: `lengths` or `attention_mask`; None where all samples are valid."""
+    dtype: tf.DType = tf.int32
+    """Of the second."""
+
+    def specs(self, first: tf.TensorSpec) -> Any:
+        """The specs of the inputs, given that of speech (or features)."""
+        specs = [first]
+        if self.second == LENGTHS:
+            specs.append(lengths_spec(self.dtype))
+        elif self.second == MASK:
+            specs.append(tf.TensorSpec(first.shape[:2], self.dtype, MASK))
+        if self.container is None:
+            return first
+        return (
+            {spec.name: spec for spec in specs} if self.container is dict else self.container(specs)
+        )
+
+
+STRUCTURES = (
+    Structure(),
+    Structure(dict),
+    *(
+        Structure(container, second, dtype)
+        for second, dtypes in (
+            (LENGTHS, (tf.int32, tf.int64)),
+            (MASK, (tf.int32, tf.int64, tf.bool)),
+        )
+        for dtype in dtypes
+        for container in (tuple, list, dict)
+    ),
+)
+"""All that the documentation names."""
 
 
 def export(
@@ -41,6 +81,8 @@ def export(
     *,
     length: int | None = PUBLISHED_LENGTH,
     log_softmax: bool = False,
+    structures: Sequence[Structure] = STRUCTURES,
+    trainable: bool = True,
 ) -> None:
     """Write a SavedModel with the model's weights, once, as trainable variables.
 
@@ -58,6 +100,11 @@ def export(
             such signature.
         length: samples of each row; None for any.
         log_softmax: give log-probabilities of tokens in place of logits.
+        structures: the forms of input that `__call__` accepts. Each is a function in the file:
+            with few of them it is written and loaded sooner. `SavedModelLayer` needs
+            `Structure(dict)` and `Structure(dict, "lengths")`.
+        trainable: whether `__call__` accepts `training=True`. Without it the file holds half of
+            the functions, and the same variables.
 
     Raises:
         UserError: log-probabilities of a model without a CTC head.
@@ -74,8 +121,9 @@ def export(
     kinds = [speech_spec(length)]
     if isinstance(model.config, Wav2Vec2BertConfig):
         kinds.append(features_spec(model.config, length))
-    run = traced(model, kinds, log_softmax)
-    root.__call__ = callable_with_every_input(run, kinds, ONLY_OUTPUT.get(model.head))
+    modes = (False, True) if trainable else (False,)
+    run = traced(model, kinds, log_softmax, modes)
+    root.__call__ = callable_with(structures, run, kinds, ONLY_OUTPUT.get(model.head), modes)
 
     signatures = {"serving_default": _serving_default(run, length)}
     for name, kind in zip(("with_lengths", "from_features"), kinds, strict=False):
@@ -117,11 +165,13 @@ def features_spec(config: Wav2Vec2BertConfig, length: int | None) -> tf.TensorSp
 
 
 def lengths_spec(dtype: tf.DType = tf.int32) -> tf.TensorSpec:
-    return tf.TensorSpec([None], dtype, name="lengths")
+    return tf.TensorSpec([None], dtype, name=LENGTHS)
 
 
-def traced(model: keras.Model, kinds: Sequence[tf.TensorSpec], log_softmax: bool) -> Run:
-    """`outputs`, in four traces for each kind of input, which all that is saved shares.
+def traced(
+    model: keras.Model, kinds: Sequence[tf.TensorSpec], log_softmax: bool, modes: Sequence[bool]
+) -> Run:
+    """`outputs`, in two traces for each kind of input and mode, which all that is saved shares.
 
     A `tf.function` in their place would be traced anew by `tf.saved_model.save`.
     """
@@ -137,7 +187,7 @@ def traced(model: keras.Model, kinds: Sequence[tf.TensorSpec], log_softmax: bool
         (kind.shape.rank, masked, training): trace(kind, masked, training)
         for kind in kinds
         for masked in (False, True)
-        for training in MODES
+        for training in modes
     }
 
     def run(inputs: tf.Tensor, lengths: tf.Tensor | None, training: bool) -> Outputs:
@@ -147,10 +197,14 @@ def traced(model: keras.Model, kinds: Sequence[tf.TensorSpec], log_softmax: bool
     return run
 
 
-def callable_with_every_input(
-    run: Run, kinds: Sequence[tf.TensorSpec], only_output: str | None
+def callable_with(
+    structures: Sequence[Structure],
+    run: Run,
+    kinds: Sequence[tf.TensorSpec],
+    only_output: str | None,
+    modes: Sequence[bool],
 ) -> Any:
-    """A function traced for each kind and structure of input, for training and not.
+    """A function traced for each structure of each kind of input, in each mode.
 
     A loaded SavedModel finds a function by the exact structure and types it was traced with.
     """
@@ -163,26 +217,11 @@ def callable_with_every_input(
         return results if only_output is None else results[only_output]
 
     function = tf.function(call, autograph=False)
-    for training in MODES:
+    for training in modes:
         for kind in kinds:
-            function.get_concrete_function(kind, training=training)
-            function.get_concrete_function({kind.name: kind}, training=training)
-            for second in _seconds(kind):
-                for inputs in (
-                    (kind, second),
-                    [kind, second],
-                    {kind.name: kind, second.name: second},
-                ):
-                    function.get_concrete_function(inputs, training=training)
+            for structure in structures:
+                function.get_concrete_function(structure.specs(kind), training=training)
     return function
-
-
-def _seconds(kind: tf.TensorSpec) -> list[tf.TensorSpec]:
-    """What may come with speech or features to say how much of each row is valid."""
-    masks = (tf.int32, tf.int64, tf.bool)
-    return [lengths_spec(dtype) for dtype in (tf.int32, tf.int64)] + [
-        tf.TensorSpec(kind.shape[:2], dtype, name="attention_mask") for dtype in masks
-    ]
 
 
 def _serving_default(run: Run, length: int | None) -> Any:

@@ -1,0 +1,100 @@
+"""Small models, and what they are compared by, for the tests of what is exported."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tests.support import reference
+from tests.support.paths import AUDIO
+from wav2vec2_tf import families
+from wav2vec2_tf.audio import load, normalize
+from wav2vec2_tf.config import Wav2Vec2BertConfig
+from wav2vec2_tf.export.saved_model import Structure
+
+FIXED = 8000  # samples
+SHALLOW: dict[str, Any] = {  # the frames of the published convolutions, from two of seven
+    "conv_dim": (16,) * 2,
+    "conv_kernel": (80, 9),
+    "conv_stride": (40, 8),
+}
+NO_CHANCE = {
+    **dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0),
+    **dict.fromkeys(("feat_proj_dropout", "final_dropout", "layerdrop"), 0.0),
+    "mask_time_prob": 0.0,
+}
+"""Training computes what inference does."""
+LAYER = (Structure(dict), Structure(dict, "lengths"))
+"""The structures that `SavedModelLayer` needs."""
+FEW = (Structure(), *LAYER, Structure(tuple, "attention_mask"))
+"""And those that `convert saved-model` checks, and one with a mask."""
+HEADED = {
+    families.PRE_TRAINING: "wav2vec2-group",
+    families.SEQUENCE: "hubert-batch-norm",
+    families.FRAME: "conformer-relative",
+    families.X_VECTOR: "bert",
+}
+"""A variant for each head beside CTC."""
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    source: Path
+    """In Hugging Face's format."""
+    model: Any
+    """The Keras model."""
+    folder: Path
+
+    @functools.cached_property
+    def loaded(self) -> Any:
+        return tf.saved_model.load(self.folder)
+
+    @property
+    def takes_features(self) -> bool:
+        return isinstance(self.model.config, Wav2Vec2BertConfig)
+
+
+def difference(got: Any, wanted: Any) -> float:
+    """Largest |Δ| of two arrays of one shape."""
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    assert got.shape == wanted.shape
+    return float(np.abs(got.astype(np.float64) - wanted).max(initial=0))
+
+
+def checkpoint(folder: Path, variant: str, head: str = families.CTC, **changes: Any) -> Path:
+    """A model of one layer, written by transformers; with a CTC head it recognises some words."""
+    sizes = {"num_hidden_layers": 1, "tdnn_kernel": (2, 1, 1), "num_labels": 5, **changes}
+    if not variant.startswith("bert"):
+        sizes = SHALLOW | sizes
+    model = reference.perturbed_model(reference.tiny_config(variant, **sizes), head=head)
+    if head == families.CTC:
+        model.lm_head.bias.data[0] -= 3  # few blanks: there is something to recognise
+        if not variant.startswith("bert"):
+            _add_words(model)
+    return reference.save_checkpoint(model, folder)
+
+
+def _add_words(model: Any) -> None:
+    """Makes the word delimiter the best token of every third frame of speech."""
+    speech = normalize(load(AUDIO / "librispeech_sample.flac")[:80_000])
+    delimiter = reference.TOKENS.index("|")
+    logits = reference.run(model, speech[np.newaxis])[0]
+    behind = np.delete(logits, delimiter, axis=-1).max(axis=-1) - logits[:, delimiter]
+    model.lm_head.bias.data[delimiter] += float(np.quantile(behind, 1 / 3))
+
+
+def mask_of(lengths: np.ndarray, samples: int, dtype: Any) -> np.ndarray:
+    """(batch, samples), true up to each length."""
+    return (np.arange(samples) < lengths[:, np.newaxis]).astype(dtype)
+
+
+def padded_batch(fill: float, lengths: Sequence[int] = (FIXED, 2345, 399)) -> tf.Tensor:
+    """(batch, FIXED) noise, `fill` beyond each length."""
+    speeches = [reference.noise(samples, seed=1 + samples) for samples in lengths]
+    return tf.constant(reference.padded(speeches, FIXED, fill))
