@@ -24,7 +24,7 @@ from tests.support.paths import ROOT
 
 CORPUS = CORPORA / "1001"
 BUNDLED = ROOT / "wav2vec2_tf" / "bundled" / "model"
-PATIENCE = 300  # seconds; a loaded machine is slow to start TensorFlow
+PATIENCE = 900  # seconds; a loaded machine is slow to start TensorFlow
 SHALLOW: dict[str, Any] = {  # the published frames by three convolutions, and one layer
     "conv_dim": (8, 8, 8),
     "conv_kernel": (10, 8, 4),

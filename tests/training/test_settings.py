@@ -55,9 +55,15 @@ def test_what_is_written_is_read_again(kind: type[Settings], tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kind", [FinetuneSettings, PretrainSettings])
 def test_every_field_is_a_flag_with_its_help(kind: type[Settings]) -> None:
-    parser = argparse.ArgumentParser()
-    add_flags(parser, kind)
-    shown = {action.dest: action.help for action in parser._actions}
+    shown: dict[str, str | None] = {}
+
+    class Parser(argparse.ArgumentParser):
+        def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+            action = super().add_argument(*names, **options)
+            shown[action.dest] = action.help
+            return action
+
+    add_flags(Parser(), kind)
     for field in fields(kind):
         assert len(shown[field.name] or "") > 10, field.name
 
