@@ -32,7 +32,8 @@ def test_a_file_and_flags_that_count_more(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(
         "model: m\noutput: o\ntrain: one\nrate: 3e-4\nreplace: {'’': \"'\"}\n"
-        "model_config: {layerdrop: 0, mask_time_prob: 0.05}\nmost_rows: null\n"
+        "model_config: {layerdrop: 0, mask_time_prob: 0.05}\nmost_rows: null\n",
+        encoding="utf-8",
     )
     settings = parsed(
         *(str(path), "--epochs", "2", "--dev", "a", "b", "--jit-compile"),
