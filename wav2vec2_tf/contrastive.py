@@ -230,7 +230,7 @@ def contrastive_loss(
     similarity = tf.matmul(_unit(states), _unit(targets), transpose_b=True) / temperature
     own = tf.linalg.diag_part(similarity)
     others = tf.gather(similarity, negatives, batch_dims=2)
-    entry = _fingerprint(targets)
+    entry = fingerprint(targets)
     same = tf.gather(entry, negatives, batch_dims=1) == entry[..., tf.newaxis]
     others = tf.where(same, -np.inf, others)
     logits = tf.concat([own[..., tf.newaxis], others], axis=-1)
@@ -269,7 +269,7 @@ def _count(masked: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(masked, tf.int32), axis=-1)
 
 
-def _fingerprint(vectors: tf.Tensor) -> tf.Tensor:
+def fingerprint(vectors: tf.Tensor) -> tf.Tensor:
     """(batch, frames, channels) → (batch, frames) int64, equal where all channels are.
 
     A sum of the bits of all channels, each with its own random weight: exact in any order, and

@@ -64,7 +64,7 @@ class GumbelVectorQuantizer(keras.layers.Layer):
         shape = [batch, frames, self.codebooks, self.entries]
         logits = tf.cast(tf.reshape(self.weight_proj(features), shape), tf.float32)
         if training:
-            noisy = (logits + self._gumbel(shape)) / self.temperature
+            noisy = (logits + self.gumbel_noise(shape)) / self.temperature
             soft, hard = tf.nn.softmax(noisy), self._one_hot(noisy)
             choice = hard + (soft - tf.stop_gradient(soft))
             perplexity = _perplexity(tf.nn.softmax(logits), chosen)
@@ -79,7 +79,8 @@ class GumbelVectorQuantizer(keras.layers.Layer):
     def _one_hot(self, scores: tf.Tensor) -> tf.Tensor:
         return tf.one_hot(tf.argmax(scores, axis=-1), self.entries)
 
-    def _gumbel(self, shape: list[tf.Tensor | int]) -> tf.Tensor:
+    def gumbel_noise(self, shape: list[tf.Tensor | int]) -> tf.Tensor:
+        """Draws float32 samples of the standard Gumbel distribution, new ones at each call."""
         smallest = float(np.finfo(np.float32).tiny)
         draw = keras.random.uniform(
             shape, minval=smallest, maxval=1.0, dtype="float32", seed=self.seed_generator

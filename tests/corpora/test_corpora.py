@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 import soundfile
 
 from tests.support.corpus import SPOKEN, tone, write_corpus, write_parquet, write_tar
+from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
 from tests.support.paths import ROOT
 from wav2vec2_tf.corpora import Corpus, Utterance, open_corpus
 from wav2vec2_tf.errors import UserError
@@ -273,25 +275,28 @@ def test_openslr_audio_in_one_folder_is_matched_strictly(
 def test_openslr_table_that_is_a_selection(tmp_path: Path) -> None:
     """Of the audio below its folder; what the folder itself lacks a transcript for is an error."""
     folder = write_openslr(tmp_path / "asr_nepali")
-    lines = (folder / "utt_spk_text.tsv").read_text().splitlines(keepends=True)
-    (folder / "utt_spk_text_dev.tsv").write_text("\ufeff" + lines[2].replace("\n", "\r\n"))
+    lines = (folder / "utt_spk_text.tsv").read_text("utf-8").splitlines(keepends=True)
+    (folder / "utt_spk_text_dev.tsv").write_text(
+        lines[2].replace("\n", "\r\n"), encoding="utf-8-sig"
+    )
     corpus = open_corpus(str(folder / "utt_spk_text_dev.tsv"))
     assert dict(corpus.texts) == {"5e00000001": "विद्यालय जान्छ"}
     assert len(open_corpus(str(folder))) == 3
-    (folder / "utt_spk_text.tsv").write_text("".join(lines[:2]))
+    (folder / "utt_spk_text.tsv").write_text("".join(lines[:2]), encoding="utf-8")
     assert "audio without transcript: 1 ('5e00000001')" in refusal(folder)
 
 
 def test_faulty_openslr_table(tmp_path: Path) -> None:
     folder = write_openslr(tmp_path / "asr_nepali")
     table = folder / "utt_spk_text.tsv"
-    good = table.read_text()
-    table.write_text(good + "\n00a1b2c3d4\tspeaker\n")
+    good = table.read_text("utf-8")
+    table.write_text(good + "\n00a1b2c3d4\tspeaker\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"utt_spk_text\.tsv: line 5 has 2 columns.*not 3"):
         open_corpus(str(folder))
-    table.write_text(good + good)
+    table.write_text(good + good, encoding="utf-8")
     assert "ids that occur twice: 3" in refusal(folder)
-    table.write_text(good.replace("छ", 'छ "क"\t ख', 1))  # quotes and more tabs mean nothing
+    # quotes and more tabs mean nothing
+    table.write_text(good.replace("छ", 'छ "क"\t ख', 1), encoding="utf-8")
     assert open_corpus(str(folder)).texts["00a1b2c3d4"] == 'नेपाल सुन्दर छ "क"\t ख'
 
 
@@ -301,7 +306,7 @@ def test_faulty_openslr_table(tmp_path: Path) -> None:
 def test_samples_of_every_source(folder: Path, tmp_path: Path) -> None:
     """Told by the header; loaded in any order, in threads, and in other processes."""
     rows = [f"{key}\t{key[:2]}/{key[3]}/{key}.flac\t{TEXTS[key]}" for key in TEXTS]
-    (folder / "m.tsv").write_text("\n".join(["id\tpath\ttext", *rows]))
+    (folder / "m.tsv").write_text("\n".join(["id\tpath\ttext", *rows]), encoding="utf-8")
     sources = {
         folder: False,
         write_tar(tmp_path / "a.tar.gz", folder): True,
@@ -320,7 +325,21 @@ def test_samples_of_every_source(folder: Path, tmp_path: Path) -> None:
         assert [len(utterance.load()) for utterance in again] == expected
 
 
-def test_samples_are_counted_without_decoding(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("ffmpeg", "message"),
+    [
+        (without_ffmpeg, "not audio"),
+        (fake_ffmpeg, r"ffmpeg cannot read it \(moov atom not found\)"),
+    ],
+)
+def test_samples_are_counted_without_decoding(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ffmpeg: Callable[..., object],
+    message: str,
+) -> None:
+    ffmpeg(monkeypatch, tmp_path)
     file = folder / "11" / "8" / "11-8-0000.flac"
     corpus = open_corpus(str(folder))
     file.write_bytes(file.read_bytes()[:3000])  # the header is whole
@@ -329,7 +348,7 @@ def test_samples_are_counted_without_decoding(folder: Path) -> None:
     with pytest.raises(UserError):
         utterance.load()
     file.write_bytes(b"")
-    with pytest.raises(UserError, match=r"11-8-0000\.flac: not audio"):
+    with pytest.raises(UserError, match=rf"11-8-0000\.flac: {message}"):
         utterance.samples()
     file.unlink()
     with pytest.raises(UserError, match="no such file"):
@@ -452,7 +471,21 @@ def test_dataset_id_goes_to_the_hub(
     ]
 
 
-def test_unreachable_dataset_is_one_line(tmp_path: Path) -> None:
+def test_unreachable_dataset_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from eval.__main__ import main
+
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert main(["wer", "--model", "m", "--data", "nobody/nothing"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("error: nobody/nothing: no such file or folder, and as a dataset")
+
+
+@pytest.mark.slow
+def test_a_process_says_no_more_than_that_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "eval", "wer", "--model", "m", "--data", "nobody/nothing"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)

@@ -143,7 +143,7 @@ def test_gradient_is_that_of_the_soft_choice(ours: Any, theirs: Any) -> None:
     fixed.build()
     for variable, values in zip(fixed.weights, ours.weights, strict=True):
         variable.assign(values)
-    fixed._gumbel = lambda shape: tf.constant(noise)
+    fixed.gumbel_noise = lambda shape: tf.constant(noise)
     features = tf.constant(FEATURES)
     with tf.GradientTape() as tape:
         tape.watch(features)

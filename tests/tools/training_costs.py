@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.support.paths import CORPUS
-from tests.training.test_distribution import BUNDLED, Workers, losses
+from tests.support.training import BUNDLED, Workers, losses
 from wav2vec2_tf.config import SAMPLE_RATE
 
 STEPS, WARM_UP = 14, 5

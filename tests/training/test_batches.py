@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.corpus import SPOKEN, tone, write_corpus, write_tar
+from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
 from wav2vec2_tf.audio import FeatureExtractor, LogMelFeatureExtractor
 from wav2vec2_tf.config import SAMPLE_RATE, Wav2Vec2BertConfig, Wav2Vec2Config
 from wav2vec2_tf.corpora import Corpus, open_corpus
@@ -194,10 +195,24 @@ def test_archives_are_for_shards(corpus: Corpus, tmp_path: Path) -> None:
         prepare([archive], CONFIG, TOKENIZER)
 
 
-def test_header_that_cannot_be_read(corpus: Corpus) -> None:
+@pytest.mark.parametrize(
+    ("ffmpeg", "message"),
+    [
+        (without_ffmpeg, "not audio"),
+        (fake_ffmpeg, r"ffmpeg cannot read it \(moov atom not found\)"),
+    ],
+)
+def test_header_that_cannot_be_read(
+    corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ffmpeg: Callable[..., object],
+    message: str,
+) -> None:
+    ffmpeg(monkeypatch, tmp_path)
     file = Path(corpus.source) / "11" / "8" / "11-8-0000.flac"
     file.write_bytes(b"no audio")
-    with pytest.raises(UserError, match=r"11-8-0000\.flac: not audio"):
+    with pytest.raises(UserError, match=rf"11-8-0000\.flac: {message}"):
         prepare([corpus], CONFIG, TOKENIZER)
 
 

@@ -5,7 +5,6 @@ Two processes on this machine are two workers; a process with two logical CPUs h
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -14,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -23,53 +21,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.paths import CORPUS as CORPORA
-from tests.support.paths import ROOT
-
-CORPUS = CORPORA / "1001"
-BUNDLED = ROOT / "wav2vec2_tf" / "bundled" / "model"
-PATIENCE = 300  # seconds; a loaded machine is slow to start TensorFlow
-STEPS = 24
-START = (
-    "import sys\nfrom tests.training import test_distribution\nsys.exit(test_distribution.work())"
+from tests.support.training import (
+    CORPUS,
+    PATIENCE,
+    Workers,
+    address,
+    killed_at,
+    log_lines,
+    losses,
+    make_model,
+    run_program,
 )
+
+STEPS = 24
 GONE = "error: another worker is gone, so this one stops: start all of them again, and they go on"
 UNITS = 20  # of a dropped-out layer: few enough for a float32 to tell all masks apart
 DROPOUT = {"hidden_dropout": 0.1, "attention_dropout": 0.1, "layerdrop": 0.3}
 SPEC_AUGMENT = {"mask_time_prob": 0.2, "mask_time_length": 2}
 
-
-def make_model(folder: str, changes: dict[str, float]) -> None:
-    """A model of three convolutions and one layer, with the bundled processor."""
-    import keras
-
-    from wav2vec2_tf import Processor, Wav2Vec2Config, Wav2Vec2ForCTC
-
-    keras.utils.set_random_seed(0)
-    still = dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0)
-    still |= dict.fromkeys(("feat_proj_dropout", "final_dropout", "layerdrop"), 0.0)
-    config = Wav2Vec2Config(
-        **{
-            "vocab_size": 32,
-            "hidden_size": 24,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "conv_dim": (8, 8, 8),
-            "conv_kernel": (10, 8, 4),
-            "conv_stride": (10, 8, 4),
-            "num_conv_pos_embeddings": 4,
-            "num_conv_pos_embedding_groups": 2,
-            "mask_time_prob": 0.0,
-            "pad_token_id": 0,
-            **still,
-            **changes,
-        }
-    )
-    model = Wav2Vec2ForCTC(config)
-    model.build()
-    model.save_pretrained(folder)
-    Processor.from_pretrained(BUNDLED).save_pretrained(folder)
+pytestmark = pytest.mark.xdist_group("two-devices")
 
 
 def flags(model: Path, output: Path, *others: object) -> list[str]:
@@ -77,14 +47,6 @@ def flags(model: Path, output: Path, *others: object) -> list[str]:
     line = ["finetune", "--model", model, "--output", output, "--train", CORPUS]
     line += ["--longest-seconds", 6, "--batch-seconds", 30, "--most-rows", 5, "--rate", 3e-3]
     return [str(word) for word in (*line, *others)]
-
-
-def losses(output: Path) -> list[float]:
-    """Of each step, in order."""
-    lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
-    steps = [line for line in lines if "loss" in line]
-    assert [line["step"] for line in steps] == list(range(1, len(steps) + 1))
-    return [line["loss"] for line in steps]
 
 
 def weights(output: Path) -> bytes:
@@ -101,32 +63,10 @@ def set_two_devices() -> None:
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], halves)
 
 
-def run_program(line: Sequence[str]) -> int:
-    from wav2vec2_tf.cli import main
-
-    return main(list(line))
-
-
-def stop_after(line: Sequence[str], steps: int) -> None:
-    """Run a program that is interrupted, without a word to it, after so many steps."""
-    from wav2vec2_tf.training.trainer import Trainer
-
-    class Killed(BaseException):
-        pass
-
-    whole = Trainer.step
-
-    def step(self: Trainer, *args: Any) -> Any:
-        if self.progress.step == steps:
-            raise Killed
-        return whole(self, *args)
-
-    Trainer.step = step
-    try:
-        with pytest.raises(Killed):
-            run_program(line)
-    finally:
-        Trainer.step = whole
+def killed_run(line: Sequence[str], step: int) -> None:
+    """A run that dies before its step with this number, from 0."""
+    with killed_at(step):
+        run_program(line)
 
 
 def masks_of_replicas(output: str, steps: Sequence[int], jit_compile: bool) -> list[list[int]]:
@@ -228,10 +168,10 @@ def assert_alike(run: Path, other: Path) -> None:
 
 
 def dev_figures(output: Path) -> list[float]:
-    lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
-    return [line["dev_cer"] for line in lines if "dev_cer" in line]
+    return [line["dev_cer"] for line in log_lines(output) if "dev_cer" in line]
 
 
+@pytest.mark.slow
 def test_compiled_two_devices_do_as_one(
     in_process: Callable[..., Any], model: Path, tmp_path: Path
 ) -> None:
@@ -244,7 +184,7 @@ def test_compiled_two_devices_do_as_one(
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_replicas_drop_out_what_their_step_says(
     in_process: Callable[..., Any], tmp_path: Path, jit_compile: bool
 ) -> None:
@@ -254,6 +194,7 @@ def test_replicas_drop_out_what_their_step_says(
     assert all(0 < mask.bit_count() < UNITS for mask in (*first, *second))
 
 
+@pytest.mark.slow
 def test_two_devices_with_dropout_go_on_to_the_bit(
     in_process: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -261,7 +202,7 @@ def test_two_devices_with_dropout_go_on_to_the_bit(
     options = ["--steps", 8, "--save-every", 3, "--strategy", "mirrored"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert in_process(run_program, flags(tmp_path / "model", whole, *options)) == 0
-    in_process(stop_after, flags(tmp_path / "model", parts, *options), 5)
+    in_process(killed_run, flags(tmp_path / "model", parts, *options), 5)
     assert not (parts / "last").exists()
     assert in_process(run_program, flags(tmp_path / "model", parts, *options)) == 0
     assert losses(parts) == losses(whole)
@@ -269,94 +210,6 @@ def test_two_devices_with_dropout_go_on_to_the_bit(
 
 
 # Two processes, a device each
-
-
-def work() -> int:
-    """A worker's process: the program, and then a hash of its weights on standard output."""
-    from wav2vec2_tf.training.trainer import Trainer
-
-    whole = Trainer.run
-
-    def run(self: Trainer) -> dict[str, float]:
-        figures = whole(self)
-        values = b"".join(np.array(variable).tobytes() for variable in self.model.weights)
-        print("weights", hashlib.sha256(values).hexdigest())
-        return figures
-
-    Trainer.run = run
-    return run_program(sys.argv[1:])
-
-
-def address(held: socket.socket) -> str:
-    host, port = held.getsockname()
-    return f"{host}:{port}"
-
-
-class Workers:
-    """A cluster on this machine, a command line for each worker.
-
-    What they print goes to files, since a pipe that nobody reads would stop them.
-
-    Args:
-        pinned: each has a core of its own.
-    """
-
-    def __init__(self, folder: Path, *lines: Sequence[str], pinned: bool = False) -> None:
-        folder.mkdir(parents=True)
-        self.paths = [folder / str(number) for number in range(len(lines))]
-        held = [socket.create_server(("127.0.0.1", 0)) for _ in lines]
-        cluster = {"worker": [address(taken) for taken in held]}
-        for taken in held:
-            taken.close()
-        settings = {**os.environ, "PYTHONPATH": str(ROOT)}
-        settings |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-        self.processes = []
-        for number, (line, path) in enumerate(zip(lines, self.paths, strict=True)):
-            task = {"cluster": cluster, "task": {"type": "worker", "index": number}}
-            core = ["taskset", "--cpu-list", str(number)] if pinned else []
-            with (
-                path.with_suffix(".out").open("w") as out,
-                path.with_suffix(".err").open("w") as err,
-            ):
-                self.processes.append(
-                    subprocess.Popen(
-                        [*core, sys.executable, "-c", START, *line, "--strategy", "multi-worker"],
-                        env={**settings, "TF_CONFIG": json.dumps(task)},
-                        stdout=out,
-                        stderr=err,
-                    )
-                )
-
-    def wait(self) -> list[int]:
-        """Their exit statuses."""
-        end = time.monotonic() + PATIENCE
-        return [process.wait(end - time.monotonic()) for process in self.processes]
-
-    def end_after(self, steps: int, log: Path, number: int, how: signal.Signals) -> None:
-        """Send one a signal as soon as so many steps are in the log."""
-        end = time.monotonic() + PATIENCE
-        while not log.exists() or log.read_bytes().count(b"loss") < steps:
-            assert time.monotonic() < end
-            assert all(process.poll() is None for process in self.processes), self.errors()
-            time.sleep(0.01)
-        self.processes[number].send_signal(how)
-
-    def errors(self) -> list[str]:
-        """What each has said on standard error."""
-        return [path.with_suffix(".err").read_text() for path in self.paths]
-
-    def hashes(self) -> list[str]:
-        """Of the weights that each ended with."""
-        texts = [path.with_suffix(".out").read_text() for path in self.paths]
-        return [found for text in texts for found in re.findall(r"weights (\w{64})", text)]
-
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -375,12 +228,14 @@ def two_workers(
         return *own, workers.hashes()
 
 
+@pytest.mark.slow
 def test_two_workers_do_as_one_device(
     two_workers: tuple[Path, Path, list[str]], one_device: Path
 ) -> None:
     assert_alike(two_workers[0], one_device)
 
 
+@pytest.mark.slow
 def test_all_workers_end_with_the_same_weights_and_the_chief_writes(
     two_workers: tuple[Path, Path, list[str]],
 ) -> None:
@@ -392,6 +247,7 @@ def test_all_workers_end_with_the_same_weights_and_the_chief_writes(
     assert not other.exists()
 
 
+@pytest.mark.slow
 def test_killed_workers_stop_the_others_and_all_go_on_to_the_bit(
     model: Path, two_workers: tuple[Path, Path, list[str]], tmp_path: Path
 ) -> None:
@@ -416,6 +272,7 @@ def test_killed_workers_stop_the_others_and_all_go_on_to_the_bit(
     assert weights(output) == weights(two_workers[0])
 
 
+@pytest.mark.slow
 def test_workers_that_do_not_share_their_output_stop(
     model: Path, two_workers: tuple[Path, Path, list[str]], tmp_path: Path
 ) -> None:
@@ -452,6 +309,7 @@ def test_workers_need_a_cluster(monkeypatch: pytest.MonkeyPatch, config: str | N
         strategy_of("multi-worker")
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_one_line(model: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         task = {"cluster": {"worker": [address(taken)]}, "task": {"type": "worker", "index": 0}}

@@ -15,6 +15,7 @@ import tensorflow as tf
 import transformers
 
 from tests.support import reference
+from tests.support.training import Killed, killed_at, log_lines
 from wav2vec2_tf.contrastive import PreTrainingObjective
 from wav2vec2_tf.corpora import open_corpus
 from wav2vec2_tf.errors import UserError
@@ -25,7 +26,6 @@ from wav2vec2_tf.training import pretrain as program
 from wav2vec2_tf.training.batches import prepare
 from wav2vec2_tf.training.feed import Feed
 from wav2vec2_tf.training.pretrain import Evaluation, PretrainSettings, pretrain
-from wav2vec2_tf.training.trainer import Trainer
 
 FIGURES = {"loss", "contrastive", "diversity", "accuracy", "perplexity"}
 STEPS = 6
@@ -36,6 +36,9 @@ SHORT = {  # frames of 20 ms, in two convolutions
     "num_hidden_layers": 1,
     "num_negatives": 5,
 }
+
+
+pytestmark = pytest.mark.xdist_group("pretrain")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +102,7 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
 
 
 def test_a_run_from_scratch(finished: Path, scratch: Path) -> None:
-    lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(finished)
     steps = [line for line in lines if "loss" in line]
     assert [line["step"] for line in steps] == list(range(1, STEPS + 1))
     assert all(set(line) == {"step", "rate", "norm"} | FIGURES for line in steps)
@@ -131,34 +134,18 @@ def test_its_model_is_taken_by_transformers_and_by_fine_tuning(finished: Path) -
     assert (found.numpy() == weights(finished / "best")[f"base_model/{kernel}"]).all()
 
 
+@pytest.mark.slow
 def test_it_goes_on_to_the_bit(
-    finished: Path,
-    settings_of: Callable[..., PretrainSettings],
-    corpus: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    finished: Path, settings_of: Callable[..., PretrainSettings], corpus: Path, tmp_path: Path
 ) -> None:
-    """Torn down after its fifth step, of which a checkpoint holds four."""
-    settings, step = settings_of(tmp_path / "out", dev=str(corpus)), Trainer.step
-
-    class TornDown(Exception):
-        pass
-
-    def fails(self: Trainer, *args: Any) -> dict[str, float]:
-        if self.progress.step == 5:
-            raise TornDown
-        return step(self, *args)
-
-    with monkeypatch.context() as patch, pytest.raises(TornDown):
-        patch.setattr(Trainer, "step", fails)
+    """Killed after its fifth step; a checkpoint holds four."""
+    settings = settings_of(tmp_path / "out", dev=str(corpus))
+    with killed_at(5):
         pretrain(settings)
     pretrain(settings)
     wanted, got = weights(finished / "last"), weights(tmp_path / "out" / "last")
     assert all((got[path] == values).all() for path, values in wanted.items())
-    ours, theirs = (
-        (folder / "log.jsonl").read_text().splitlines() for folder in (tmp_path / "out", finished)
-    )
-    assert ours == theirs
+    assert log_lines(tmp_path / "out") == log_lines(finished)
 
 
 def test_every_part_is_trained_from_a_checkpoint_on(
@@ -174,17 +161,19 @@ def test_every_part_is_trained_from_a_checkpoint_on(
     assert largest < 2e-3  # of one step at a rate of 1e-3, from where the checkpoint was
 
 
-def test_the_temperature_falls(
+def test_the_temperature_falls_as_the_settings_say(
     settings_of: Callable[..., PretrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr(
-        PreTrainingObjective,
-        "at_step",
-        lambda self, step: seen.append((step, self.temperature(step))),
-    )
-    pretrain(settings_of(tmp_path / "out", steps=3, end_temperature=0.75))
-    assert seen == [(0, 2.0), (1, 1.0), (2, 0.75)]
+
+    def at_step(self: PreTrainingObjective, step: int) -> None:
+        seen.append((step, [self.temperature(number) for number in range(3)]))
+        raise Killed
+
+    monkeypatch.setattr(PreTrainingObjective, "at_step", at_step)
+    with pytest.raises(Killed):
+        pretrain(settings_of(tmp_path / "out", end_temperature=0.75))
+    assert seen == [(0, [2.0, 1.0, 0.75])]
 
 
 def test_evaluation_is_a_mean_over_masked_frames(

@@ -32,7 +32,8 @@ def test_a_file_and_flags_that_count_more(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(
         "model: m\noutput: o\ntrain: one\nrate: 3e-4\nreplace: {'’': \"'\"}\n"
-        "model_config: {layerdrop: 0, mask_time_prob: 0.05}\nmost_rows: null\n"
+        "model_config: {layerdrop: 0, mask_time_prob: 0.05}\nmost_rows: null\n",
+        encoding="utf-8",
     )
     settings = parsed(
         *(str(path), "--epochs", "2", "--dev", "a", "b", "--jit-compile"),
@@ -55,9 +56,15 @@ def test_what_is_written_is_read_again(kind: type[Settings], tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kind", [FinetuneSettings, PretrainSettings])
 def test_every_field_is_a_flag_with_its_help(kind: type[Settings]) -> None:
-    parser = argparse.ArgumentParser()
-    add_flags(parser, kind)
-    shown = {action.dest: action.help for action in parser._actions}
+    shown: dict[str, str | None] = {}
+
+    class Parser(argparse.ArgumentParser):
+        def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+            action = super().add_argument(*names, **options)
+            shown[action.dest] = action.help
+            return action
+
+    add_flags(Parser(), kind)
     for field in fields(kind):
         assert len(shown[field.name] or "") > 10, field.name
 

@@ -31,12 +31,12 @@ from wav2vec2_tf.training import run_folder
 from wav2vec2_tf.training.batches import user_errors
 from wav2vec2_tf.training.distribution import is_chief, meet
 from wav2vec2_tf.training.feed import Feed
+from wav2vec2_tf.training.loss_scale import FIRST_SCALE, LossScale
 from wav2vec2_tf.training.optimizer import AdamW
 from wav2vec2_tf.training.run_folder import BEST, CHECKPOINTS, EVENTS, LAST, LOG_FILE
 from wav2vec2_tf.training.settings import Settings
 from wav2vec2_tf.training.state import Checkpoints, State
 
-FIRST_SCALE, STEADY_STEPS = 2.0**15, 2000  # of the loss in float16; steps until it is doubled
 log = logging.getLogger(__name__)
 
 
@@ -262,13 +262,10 @@ class Trainer:
     def _judge(self, sound: bool, loss: float, batches: Sequence[np.ndarray]) -> None:
         """Adapt the scale of the loss to what float16 holds; stop where that does not help."""
         progress = self.progress
-        if sound and math.isfinite(loss):
-            progress.steady += 1
-            if progress.scale > 1 and progress.steady == STEADY_STEPS:
-                progress.scale, progress.steady = progress.scale * 2, 0
-            return
-        if math.isfinite(loss) and progress.scale > 1:
-            progress.scale, progress.steady = progress.scale / 2, 0
+        scale = LossScale(progress.scale, progress.steady)
+        if math.isfinite(loss) and (sound or scale.can_fall):
+            scale = scale.after(sound)
+            progress.scale, progress.steady = scale.value, scale.steady
             return
         names = [name for batch in batches for name in self.feed.names(batch)]
         what = "gradients are" if math.isfinite(loss) else f"loss is {loss}, which is"
