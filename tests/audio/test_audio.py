@@ -6,7 +6,6 @@ import json
 import os
 import re
 import struct
-import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from transformers import (
     Wav2Vec2FeatureExtractor,
 )
 
+from tests.support.ffmpeg import au, fake_ffmpeg, without_ffmpeg
 from tests.support.paths import AUDIO
 from wav2vec2_tf import audio
 from wav2vec2_tf.errors import UserError
@@ -737,34 +737,11 @@ def test_blocks_may_be_more_than_load_takes(monkeypatch: pytest.MonkeyPatch) -> 
 
 # Through ffmpeg
 
-FFMPEG = f"""#!{sys.executable}
-import pathlib, shutil, sys
-pathlib.Path(__file__).with_name("arguments").write_text("\\n".join(sys.argv[1:]))
-answer = pathlib.Path(__file__).with_name("answer")
-if answer.exists():
-    shutil.copyfileobj(answer.open("rb"), sys.stdout.buffer)
-    sys.exit(0)
-sys.stderr.write("[mov @ 0x5581] moov atom not found\\nInvalid data")
-sys.exit(1)
-"""
-
 
 @pytest.fixture
 def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a program of this name, which answers with the file `answer` beside it."""
-    program = tmp_path / "bin" / "ffmpeg"
-    program.parent.mkdir()
-    program.write_text(FFMPEG)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    return program.parent
-
-
-def au(samples: np.ndarray, rate: int) -> bytes:
-    """What ffmpeg streams: Sun's AU of float32, whose length is not known, with a note behind."""
-    channels = samples.shape[1]
-    header = struct.pack(">4sIIIII", b".snd", 32, 0xFFFFFFFF, 6, rate, channels) + b"Lavf63.0"
-    return header + samples.astype(">f4").tobytes()
+    """The folder of the stand-in, which answers with the file `answer` there."""
+    return fake_ffmpeg(monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (48000, 6)])
@@ -814,7 +791,7 @@ def test_ffmpeg_is_stopped_where_no_more_is_wanted(ffmpeg: Path, tmp_path: Path)
 
 
 def test_without_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+    without_ffmpeg(monkeypatch)
     path = tmp_path / "talk.m4a"
     path.write_bytes(b"no format that soundfile knows" * 10)
     with pytest.raises(UserError, match="or install ffmpeg for other formats"):
