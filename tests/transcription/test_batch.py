@@ -51,13 +51,8 @@ FILES = sorted(SPEAKER.glob("*.flac"))
 FEW = FILES[:6]
 
 
-@pytest.fixture(scope="module")
-def bundled() -> Recognizer:
-    return Recognizer.load(BUNDLED_MODEL)
-
-
 @pytest.fixture
-def alone(bundled: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def alone(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """One worker, in this process, without Ray."""
 
     @contextmanager
@@ -77,7 +72,7 @@ def alone(bundled: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "session", session)
     monkeypatch.setattr(pool, "transcribe", transcribe)
     monkeypatch.setattr(worker, "use_threads", lambda threads: None)
-    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: bundled)
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: bundled_recognizer)
 
 
 @pytest.fixture
@@ -375,21 +370,21 @@ def test_bad_files_are_in_the_table_of_errors(
     assert [row["id"] for row in tables(folder / "again", "parquet")[0]] == ["in/bad.wav"]
 
 
-def interrupted(bundled: Recognizer, calls: list[int], stop: int) -> Recognizer:
+def interrupted(bundled_recognizer: Recognizer, calls: list[int], stop: int) -> Recognizer:
     """The model, interrupted in its call number `stop`."""
 
     def logits(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
         if len(calls) == stop:
             raise KeyboardInterrupt
         calls.append(speech.shape[0])
-        return bundled.logits(speech, lengths)
+        return bundled_recognizer.logits(speech, lengths)
 
-    return replace(bundled, logits=logits)
+    return replace(bundled_recognizer, logits=logits)
 
 
 @pytest.mark.usefixtures("alone")
 def test_a_job_goes_on_where_it_was_interrupted(
-    bundled: Recognizer,
+    bundled_recognizer: Recognizer,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -399,12 +394,12 @@ def test_a_job_goes_on_where_it_was_interrupted(
     command += ["--batch-seconds", "1"]  # one by one
     for stop in (4, 1, 0):
         calls: list[int] = []
-        stopping = interrupted(bundled, calls, stop)
+        stopping = interrupted(bundled_recognizer, calls, stop)
         monkeypatch.setattr(Recognizer, "load", lambda *_, stopping=stopping, **__: stopping)
         assert main([*command, *(["--shard-files", "3"] if stop else [])]) == 130
     assert len(list((out / "transcripts").iterdir())) == 1
     calls = []
-    last = interrupted(bundled, calls, 100)
+    last = interrupted(bundled_recognizer, calls, 100)
     monkeypatch.setattr(Recognizer, "load", lambda *_, **__: last)
     capsys.readouterr()
     assert main(command) == 0
@@ -422,7 +417,7 @@ def test_a_job_goes_on_where_it_was_interrupted(
 
 @pytest.mark.usefixtures("alone")
 def test_a_long_recording_goes_on_at_its_window(
-    bundled: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundled_recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speech = [audio.load(file) for file in FILES if soundfile.info(file).duration > 7]
     soundfile.write(tmp_path / "long.wav", np.concatenate(speech)[: 75 * 16000], 16000)
@@ -430,7 +425,7 @@ def test_a_long_recording_goes_on_at_its_window(
     windows = []
     for stop in (2, 3, 100):  # of seven windows
         calls: list[int] = []
-        stopping = interrupted(bundled, calls, stop)
+        stopping = interrupted(bundled_recognizer, calls, stop)
         monkeypatch.setattr(Recognizer, "load", lambda *_, stopping=stopping, **__: stopping)
         assert main(command) == (0 if stop == 100 else 130)
         windows.append(len(calls))
@@ -524,6 +519,7 @@ def test_sizes(cores: int, gpus: int, workers: int | None, threads: int | None, 
 # With Ray
 
 
+@pytest.mark.slow
 def test_each_once_though_the_job_and_a_worker_are_killed(tmp_path: Path) -> None:
     """SIGKILL of the job amid the work, and then of a worker; the same command goes on."""
     files = [str(file) for file in SPEAKER.parent.parent.rglob("*.flac")] * 2 + ["none.flac"]
