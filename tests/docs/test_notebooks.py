@@ -132,6 +132,7 @@ def test_the_extra_they_install_has_what_they_import() -> None:
     assert set(extras["notebooks"]) <= set(extras["dev"])
 
 
+@pytest.mark.slow
 def test_inference(run: Run, tmp_path: Path) -> None:
     """With a stand-in for Colab, whose microphone hears half of the recording."""
     (tmp_path / "google" / "colab").mkdir(parents=True)
@@ -165,6 +166,7 @@ def test_inference(run: Run, tmp_path: Path) -> None:
     assert run.figures == 2
 
 
+@pytest.mark.slow
 def test_inference_without_a_microphone(run: Run) -> None:
     said, same = run(
         "inference", "bool((recorded == speech).all())", MODEL=str(BUNDLED_MODEL), SECONDS=1
@@ -173,6 +175,7 @@ def test_inference_without_a_microphone(run: Run) -> None:
     assert "The same as alone: True" in said
 
 
+@pytest.mark.slow
 def test_evaluation(run: Run) -> None:
     _, found = run(
         "evaluation",
@@ -191,6 +194,7 @@ def test_evaluation(run: Run) -> None:
     assert run.figures == 3
 
 
+@pytest.mark.slow
 def test_export(run: Run) -> None:
     said, found = run(
         "export",
@@ -231,6 +235,7 @@ FINE_TUNING = {
 }
 
 
+@pytest.mark.slow
 def test_fine_tuning_through_the_hub(run: Run) -> None:
     said, results = run("fine_tuning_hub", "results", **FINE_TUNING)
     print(results, file=sys.stderr)
@@ -240,7 +245,7 @@ def test_fine_tuning_through_the_hub(run: Run) -> None:
     assert "The same transcripts: True" in said
 
 
-@pytest.mark.full_size  # three minutes
+@pytest.mark.slow
 def test_fine_tuning_in_keras_3(run: Run) -> None:
     """The transcripts in small letters stand for another language."""
     said, results = run("fine_tuning_keras3", "results", SPLIT=None, **FINE_TUNING)
