@@ -5,7 +5,9 @@ import io
 import json
 import os
 import re
+import shutil
 import struct
+import subprocess
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -170,7 +172,8 @@ def test_a_header_that_does_not_tell_makes_counting_decode(tmp_path: Path) -> No
     assert audio.count_samples(mp3) == audio.count_samples(io.BytesIO(mp3)) == len(audio.load(mp3))
 
 
-def test_what_has_no_samples_to_count(tmp_path: Path) -> None:
+def test_what_has_no_samples_to_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_ffmpeg(monkeypatch)
     (tmp_path / "a.wav").write_text("no audio at all")
     (tmp_path / "none.wav").write_bytes(encoded(np.zeros(0), 16000))
     for name, message in {
@@ -770,6 +773,9 @@ def test_what_ffmpeg_does_not_know_either(ffmpeg: Path, tmp_path: Path) -> None:
         UserError, match=r"talk\.m4a: ffmpeg cannot read it \(moov atom not found\)"
     ):
         audio.load(path)
+    (ffmpeg / "error").write_text(f"file:{path}: Invalid data found\nError opening input")
+    with pytest.raises(UserError, match=r"m4a: ffmpeg cannot read it \(Invalid data found\)"):
+        audio.count_samples(path)
     (ffmpeg / "answer").write_bytes(au(np.zeros((0, 1)), 16000))
     with pytest.raises(UserError, match="has no samples"):
         audio.load(path)
@@ -779,6 +785,22 @@ def test_what_ffmpeg_does_not_know_either(ffmpeg: Path, tmp_path: Path) -> None:
     (ffmpeg / "answer").write_bytes(au(np.zeros((100, 1)), 16000)[:10])
     with pytest.raises(UserError, match="no sound in it"):
         audio.load(path)
+
+
+@pytest.mark.slow
+def test_the_program_itself(tmp_path: Path) -> None:
+    if (program := shutil.which("ffmpeg")) is None:
+        pytest.skip("needs ffmpeg: apt install ffmpeg")
+    (tmp_path / "a.wav").write_bytes(encoded(tone(1, 44100), 44100))
+    command = [program, "-v", "error", "-i", tmp_path / "a.wav", "-c:a", "aac", tmp_path / "a.m4a"]
+    subprocess.run(command, check=True)
+    samples = audio.load(tmp_path / "a.m4a")
+    assert len(samples) == pytest.approx(16000, rel=0.1)  # AAC has frames of 1024 samples
+    assert np.abs(samples).max() > 0.1
+    (tmp_path / "b.m4a").write_bytes(b"nothing at all" * 10)
+    with pytest.raises(UserError, match="ffmpeg cannot read it") as caught:
+        audio.load(tmp_path / "b.m4a")
+    assert str(caught.value).count("b.m4a") == 1
 
 
 def test_ffmpeg_is_stopped_where_no_more_is_wanted(ffmpeg: Path, tmp_path: Path) -> None:
