@@ -106,6 +106,7 @@ def test_one_bad_file_is_reported_and_the_rest_go_on(
         assert str(path) in line
 
 
+@pytest.mark.slow
 def test_the_same_text_from_folder_and_saved_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -223,8 +223,14 @@ def test_more_streams_than_there_may_be(server: Running) -> None:
     wait_until(lambda: server.service.streams == 0)
 
 
-def test_keys_and_idle_streams(bundled_recognizer: Recognizer, speech: np.ndarray) -> None:
-    settings = Settings(api_keys=serve.api_keys(None, "right"), idle_seconds=1)
+RIGHT_KEYS = (
+    ({}, {**PCM, "api_key": "right"}),
+    ({"additional_headers": {"Authorization": "Bearer right"}}, PCM),
+)
+
+
+def test_keys(bundled_recognizer: Recognizer) -> None:
+    settings = Settings(api_keys=serve.api_keys(None, "right"), idle_seconds=PATIENCE)
     with serving(bundled_recognizer, settings) as guarded:
         for options, start in (
             ({}, PCM),
@@ -234,10 +240,18 @@ def test_keys_and_idle_streams(bundled_recognizer: Recognizer, speech: np.ndarra
             with opened(guarded, **options) as socket:
                 socket.send(json.dumps(start))
                 assert refusal(socket) == (4401, "the API key is missing or wrong")
-        for options, start in (
-            ({}, {**PCM, "api_key": "right"}),
-            ({"additional_headers": {"Authorization": "Bearer right"}}, PCM),
-        ):
+        for options, start in RIGHT_KEYS:
+            with opened(guarded, **options) as socket:
+                socket.send(json.dumps(start))
+                socket.send(json.dumps({"type": "end"}))
+                code, reason = refusal(socket)
+            assert code == 4400 and "no samples" in reason  # the key was right
+
+
+def test_idle_streams(bundled_recognizer: Recognizer) -> None:
+    settings = Settings(api_keys=serve.api_keys(None, "right"), idle_seconds=1)
+    with serving(bundled_recognizer, settings) as guarded:
+        for options, start in RIGHT_KEYS:
             with opened(guarded, **options) as socket:
                 socket.send(json.dumps(start))
                 assert refusal(socket) == (4408, "nothing came for 1 s")
