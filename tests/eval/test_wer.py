@@ -17,6 +17,7 @@ from typing import Any
 import jiwer
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -415,6 +416,7 @@ def test_program_writes_everything(
     ]
     assert (content["model"], content["data"]) == ("parrot", str(folder))
     assert content["versions"]["jiwer"] == metadata.version("jiwer")
+    assert content["versions"]["tensorflow"] == tf.__version__  # from whichever wheel
     assert (content["options"]["batch_size"], content["failed"]) == (2, {})
     with open(out / "u.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
