@@ -51,7 +51,8 @@ Run = Callable[..., tuple[Any, Any]]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Execute a notebook with other parameters: (what it says, the value of an expression)."""
-    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR"):
+    folders = ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
+    for name in (*folders, "MPLCONFIGDIR"):  # not those of the person who runs the tests
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
