@@ -23,7 +23,8 @@ from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.programs import positive
 from wav2vec2_tf.progress import ProgressBar
 
-from .speed import BUSY, check_plot, machine, versions, write_plot
+from .speed import BUSY, PACKAGES, check_plot, machine, write_plot
+from .versions import versions_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -312,7 +313,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         content = {
             "machine": machine(),
-            "versions": versions(),
+            "versions": versions_of(PACKAGES),
             "model": Path(args.model).name,
             "data": args.data,
             "recordings": len(sent),

@@ -7,19 +7,19 @@ every utterance whole, padded to a bucket, with its length. jiwer counts the err
 
 from __future__ import annotations
 
-import platform
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.progress import ProgressBar, write
+
+from .versions import versions_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -276,7 +276,7 @@ def evaluate(
         data=corpus.source,
         length=length,
         options=options or {},
-        versions=_versions(),
+        versions=versions_of(PACKAGES),
         letters=letters,
         unspellable=unspellable,
         failed=failed,
@@ -455,16 +455,6 @@ def duration_bands(rows: Sequence[Row], length: int) -> tuple[Band, ...]:
         if inside:
             bands.append(Band(above, upto, Counts.of(inside)))
     return tuple(bands)
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue  # not every package is needed for every model and corpus
-    return versions
 
 
 def say(line: str) -> None:

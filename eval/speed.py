@@ -24,6 +24,7 @@ from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.programs import positive
 
 from .contestants import FLOAT32, INT8, REFERENCE, SYSTEMS
+from .versions import versions_of
 from .workloads import CORPUS, QUICK_WORKS, WORKS
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     repetitions = args.repetitions or (1 if args.quick else REPETITIONS)
     results: list[Result] = []
     page = ""
-    hardware, software = machine(), versions()
+    hardware, software = machine(), versions_of(PACKAGES)
     with _folder(args.keep) as folder, _pinned(args.threads) as threads:
         for result, config in _measure(args, folder, works, systems, threads, repetitions):
             results.append(result)  # what is done is kept, should the rest come to nothing
@@ -270,18 +271,6 @@ def machine() -> dict[str, Any]:
         "memory_bytes": 1024 * int(memory),
         "system": f"{platform.system()} {platform.machine()}",
     }
-
-
-def versions() -> dict[str, str]:
-    from importlib import metadata
-
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def to_json(result: Result) -> dict[str, Any]:

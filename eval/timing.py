@@ -172,7 +172,7 @@ class Stopwatch:
                 entrants: list[Entrant] = []
                 with self._closing(entrants):
                     reference = self._load(result, pending, entrants, inputs, failed, reference)
-                    self._take_turns(result, entrants, reference)
+                    self.take_turns(result, entrants, reference)
         return result
 
     def _inputs(self, work: Work) -> tuple[tuple[Any, ...], float, int]:
@@ -228,11 +228,11 @@ class Stopwatch:
             entrants.append(entrant)
             most = max(most, entrant.worker.peak_bytes)
             reference = output if reference is None else reference
-            self._compare(row, output, reference, work)
+            compare(row, output, reference, work)
         entrants += self._limits()
         return reference
 
-    def _take_turns(self, result: Result, entrants: list[Entrant], reference: Any) -> None:
+    def take_turns(self, result: Result, entrants: list[Entrant], reference: Any) -> None:
         """Time them, each as often as the others; who fails is out."""
         work, shares = result.work, []
         repetitions = self.repetitions
@@ -269,7 +269,7 @@ class Stopwatch:
                     continue
                 row.seconds.append(called.seconds)
                 if work.kind != TRAINING:  # where dropout makes every loss another
-                    self._compare(row, called.result, reference, work)
+                    compare(row, called.result, reference, work)
         result.other_share = max(result.other_share, statistics.mean(shares or [0.0]))
         for entrant in entrants:
             if entrant.row.reason:
@@ -345,27 +345,6 @@ class Stopwatch:
         idle = busy() - before
         everything = machine_busy_seconds() - own.busy_seconds - whole
         return called, idle / seconds, everything / seconds
-
-    def _compare(self, row: Row, output: Any, reference: Any, work: Work) -> None:
-        """Note the largest difference from the reference so far."""
-        import numpy as np
-
-        if not row.exact:
-            return
-        if work.kind == TRAINING:
-            row.difference = abs(float(output) - float(reference))
-            return
-        pairs = list(zip(output, reference, strict=True))
-        if work.kind == CORPUS:
-            pairs = [(ours[: len(theirs)], theirs) for ours, theirs in pairs]
-        if any(ours.shape != theirs.shape for ours, theirs in pairs):
-            row.difference = float("inf")
-            return
-        difference = float(max(np.abs(ours - theirs).max() for ours, theirs in pairs))
-        same = np.concatenate([(a.argmax(-1) == b.argmax(-1)).ravel() for a, b in pairs])
-        # in this order a NaN stays
-        row.difference = float(np.maximum(difference, row.difference or 0.0))
-        row.agreement = min(float(same.mean()), 1.0 if row.agreement is None else row.agreement)
 
     def _reason(self, error: WorkerError) -> str:
         """For a table: short, and without paths of this machine."""
@@ -455,6 +434,28 @@ class Stopwatch:
         if process.returncode:
             raise WorkerError(f"{command[0]} ended with status {process.returncode}")
         return seconds, 1024 * usage.ru_maxrss, text.strip()
+
+
+def compare(row: Row, output: Any, reference: Any, work: Work) -> None:
+    """Notes in `row` the largest difference from the reference so far."""
+    import numpy as np
+
+    if not row.exact:
+        return
+    if work.kind == TRAINING:
+        row.difference = abs(float(output) - float(reference))
+        return
+    pairs = list(zip(output, reference, strict=True))
+    if work.kind == CORPUS:
+        pairs = [(ours[: len(theirs)], theirs) for ours, theirs in pairs]
+    if any(ours.shape != theirs.shape for ours, theirs in pairs):
+        row.difference = float("inf")
+        return
+    difference = float(max(np.abs(ours - theirs).max() for ours, theirs in pairs))
+    same = np.concatenate([(a.argmax(-1) == b.argmax(-1)).ravel() for a, b in pairs])
+    # in this order a NaN stays
+    row.difference = float(np.maximum(difference, row.difference or 0.0))
+    row.agreement = min(float(same.mean()), 1.0 if row.agreement is None else row.agreement)
 
 
 def machine_busy_seconds() -> float:

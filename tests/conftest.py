@@ -10,6 +10,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a model hub
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"  # where tests have their servers
 
 import numpy as np
 import pytest

@@ -217,7 +217,8 @@ def _through_ffmpeg(ffmpeg: str, path: str, hours: int) -> Iterator[np.ndarray]:
     command = [ffmpeg, "-nostdin", "-v", "error"]
     # no playlists, which name other files and addresses
     command += ["-format_whitelist", FFMPEG_FORMATS, "-protocol_whitelist", "file"]
-    command += ["-i", f"file:{os.path.abspath(path)}", "-map", "0:a:0"]
+    url = f"file:{os.path.abspath(path)}"
+    command += ["-i", url, "-map", "0:a:0"]
     command += ["-c:a", "pcm_f32be", "-f", "au", "-"]
     with (
         tempfile.TemporaryFile() as said,
@@ -239,7 +240,8 @@ def _through_ffmpeg(ffmpeg: str, path: str, hours: int) -> Iterator[np.ndarray]:
         def failed() -> UserError:
             said.seek(0)
             lines = said.read().decode(errors="replace").strip().splitlines() or ["no sound in it"]
-            reason = re.sub(r"^\[[^]]*\] ", "", lines[0])  # its demuxer and an address
+            # without its demuxer and an address, and without the path, which the error has
+            reason = re.sub(r"^\[[^]]*\] ", "", lines[0]).removeprefix(f"{url}: ")
             return UserError(f"{path}: ffmpeg cannot read it ({reason}); give WAV, FLAC or MP3")
 
         try:

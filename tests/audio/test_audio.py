@@ -5,8 +5,9 @@ import io
 import json
 import os
 import re
+import shutil
 import struct
-import sys
+import subprocess
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from transformers import (
     Wav2Vec2FeatureExtractor,
 )
 
+from tests.support.ffmpeg import au, fake_ffmpeg, without_ffmpeg
 from tests.support.paths import AUDIO
 from wav2vec2_tf import audio
 from wav2vec2_tf.errors import UserError
@@ -170,7 +172,8 @@ def test_a_header_that_does_not_tell_makes_counting_decode(tmp_path: Path) -> No
     assert audio.count_samples(mp3) == audio.count_samples(io.BytesIO(mp3)) == len(audio.load(mp3))
 
 
-def test_what_has_no_samples_to_count(tmp_path: Path) -> None:
+def test_what_has_no_samples_to_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_ffmpeg(monkeypatch)
     (tmp_path / "a.wav").write_text("no audio at all")
     (tmp_path / "none.wav").write_bytes(encoded(np.zeros(0), 16000))
     for name, message in {
@@ -737,34 +740,11 @@ def test_blocks_may_be_more_than_load_takes(monkeypatch: pytest.MonkeyPatch) -> 
 
 # Through ffmpeg
 
-FFMPEG = f"""#!{sys.executable}
-import pathlib, shutil, sys
-pathlib.Path(__file__).with_name("arguments").write_text("\\n".join(sys.argv[1:]))
-answer = pathlib.Path(__file__).with_name("answer")
-if answer.exists():
-    shutil.copyfileobj(answer.open("rb"), sys.stdout.buffer)
-    sys.exit(0)
-sys.stderr.write("[mov @ 0x5581] moov atom not found\\nInvalid data")
-sys.exit(1)
-"""
-
 
 @pytest.fixture
 def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a program of this name, which answers with the file `answer` beside it."""
-    program = tmp_path / "bin" / "ffmpeg"
-    program.parent.mkdir()
-    program.write_text(FFMPEG)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    return program.parent
-
-
-def au(samples: np.ndarray, rate: int) -> bytes:
-    """What ffmpeg streams: Sun's AU of float32, whose length is not known, with a note behind."""
-    channels = samples.shape[1]
-    header = struct.pack(">4sIIIII", b".snd", 32, 0xFFFFFFFF, 6, rate, channels) + b"Lavf63.0"
-    return header + samples.astype(">f4").tobytes()
+    """The folder of the stand-in, which answers with the file `answer` there."""
+    return fake_ffmpeg(monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (48000, 6)])
@@ -793,6 +773,9 @@ def test_what_ffmpeg_does_not_know_either(ffmpeg: Path, tmp_path: Path) -> None:
         UserError, match=r"talk\.m4a: ffmpeg cannot read it \(moov atom not found\)"
     ):
         audio.load(path)
+    (ffmpeg / "error").write_text(f"file:{path}: Invalid data found\nError opening input")
+    with pytest.raises(UserError, match=r"m4a: ffmpeg cannot read it \(Invalid data found\)"):
+        audio.count_samples(path)
     (ffmpeg / "answer").write_bytes(au(np.zeros((0, 1)), 16000))
     with pytest.raises(UserError, match="has no samples"):
         audio.load(path)
@@ -802,6 +785,22 @@ def test_what_ffmpeg_does_not_know_either(ffmpeg: Path, tmp_path: Path) -> None:
     (ffmpeg / "answer").write_bytes(au(np.zeros((100, 1)), 16000)[:10])
     with pytest.raises(UserError, match="no sound in it"):
         audio.load(path)
+
+
+@pytest.mark.slow
+def test_the_program_itself(tmp_path: Path) -> None:
+    if (program := shutil.which("ffmpeg")) is None:
+        pytest.skip("needs ffmpeg: apt install ffmpeg")
+    (tmp_path / "a.wav").write_bytes(encoded(tone(1, 44100), 44100))
+    command = [program, "-v", "error", "-i", tmp_path / "a.wav", "-c:a", "aac", tmp_path / "a.m4a"]
+    subprocess.run(command, check=True)
+    samples = audio.load(tmp_path / "a.m4a")
+    assert len(samples) == pytest.approx(16000, rel=0.1)  # AAC has frames of 1024 samples
+    assert np.abs(samples).max() > 0.1
+    (tmp_path / "b.m4a").write_bytes(b"nothing at all" * 10)
+    with pytest.raises(UserError, match="ffmpeg cannot read it") as caught:
+        audio.load(tmp_path / "b.m4a")
+    assert str(caught.value).count("b.m4a") == 1
 
 
 def test_ffmpeg_is_stopped_where_no_more_is_wanted(ffmpeg: Path, tmp_path: Path) -> None:
@@ -814,7 +813,7 @@ def test_ffmpeg_is_stopped_where_no_more_is_wanted(ffmpeg: Path, tmp_path: Path)
 
 
 def test_without_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+    without_ffmpeg(monkeypatch)
     path = tmp_path / "talk.m4a"
     path.write_bytes(b"no format that soundfile knows" * 10)
     with pytest.raises(UserError, match="or install ffmpeg for other formats"):

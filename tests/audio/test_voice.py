@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from tests.support.paths import CORPUS
 from wav2vec2_tf import audio, long_form
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.transcribe import Recognizer
 from wav2vec2_tf.voice import spans_of, speech_spans
 
@@ -36,14 +35,15 @@ def test_speech_between_silence_is_found(audio_folder: Path) -> None:
     assert speech_spans(iter([]), 320) == []
 
 
-def test_pauses_are_not_computed_and_nothing_of_what_is_said_is_lost() -> None:
+def test_pauses_are_not_computed_and_nothing_of_what_is_said_is_lost(
+    bundled_recognizer: Recognizer,
+) -> None:
     """The words of one utterance twice, far apart: as of each alone, at its time."""
-    recognizer = Recognizer.load(BUNDLED_MODEL)
     speech = audio.load(UTTERANCE)
     pause = np.zeros(320 * 500, np.float32)
     recording = np.concatenate([pause, speech, pause, speech, pause])
     spans = speech_spans(iter([recording]), 320)
-    transcript = long_form.transcribe(recognizer, recording, spans=spans)
+    transcript = long_form.transcribe(bundled_recognizer, recording, spans=spans)
     middle = 15 + len(speech) / 16000
     halves = [
         [word for word in transcript.words if (word.start < middle) == first]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -35,22 +34,17 @@ def one_error(capsys: pytest.CaptureFixture[str]) -> str:
     return lines[0]
 
 
-def test_help_is_quick_and_imports_nothing_heavy() -> None:
-    code = (
-        "import sys, wav2vec2_tf.cli as cli\n"
+def test_help_imports_the_standard_library_alone() -> None:
+    """So it is quick on every machine."""
+    program = (
+        "import sys\nbefore = set(sys.modules)\nimport wav2vec2_tf.cli as cli\n"
         "try: cli.main(['--help'])\nexcept SystemExit: pass\n"
-        "heavy = {'numpy', 'tensorflow', 'keras', 'torch', 'transformers', 'datasets', 'ray'}\n"
-        "heavy |= {'fastapi', 'uvicorn'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+        "names = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "print(*names - sys.stdlib_module_names)"
     )
-    quickest = 9.0
-    for _ in range(5):  # processor time: the machine may be busy with something else
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        quickest = min(quickest, spent)
-    assert quickest < 0.5
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "wav2vec2_tf"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +106,7 @@ def test_one_bad_file_is_reported_and_the_rest_go_on(
         assert str(path) in line
 
 
+@pytest.mark.slow
 def test_the_same_text_from_folder_and_saved_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,6 +158,7 @@ def test_all_is_what_is_exported() -> None:
         _ = wav2vec2_tf.NoSuchThing
 
 
+@pytest.mark.slow
 def test_tensorflow_is_imported_without_what_only_plots_and_data_frames_need() -> None:
     """They are a third of the time of the import; who needs them later gets them."""
     program = """

@@ -36,6 +36,10 @@ from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS
 CARD = "---\nlanguage: en\nlicense: cc-by-nc-4.0\ntags:\n- speech\n---\n# A model\nlicense: mit\n"
 
 
+packaging = pytest.mark.xdist_group("packaging")
+"""Tests that share one SavedModel."""
+
+
 def run(*arguments: Any) -> int:
     return main([str(argument) for argument in arguments])
 
@@ -212,6 +216,7 @@ assert not {"torch", "transformers"} & set(sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_needs_neither_torch_nor_transformers(source: Path, copy: Path, tmp_path: Path) -> None:
     (copy / "model.safetensors").unlink()
     tensors = load_file(source / "model.safetensors")
@@ -430,6 +435,7 @@ def test_length_that_is_none(
 # saved-model
 
 
+@packaging
 def test_saved_model_at_the_published_length(saved: Path, converted: Path) -> None:
     loaded = tf.saved_model.load(saved)
     speech = reference.noise(1, 246_000)
@@ -457,6 +463,7 @@ def test_log_softmax_of_the_layer_norm_style(
 # package
 
 
+@packaging
 def test_archive_holds_the_saved_model_at_its_root(
     archive: Path, saved: Path, tmp_path: Path
 ) -> None:
@@ -473,11 +480,13 @@ def test_archive_holds_the_saved_model_at_its_root(
     assert Path("saved_model.pb") in files
 
 
+@packaging
 def test_the_same_model_gives_the_same_archive(archive: Path, saved: Path, tmp_path: Path) -> None:
     assert run("package", saved, tmp_path / "tiny.tar.gz") == 0
     assert (tmp_path / "tiny.tar.gz").read_bytes() == archive.read_bytes()
 
 
+@packaging
 def test_module_card(archive: Path, converted: Path, parity: Path) -> None:
     card = archive.with_name("tiny.md").read_text()
     assert card.startswith("# Module us/tiny/1\n")
@@ -514,6 +523,7 @@ def test_module_card(archive: Path, converted: Path, parity: Path) -> None:
         assert part in card, part
 
 
+@packaging
 def test_module_card_of_what_is_not_known(saved: Path, tmp_path: Path) -> None:
     bare = Path(shutil.copytree(saved, tmp_path / "bare"))
     (bare / SAVED_MODEL_FACTS / "provenance.json").unlink()
@@ -525,6 +535,7 @@ def test_module_card_of_what_is_not_known(saved: Path, tmp_path: Path) -> None:
     assert "Not evaluated." in card
 
 
+@packaging
 @pytest.mark.parametrize(
     ("model", "out", "complaint"),
     [
@@ -555,6 +566,7 @@ def test_what_cannot_be_packaged(
     }
 
 
+@packaging
 def test_a_parity_file_that_is_none(
     saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -568,6 +580,7 @@ def test_a_parity_file_that_is_none(
         assert [path.name for path in tmp_path.iterdir()] == ["parity.json"]
 
 
+@packaging
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
@@ -595,6 +608,7 @@ def test_a_certificate_that_does_not_speak_for_the_model(
     assert [path.name for path in tmp_path.iterdir()] == ["parity.json"]
 
 
+@packaging
 def test_a_certificate_of_another_language(
     saved: Path, parity: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -634,6 +648,7 @@ print(float(np.abs(model(tf.constant(expected["speech"])) - expected["logits"]).
 """
 
 
+@pytest.mark.slow
 def test_published_inference_page_from_an_address(
     archive: Path, converted: Path, tmp_path: Path
 ) -> None:

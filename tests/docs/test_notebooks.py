@@ -15,6 +15,7 @@ import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
+from packaging.requirements import Requirement
 
 from tests.support.paths import ROOT
 from wav2vec2_tf.files import BUNDLED_MODEL
@@ -50,7 +51,8 @@ Run = Callable[..., tuple[Any, Any]]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Execute a notebook with other parameters: (what it says, the value of an expression)."""
-    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR"):
+    folders = ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
+    for name in (*folders, "MPLCONFIGDIR"):  # not those of the person who runs the tests
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
@@ -112,11 +114,22 @@ def test_as_committed(path: Path) -> None:
     assert notebook.cells[2] == notebook.cells[parameters_cell(notebook)]
 
 
+def all_of(extras: dict[str, list[str]], name: str) -> list[str]:
+    """The requirements of an extra, and of those that it names."""
+    found: list[str] = []
+    for each in map(Requirement, extras[name]):
+        if each.name == "wav2vec2-tf":
+            found += [other for inner in each.extras for other in all_of(extras, inner)]
+        else:
+            found.append(str(each))
+    return found
+
+
 def test_the_extra_they_install_has_what_they_import() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    listed = project["dependencies"] + extras["notebooks"]
-    packages = {name.split(">")[0].replace("-", "_").lower() for name in listed}
+    listed = project["dependencies"] + all_of(extras, "notebooks")
+    packages = {Requirement(each).name.replace("-", "_").lower() for each in listed}
     imported = set()
     for path in NOTEBOOKS:
         for cell in read(path.stem).cells[2:]:
@@ -129,9 +142,10 @@ def test_the_extra_they_install_has_what_they_import() -> None:
     ours = {"wav2vec2_tf", "ipython", "google"}  # IPython comes with ipykernel
     assert imported - sys.stdlib_module_names - ours <= packages
     assert "jiwer" in imported
-    assert set(extras["notebooks"]) <= set(extras["dev"])
+    assert set(all_of(extras, "notebooks")) <= set(all_of(extras, "dev"))
 
 
+@pytest.mark.slow
 def test_inference(run: Run, tmp_path: Path) -> None:
     """With a stand-in for Colab, whose microphone hears half of the recording."""
     (tmp_path / "google" / "colab").mkdir(parents=True)
@@ -165,6 +179,7 @@ def test_inference(run: Run, tmp_path: Path) -> None:
     assert run.figures == 2
 
 
+@pytest.mark.slow
 def test_inference_without_a_microphone(run: Run) -> None:
     said, same = run(
         "inference", "bool((recorded == speech).all())", MODEL=str(BUNDLED_MODEL), SECONDS=1
@@ -173,6 +188,7 @@ def test_inference_without_a_microphone(run: Run) -> None:
     assert "The same as alone: True" in said
 
 
+@pytest.mark.slow
 def test_evaluation(run: Run) -> None:
     _, found = run(
         "evaluation",
@@ -191,6 +207,7 @@ def test_evaluation(run: Run) -> None:
     assert run.figures == 3
 
 
+@pytest.mark.slow
 def test_export(run: Run) -> None:
     said, found = run(
         "export",
@@ -231,6 +248,7 @@ FINE_TUNING = {
 }
 
 
+@pytest.mark.slow
 def test_fine_tuning_through_the_hub(run: Run) -> None:
     said, results = run("fine_tuning_hub", "results", **FINE_TUNING)
     print(results, file=sys.stderr)
@@ -240,7 +258,7 @@ def test_fine_tuning_through_the_hub(run: Run) -> None:
     assert "The same transcripts: True" in said
 
 
-@pytest.mark.full_size  # three minutes
+@pytest.mark.slow
 def test_fine_tuning_in_keras_3(run: Run) -> None:
     """The transcripts in small letters stand for another language."""
     said, results = run("fine_tuning_keras3", "results", SPLIT=None, **FINE_TUNING)

@@ -25,6 +25,7 @@ def untimed(content: Any) -> Any:
     return content
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_figures(tmp_path: Path) -> None:
     """And the same words of each utterance; in two modes, so that a worker has two graphs."""
     told = {}

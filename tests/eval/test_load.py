@@ -30,6 +30,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_load_counts_every_request(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,6 +56,7 @@ def test_load_counts_every_request(
     assert ElementTree.parse(made["svg"]).getroot().tag.endswith("svg")
 
 
+@pytest.mark.slow
 def test_soak_finds_all_in_order(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,6 +132,7 @@ def test_soak_complains_of_whatever_is_not_in_order() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_start(tmp_path: Path) -> None:
     with (
         pytest.raises(UserError, match=r"did not start; it said: .*no-such-model"),

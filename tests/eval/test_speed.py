@@ -24,7 +24,7 @@ from eval import speed, timing, workloads
 from eval.__main__ import main
 from eval.contestants import FLOAT32, LIMITS, PRODUCTS, REFERENCE, SYSTEMS
 from eval.timing import Entrant, Result, Row, Stopwatch
-from eval.worker import Worker, WorkerError
+from eval.worker import Call, Worker, WorkerError
 from eval.workloads import BATCH, QUICK_WORKS, WORKS, Work
 from tests.support.paths import ROOT
 from wav2vec2_tf.config import Wav2Vec2Config
@@ -43,6 +43,8 @@ def quick(tmp_path_factory: pytest.TempPathFactory, tiny_folders: dict[str, Path
     return folder
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("speed")
 def test_every_system_runs_and_agrees(quick: Path) -> None:
     content = json.loads((quick / "speed.json").read_text())
     assert list(content["work"]) == list(WORKS)
@@ -82,6 +84,8 @@ def test_every_system_runs_and_agrees(quick: Path) -> None:
     assert content["versions"]["torch"] and content["versions"]["tensorflow"]
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("speed")
 def test_table_and_plot(quick: Path) -> None:
     content = json.loads((quick / "speed.json").read_text())
     table = (quick / "speed.md").read_text()
@@ -151,9 +155,7 @@ def test_a_float32_system_that_is_off_fails_the_run(difference: float) -> None:
 
 def compared(output: Any, reference: Any, work: Work = WORKS["a"]) -> Row:
     row = Row("x", "", True, FLOAT32)
-    Stopwatch(Path(), Wav2Vec2Config(), threads=1, repetitions=1, shared=True)._compare(
-        row, output, reference, work
-    )
+    timing.compare(row, output, reference, work)
     return row
 
 
@@ -165,8 +167,7 @@ def test_agreement_by_hand() -> None:
     row = compared(other, reference)
     assert (row.difference, row.agreement) == (1.25, 0.75)
     # a call after it that is right mends nothing
-    stopwatch = Stopwatch(Path(), Wav2Vec2Config(), threads=1, repetitions=1, shared=True)
-    stopwatch._compare(row, reference, reference, WORKS["a"])
+    timing.compare(row, reference, reference, WORKS["a"])
     assert (row.difference, row.agreement) == (1.25, 0.75)
     other[0, 0, 0] = np.nan
     assert math.isnan(compared(other, reference).difference or 0.0)
@@ -284,6 +285,7 @@ def test_comparisons_by_hand() -> None:
 # The child process
 
 
+@pytest.mark.slow
 def test_worker_times_calls_and_tells_what_went_wrong(tmp_path: Path) -> None:
     with Worker(1, tmp_path / "log") as worker:
         worker.load("product", "contestants:gemm", library="gemm-numpy", threads=1)
@@ -304,6 +306,7 @@ def test_worker_times_calls_and_tells_what_went_wrong(tmp_path: Path) -> None:
             worker.call("product")
 
 
+@pytest.mark.slow
 def test_a_system_that_fails_gets_a_row_that_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,28 +330,34 @@ def test_a_system_that_fails_gets_a_row_that_says_why(
     assert f"ONNX Runtime: {failed.reason}" in shown
 
 
+class Mortal(Worker):
+    """Killed when it has answered its second call."""
+
+    calls = 0
+
+    def call(self, name: str, *arguments: Any) -> Call:
+        called = super().call(name, *arguments)
+        self.calls += 1
+        if self.calls == 2:
+            self.process.kill()
+            self.process.wait()
+        return called
+
+
+@pytest.mark.slow
 def test_a_system_that_is_killed_keeps_the_others(tmp_path: Path) -> None:
     """Whether before its turn or after its last call: the machine may run out of memory."""
     stopwatch = Stopwatch(tmp_path, Wav2Vec2Config(), threads=1, repetitions=2, shared=False)
     result = Result(WORKS["training"], 1.0, 1)
     with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(1, tmp_path / "log")) for _ in range(3)]
+        kinds = (Worker, Mortal, Worker)
+        workers = [stack.enter_context(kind(1, tmp_path / "log")) for kind in kinds]
         rows = [Row(f"system {number}", "", False, FLOAT32) for number in range(3)]
         for worker in workers:
             worker.load("product", "contestants:gemm", library="gemm-numpy", threads=1)
         entrants = [Entrant(*pair, "product", ()) for pair in zip(rows, workers, strict=True)]
-        timed = stopwatch._timed
-
-        def then_kill(entrant: Entrant, others: Any) -> Any:
-            found = timed(entrant, others)
-            if entrant is entrants[1] and rows[1].seconds:
-                workers[1].process.kill()
-                workers[1].process.wait()
-            return found
-
-        stopwatch._timed = then_kill  # type: ignore[method-assign]
         workers[0].process.kill()
-        stopwatch._take_turns(result, entrants, 0.0)
+        stopwatch.take_turns(result, entrants, 0.0)
     assert "SIGKILL" in rows[0].reason and not rows[0].seconds
     assert "SIGKILL" in rows[1].reason and not rows[1].seconds
     assert rows[2].reason == "" and len(rows[2].seconds) == 2 and rows[2].peak_bytes > 0

@@ -18,6 +18,7 @@ from typing import Any
 import jiwer
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ from eval.measure import (
 from eval.wer import MODES, to_json
 from tests.support.corpus import SPOKEN, Parrot, bucket, tone, write_corpus, write_tar
 from tests.support.paths import ROOT
+from wav2vec2_tf import audio
 from wav2vec2_tf.corpora import open_corpus
 from wav2vec2_tf.errors import UserError
 
@@ -265,16 +267,13 @@ def test_unusable_utterances_are_left_out_everywhere(
 
 
 def test_audio_that_is_not_finite(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "wav2vec2_tf.corpora._load_audio", lambda source: np.full(5000, np.nan, np.float32)
-    )
+    monkeypatch.setattr(audio, "load", lambda source: np.full(5000, np.nan, np.float32))
     with pytest.raises(UserError, match=r"no utterance could be evaluated.*not finite"):
         measured(folder)
 
 
 def test_audio_that_fails_in_a_later_mode(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All modes are over the same utterances."""
-    from wav2vec2_tf import audio
 
     class Broken(Parrot):
         def transcribe(self, speech: Any, *, length: int, masked: bool) -> Any:
@@ -351,6 +350,7 @@ def test_journal_of_another_run(tmp_path: Path) -> None:
     assert path.read_bytes() == b""
 
 
+@pytest.mark.slow
 def test_killed_run_resumes(folder: Path, tmp_path: Path) -> None:
     """SIGKILL amid the work; the same command goes on, and nothing finished is computed again."""
     script = tmp_path / "parrot.py"
@@ -422,6 +422,7 @@ def test_program_writes_everything(
     ]
     assert (content["model"], content["data"]) == ("parrot", str(folder))
     assert content["versions"]["jiwer"] == metadata.version("jiwer")
+    assert content["versions"]["tensorflow"] == tf.__version__  # from whichever wheel
     assert (content["options"]["batch_size"], content["failed"]) == (2, {})
     with open(out / "u.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

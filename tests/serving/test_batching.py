@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from tests.support.paths import CORPUS
 from tests.support.server import PATIENCE, wait_until
 from wav2vec2_tf import audio, long_form
-from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.lengths import bucket
 from wav2vec2_tf.long_form import Windows
 from wav2vec2_tf.service.batching import (
@@ -230,11 +229,6 @@ def test_workers_are_bounded_and_cancelled() -> None:
 
 
 @pytest.fixture(scope="module")
-def bundled() -> Recognizer:
-    return Recognizer.load(BUNDLED_MODEL)
-
-
-@pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Of many lengths: from a few frames to four windows."""
     folder = tmp_path_factory.mktemp("recordings")
@@ -255,14 +249,18 @@ def same(found: Transcript, alone: Transcript) -> None:
         assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
 
 
-def test_a_recording_is_heard_as_if_alone(bundled: Recognizer, recordings: list[Path]) -> None:
+def test_a_recording_is_heard_as_if_alone(
+    bundled_recognizer: Recognizer, recordings: list[Path]
+) -> None:
     """Many at once, of all lengths, some of many windows."""
-    alone = [long_form.transcribe(bundled, path) for path in recordings]
+    alone = [long_form.transcribe(bundled_recognizer, path) for path in recordings]
     rows: list[int] = []
     batcher = Batcher(60.0, lambda count, seconds: rows.append(count))
     engine = Engine(batcher, Windows(), longest_seconds=60)
     with ThreadPoolExecutor(len(recordings)) as pool:
-        found = list(pool.map(lambda path: engine.transcribe(bundled, path, Job()), recordings))
+        found = list(
+            pool.map(lambda path: engine.transcribe(bundled_recognizer, path, Job()), recordings)
+        )
     batcher.close()
     for heard, expected in zip(found, alone, strict=True):
         same(heard.transcript, expected)
@@ -271,7 +269,7 @@ def test_a_recording_is_heard_as_if_alone(bundled: Recognizer, recordings: list[
 
 
 def test_short_recordings_do_not_wait_for_the_end_of_a_long_one(
-    bundled: Recognizer, recordings: list[Path]
+    bundled_recognizer: Recognizer, recordings: list[Path]
 ) -> None:
     ended: list[str] = []
     begun = threading.Event()
@@ -287,7 +285,7 @@ def test_short_recordings_do_not_wait_for_the_end_of_a_long_one(
     batcher = Batcher(15.4)
     engine = Engine(batcher, Windows(), longest_seconds=60)
 
-    watched = replace(bundled, logits=seen(bundled.logits))
+    watched = replace(bundled_recognizer, logits=seen(bundled_recognizer.logits))
 
     def hear(path: Path) -> None:
         engine.transcribe(watched, path, Job())

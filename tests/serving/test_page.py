@@ -30,7 +30,6 @@ from tests.support.browser import (
 from tests.support.paths import ROOT
 from tests.support.server import PATIENCE, Running, serving
 from wav2vec2_tf import audio, subtitles
-from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.service import ui
 from wav2vec2_tf.service.app import Settings
 from wav2vec2_tf.service.served import ServedModel
@@ -45,26 +44,26 @@ KEY = "a right key"
 expect.set_options(timeout=1000 * PATIENCE)
 
 
+def in_chromium(test: Callable[..., None]) -> Callable[..., None]:
+    """Slow, and with the others that share the browser."""
+    return pytest.mark.slow(pytest.mark.xdist_group("page")(test))
+
+
 def one_word(log_probabilities: np.ndarray, seconds_per_frame: float) -> Transcript:
     """A decoding unlike any other."""
     return Transcript("otherwise", (Word("otherwise", 0.5, 1.0, 0.3),))
 
 
 @pytest.fixture(scope="module")
-def bundled() -> Recognizer:
-    return Recognizer.load(BUNDLED_MODEL)
-
-
-@pytest.fixture(scope="module")
-def heard(bundled: Recognizer) -> Transcript:
+def heard(bundled_recognizer: Recognizer) -> Transcript:
     """What the model hears in `FILE`."""
-    return bundled.transcribe([audio.load(FILE)])[0]
+    return bundled_recognizer.transcribe([audio.load(FILE)])[0]
 
 
 @pytest.fixture(scope="module")
-def server(bundled: Recognizer) -> Iterator[Running]:
-    decoding = ServedModel("other", {None: replace(bundled, decoder=one_word)})
-    models = {"bundled": ServedModel("bundled", {None: bundled}), "other": decoding}
+def server(bundled_recognizer: Recognizer) -> Iterator[Running]:
+    decoding = ServedModel("other", {None: replace(bundled_recognizer, decoder=one_word)})
+    models = {"bundled": ServedModel("bundled", {None: bundled_recognizer}), "other": decoding}
     settings = Settings(ui=True, max_bytes=MOST_BYTES, max_seconds=MOST_SECONDS)
     with serving(settings=settings, models=models) as running:
         yield running
@@ -147,6 +146,7 @@ def test_how_the_page_is_served(server: Running) -> None:
 # A recording and its words
 
 
+@in_chromium
 def test_a_file_and_its_words(page: Page, heard: Transcript) -> None:
     expect(page.get_by_role("heading", name="Transcript")).to_be_hidden()
     choose(page, FILE)
@@ -161,6 +161,7 @@ def test_a_file_and_its_words(page: Page, heard: Transcript) -> None:
     expect(page.locator("button.word .confidence").first).to_be_hidden()
 
 
+@in_chromium
 def test_words_play_and_are_lit(page: Page, heard: Transcript) -> None:
     """By mouse and by keyboard; the word that is being said is marked, here and in the waveform."""
     choose(page, FILE)
@@ -205,6 +206,7 @@ def test_words_play_and_are_lit(page: Page, heard: Transcript) -> None:
     assert first_lit() == heard.words[4].text
 
 
+@in_chromium
 def test_downloads(page: Page, heard: Transcript) -> None:
     """They are what the command line writes."""
     choose(page, FILE)
@@ -224,6 +226,7 @@ def test_downloads(page: Page, heard: Transcript) -> None:
             assert content == subtitles.FORMATS[ending]("", seconds, heard)
 
 
+@in_chromium
 def test_a_dropped_file(page: Page, heard: Transcript) -> None:
     script = """async ([name, bytes]) => {
         const transfer = new DataTransfer();
@@ -236,6 +239,7 @@ def test_a_dropped_file(page: Page, heard: Transcript) -> None:
     assert words(page) == [word.text for word in heard.words]
 
 
+@in_chromium
 def test_model_and_decoding(page: Page) -> None:
     """What is chosen is used, and known at the next visit."""
     choose(page, FILE)
@@ -255,6 +259,7 @@ def test_model_and_decoding(page: Page) -> None:
     assert len(words(page)) > 1
 
 
+@in_chromium
 def test_recording(page: Page, heard: Transcript) -> None:
     """Words come while one speaks; the result is that of the whole recording as a file."""
     page.get_by_role("button", name="Record").click()
@@ -271,6 +276,7 @@ def test_recording(page: Page, heard: Transcript) -> None:
     assert words(page) == streamed
 
 
+@in_chromium
 def test_recording_where_no_stream_passes(browser: Browser, server: Running) -> None:
     """As behind a proxy that knows no WebSockets: it is sent as a file at the end."""
 
@@ -295,6 +301,7 @@ def offering(**limits: float) -> Callable[[Page], None]:
     return lambda page: page.route("**/v1/models", answer)
 
 
+@in_chromium
 def test_a_recording_ends_where_the_server_takes_no_more(browser: Browser, server: Running) -> None:
     with page_of(browser, server.url, offering(max_seconds=2)) as page:
         page.get_by_role("button", name="Record").click()
@@ -302,6 +309,7 @@ def test_a_recording_ends_where_the_server_takes_no_more(browser: Browser, serve
         words(page)
 
 
+@in_chromium
 def test_discarding_a_recording(page: Page) -> None:
     page.get_by_role("button", name="Record").click()
     page.get_by_role("button", name="Discard").click()
@@ -312,6 +320,7 @@ def test_discarding_a_recording(page: Page) -> None:
 # What goes wrong
 
 
+@in_chromium
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -329,6 +338,7 @@ def test_files_that_are_refused(page: Page, name: str, content: bytes, message: 
     expect(page.locator("wa-callout")).to_have_count(0)
 
 
+@in_chromium
 def test_a_file_that_the_server_finds_too_large(browser: Browser, server: Running) -> None:
     with page_of(browser, server.url, offering(max_bytes=1e9)) as page:
         large = {"name": "large.wav", "mimeType": "audio/wav", "buffer": bytes(MOST_BYTES + 1)}
@@ -338,6 +348,7 @@ def test_a_file_that_the_server_finds_too_large(browser: Browser, server: Runnin
         assert "4 MB" in found  # what the server takes
 
 
+@in_chromium
 def test_a_file_that_is_too_long(page: Page, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "long.flac", np.zeros(16000 * 61), 16000)
     choose(page, tmp_path / "long.flac")
@@ -346,6 +357,7 @@ def test_a_file_that_is_too_long(page: Page, tmp_path: Path) -> None:
     assert "60 s" in found  # what the server takes
 
 
+@in_chromium
 def test_a_file_that_the_browser_cannot_play(page: Page, tmp_path: Path) -> None:
     """Its words are shown all the same."""
     soundfile.write(tmp_path / "speech.au", *soundfile.read(FILE))
@@ -354,6 +366,7 @@ def test_a_file_that_the_browser_cannot_play(page: Page, tmp_path: Path) -> None
     expect(page.locator("speech-waveform .note")).to_contain_text("cannot draw or play")
 
 
+@in_chromium
 def test_a_server_that_is_away(page: Page) -> None:
     expect(page.get_by_role("button", name="Record")).to_be_enabled()
     page.context.set_offline(True)
@@ -364,6 +377,7 @@ def test_a_server_that_is_away(page: Page) -> None:
     assert words(page)
 
 
+@in_chromium
 @pytest.mark.parametrize(
     ("status", "message"),
     [
@@ -381,6 +395,7 @@ def test_a_server_in_trouble(page: Page, status: int, message: str) -> None:
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
+@in_chromium
 def test_cancelling(page: Page) -> None:
     page.route("**/v1/audio/transcriptions", lambda route: None)  # which is never answered
     choose(page, FILE)
@@ -419,6 +434,7 @@ def dead_microphone(page: Page) -> None:
     )
 
 
+@in_chromium
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
@@ -442,10 +458,11 @@ def test_microphones(
         expect(page.get_by_role("button", name="Record")).to_be_enabled()
 
 
-def test_keys(browser: Browser, bundled: Recognizer) -> None:
+@in_chromium
+def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
     """They are asked for, until one is right; and again, when it no longer is."""
     keys = frozenset({hashlib.sha256(KEY.encode()).digest()})
-    models = {"bundled": ServedModel("bundled", {None: bundled})}
+    models = {"bundled": ServedModel("bundled", {None: bundled_recognizer})}
     settings = Settings(ui=True, api_keys=keys)
     with serving(settings=settings, models=models) as server, page_of(browser, server.url) as page:
         alert = page.locator("speech-key").get_by_role("alert")
@@ -493,6 +510,7 @@ def test_keys(browser: Browser, bundled: Recognizer) -> None:
 # For everybody
 
 
+@in_chromium
 def test_the_keyboard_reaches_all(page: Page) -> None:
     choose(page, FILE)
     words(page)
@@ -519,6 +537,7 @@ def test_the_keyboard_reaches_all(page: Page) -> None:
     assert reached == wanted
 
 
+@in_chromium
 @pytest.mark.parametrize(
     "options",
     [{"color_scheme": "light"}, {"color_scheme": "dark", "viewport": PHONE}],
@@ -544,6 +563,7 @@ def test_accessible_at_any_width(
         assert violations(page) == []
 
 
+@in_chromium
 def test_reduced_motion(browser: Browser, server: Running) -> None:
     with page_of(browser, server.url, reduced_motion="reduce") as page:
         moving = """() => [...document.querySelectorAll("*")].filter((each) => {

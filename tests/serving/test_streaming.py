@@ -20,7 +20,6 @@ from websockets.sync.client import ClientConnection, connect
 from tests.support.paths import CORPUS
 from tests.support.server import PATIENCE, Running, serving, wait_until
 from wav2vec2_tf import audio
-from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.service import serve
 from wav2vec2_tf.service.app import Settings
 from wav2vec2_tf.service.batching import Batcher, Job
@@ -32,11 +31,6 @@ PCM = {"sample_rate": 16000, "encoding": "pcm_s16le"}
 
 
 @pytest.fixture(scope="module")
-def bundled() -> Recognizer:
-    return Recognizer.load(BUNDLED_MODEL)
-
-
-@pytest.fixture(scope="module")
 def speech() -> np.ndarray:
     """Of 20 s, 16-bit: two windows, and four of partial results."""
     whole = np.concatenate([soundfile.read(file, dtype="int16")[0] for file in FILES])
@@ -45,9 +39,9 @@ def speech() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def server(bundled: Recognizer) -> Iterator[Running]:
+def server(bundled_recognizer: Recognizer) -> Iterator[Running]:
     settings = Settings(streams=2, max_seconds=25, idle_seconds=60)
-    with serving(bundled, settings) as running:
+    with serving(bundled_recognizer, settings) as running:
         yield running
 
 
@@ -136,20 +130,23 @@ def test_partial_results_come_while_speech_does(server: Running, speech: np.ndar
 
 
 def test_what_is_computed_for_a_second_of_speech_is_bounded(
-    bundled: Recognizer, speech: np.ndarray
+    bundled_recognizer: Recognizer, speech: np.ndarray
 ) -> None:
     """And what is said in all is what one pass over it hears, but for a word in ten."""
     computed: list[int] = []
 
     def counted(*batch: Any) -> Any:
         computed.append(batch[0].shape[1])
-        return bundled.logits(*batch)
+        return bundled_recognizer.logits(*batch)
 
     batcher = Batcher(15.4)
     recognizer = Recognizer(
-        bundled.config, bundled.tokenizer, bundled.do_normalize, batcher.logits(counted, Job())
+        bundled_recognizer.config,
+        bundled_recognizer.tokenizer,
+        bundled_recognizer.do_normalize,
+        batcher.logits(counted, Job()),
     )
-    partial = Partial(bundled, 16000)
+    partial = Partial(bundled_recognizer, 16000)
     seconds, text = len(speech) // 16000, ""
     for second in range(seconds):
         before, begun = sum(computed), text
@@ -159,7 +156,7 @@ def test_what_is_computed_for_a_second_of_speech_is_bounded(
         common = begun.split()[: -8 * 3]  # older than a window
         assert text.split()[: len(common)] == common
     batcher.close()
-    whole = bundled.transcribe([audio.load(soundfile_of(speech))])[0].text.split()
+    whole = bundled_recognizer.transcribe([audio.load(soundfile_of(speech))])[0].text.split()
     assert jiwer.wer(" ".join(whole), text) < 0.2
 
 
@@ -226,9 +223,15 @@ def test_more_streams_than_there_may_be(server: Running) -> None:
     wait_until(lambda: server.service.streams == 0)
 
 
-def test_keys_and_idle_streams(bundled: Recognizer, speech: np.ndarray) -> None:
-    settings = Settings(api_keys=serve.api_keys(None, "right"), idle_seconds=1)
-    with serving(bundled, settings) as guarded:
+RIGHT_KEYS = (
+    ({}, {**PCM, "api_key": "right"}),
+    ({"additional_headers": {"Authorization": "Bearer right"}}, PCM),
+)
+
+
+def test_keys(bundled_recognizer: Recognizer) -> None:
+    settings = Settings(api_keys=serve.api_keys(None, "right"), idle_seconds=PATIENCE)
+    with serving(bundled_recognizer, settings) as guarded:
         for options, start in (
             ({}, PCM),
             ({}, {**PCM, "api_key": "wrong"}),
@@ -237,10 +240,18 @@ def test_keys_and_idle_streams(bundled: Recognizer, speech: np.ndarray) -> None:
             with opened(guarded, **options) as socket:
                 socket.send(json.dumps(start))
                 assert refusal(socket) == (4401, "the API key is missing or wrong")
-        for options, start in (
-            ({}, {**PCM, "api_key": "right"}),
-            ({"additional_headers": {"Authorization": "Bearer right"}}, PCM),
-        ):
+        for options, start in RIGHT_KEYS:
+            with opened(guarded, **options) as socket:
+                socket.send(json.dumps(start))
+                socket.send(json.dumps({"type": "end"}))
+                code, reason = refusal(socket)
+            assert code == 4400 and "no samples" in reason  # the key was right
+
+
+def test_idle_streams(bundled_recognizer: Recognizer) -> None:
+    settings = Settings(api_keys=serve.api_keys(None, "right"), idle_seconds=1)
+    with serving(bundled_recognizer, settings) as guarded:
+        for options, start in RIGHT_KEYS:
             with opened(guarded, **options) as socket:
                 socket.send(json.dumps(start))
                 assert refusal(socket) == (4408, "nothing came for 1 s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -92,21 +92,21 @@ def batch_command(*arguments: object) -> list[str]:
 
 @contextmanager
 def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    """A job; in the end it and all that it has started are gone."""
-    here = Path(tempfile.gettempdir())
-    before = set(here.glob("wav2vec2-ray-*"))
-    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield job
-    finally:
-        left = descendants(job.pid)
-        job.kill()
-        job.communicate()
-        for process in left:
-            with suppress(ProcessLookupError):
-                os.kill(process, 9)
-        for folder in set(here.glob("wav2vec2-ray-*")) - before:
-            shutil.rmtree(folder, ignore_errors=True)
+    """A job; in the end it, all that it has started and its temporary files are gone."""
+    with tempfile.TemporaryDirectory(prefix="job-", ignore_cleanup_errors=True) as scratch:
+        environment = {**os.environ, "TMPDIR": scratch}
+        job = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        try:
+            yield job
+        finally:
+            left = descendants(job.pid)
+            job.kill()
+            job.communicate()
+            for process in left:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
 
 
 def alive(process: int) -> bool:

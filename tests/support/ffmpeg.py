@@ -20,12 +20,15 @@ import pytest
 
 PROGRAM = f"""#!{sys.executable} -SE
 import pathlib, shutil, sys
-pathlib.Path(__file__).with_name("arguments").write_text("\\n".join(sys.argv[1:]))
-answer = pathlib.Path(__file__).with_name("answer")
-if answer.exists():
-    shutil.copyfileobj(answer.open("rb"), sys.stdout.buffer)
+folder = pathlib.Path(__file__).parent
+(folder / "arguments").write_text("\\n".join(sys.argv[1:]))
+if (folder / "answer").exists():
+    shutil.copyfileobj((folder / "answer").open("rb"), sys.stdout.buffer)
     sys.exit(0)
-sys.stderr.write("[mov @ 0x5581] moov atom not found\\nInvalid data")
+error = "[mov @ 0x5581] moov atom not found\\nInvalid data"
+if (folder / "error").exists():
+    error = (folder / "error").read_text()
+sys.stderr.write(error)
 sys.exit(1)
 """
 
@@ -42,7 +45,7 @@ def fake_ffmpeg(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     """Puts a stand-in first on the path; returns its own folder, `bin` in the given one.
 
     It writes its arguments to the file `arguments` there, then prints the file `answer`. Where
-    there is no such file it fails, with "moov atom not found".
+    there is no such file it fails, with the lines of the file `error`, or "moov atom not found".
     """
     program = folder / "bin" / "ffmpeg"
     program.parent.mkdir()

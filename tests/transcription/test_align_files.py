@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,11 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import reference
+from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
 from tests.support.paths import CORPUS
 from wav2vec2_tf.align_files import to_textgrid
 from wav2vec2_tf.alignment import AlignedCharacter, AlignedWord
 from wav2vec2_tf.cli import main
 from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.transcribe import Recognizer
 from wav2vec2_tf.transcript import Transcript
 
 UTTERANCE = CORPUS / "1002" / "1" / "1002-1-0010.flac"
@@ -30,23 +33,16 @@ TEXT = "Of Jerusalem, and upon the men of Judah — all the evil that I have:"
 
 
 @pytest.fixture(autouse=True)
-def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_model(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bundled model is loaded once for all tests."""
-    from wav2vec2_tf.transcribe import Recognizer
-
     load = Recognizer.load
 
     def loaded(source: object, **options: object) -> Recognizer:
         if Path(str(source)) != BUNDLED_MODEL:
             return load(source, **options)
-        if "bundled" not in LOADED:
-            LOADED["bundled"] = load(source)
-        return LOADED["bundled"]
+        return bundled_recognizer
 
     monkeypatch.setattr(Recognizer, "load", loaded)
-
-
-LOADED: dict = {}
 
 
 def one_error(capsys: pytest.CaptureFixture[str]) -> str:
@@ -187,18 +183,26 @@ def write_audio(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("audio", "complaint"),
+    ("audio", "complaint", "ffmpeg"),
     [
-        ("silence", "hears no speech"),
-        ("short", "399 samples are too few"),
-        ("empty", "no samples"),
-        ("no", "not audio"),
-        ("missing", "no such file"),
+        ("silence", "hears no speech", None),
+        ("short", "399 samples are too few", None),
+        ("empty", "no samples", None),
+        ("no", "not audio", without_ffmpeg),
+        ("no", "ffmpeg cannot read it", fake_ffmpeg),
+        ("missing", "no such file", None),
     ],
 )
 def test_bad_audio(
-    audio: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    audio: str,
+    complaint: str,
+    ffmpeg: Callable[..., object] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    if ffmpeg is not None:
+        ffmpeg(monkeypatch, tmp_path)
     paths = write_audio(tmp_path)
     output = tmp_path / "out.json"
     assert main(["align", paths[audio], "--text", "the", "-o", str(output)]) == 1

@@ -32,11 +32,6 @@ STRIDE, RATE = 320, 16000
 VOCABULARY, BLANK, DELIMITER = 32, 0, 4
 
 
-@pytest.fixture(scope="module")
-def bundled() -> Recognizer:
-    return Recognizer.load(BUNDLED_MODEL)
-
-
 class Reader:
     """A model that reads the token of each frame from its samples; so what is said is known.
 
@@ -105,14 +100,14 @@ def text_of(words: list[list[int]], recognizer: Recognizer) -> str:
     first=st.integers(0, 50),
 )
 def test_windows_cover_a_recording(
-    bundled: Recognizer, samples: int, seconds: float, overlap: float, first: int
+    bundled_recognizer: Recognizer, samples: int, seconds: float, overlap: float, first: int
 ) -> None:
     windows = Windows(seconds, overlap)
     start = first * STRIDE
-    cuts = windows.cut((start, start + samples), bundled)
-    length = windows.length(bundled)
+    cuts = windows.cut((start, start + samples), bundled_recognizer)
+    length = windows.length(bundled_recognizer)
     assert cuts[0][0] == start
-    frames = bundled.config.frame_length
+    frames = bundled_recognizer.config.frame_length
     assert all((begin - start) % STRIDE == 0 and end - begin <= length for begin, end in cuts)
     last, end = cuts[-1]
     assert (last - start) // STRIDE + frames(end - last) == frames(samples)
@@ -125,19 +120,19 @@ def test_windows_cover_a_recording(
         assert (len(cuts) - 2) * step + frames(length) < frames(samples)
 
 
-def test_windows_worked_by_hand(bundled: Recognizer) -> None:
+def test_windows_worked_by_hand(bundled_recognizer: Recognizer) -> None:
     windows = Windows(2, 1)  # 99 frames each, of which no more than half are shared
-    assert windows.cut((0, 32_000), bundled) == [(0, 32_000)]
-    assert windows.cut((0, 32_079), bundled) == [(0, 32_000)]  # no frame more
-    assert windows.cut((0, 32_080), bundled) == [(0, 32_000), (320, 32_080)]
+    assert windows.cut((0, 32_000), bundled_recognizer) == [(0, 32_000)]
+    assert windows.cut((0, 32_079), bundled_recognizer) == [(0, 32_000)]  # no frame more
+    assert windows.cut((0, 32_080), bundled_recognizer) == [(0, 32_000), (320, 32_080)]
     start, end = 640, 640 + 63_760  # 199 frames: twice 50 after the first 99
     wanted = [(start, start + 32_000), (start + 16_000, start + 48_000), (start + 32_000, end)]
-    assert windows.cut((start, end), bundled) == wanted
-    fixed = dataclasses.replace(bundled, fixed_length=32_000)
+    assert windows.cut((start, end), bundled_recognizer) == wanted
+    fixed = dataclasses.replace(bundled_recognizer, fixed_length=32_000)
     assert Windows(30).cut((0, 40_000), fixed)[1][0] < 32_000
     for seconds in (0.5, 121.0, float("nan")):
         with pytest.raises(UserError, match="1 to 120 s"):
-            Windows(seconds).length(bundled)
+            Windows(seconds).length(bundled_recognizer)
 
 
 def test_batches() -> None:
@@ -176,10 +171,15 @@ def test_a_seam_comes_where_windows_agree() -> None:
     batch=st.floats(0.1, 60),
 )
 def test_joined_logits_are_those_of_one_pass(
-    bundled: Recognizer, seed: int, frames: int, seconds: float, overlap: float, batch: float
+    bundled_recognizer: Recognizer,
+    seed: int,
+    frames: int,
+    seconds: float,
+    overlap: float,
+    batch: float,
 ) -> None:
     """Bit by bit, of a model that looks no further than a frame."""
-    recognizer = reading(bundled, Reader())
+    recognizer = reading(bundled_recognizer, Reader())
     speech, _ = spoken(seed, frames)
     wanted = Reader().row(speech, 0)
     windows = Windows(seconds, overlap, batch)
@@ -192,11 +192,11 @@ def test_joined_logits_are_those_of_one_pass(
 @pytest.mark.parametrize("takes_lengths", [True, False])
 @pytest.mark.parametrize("frames", [1, 100, 149, 150, 151, 1000])
 def test_models_of_fixed_length_take_windows_of_it(
-    bundled: Recognizer, frames: int, takes_lengths: bool
+    bundled_recognizer: Recognizer, frames: int, takes_lengths: bool
 ) -> None:
     reader = Reader()
     fixed: dict[str, Any] = {"fixed_length": 48_000, "takes_lengths": takes_lengths}
-    recognizer = reading(bundled, reader, **fixed)
+    recognizer = reading(bundled_recognizer, reader, **fixed)
     speech, _ = spoken(frames, frames)
     got = np.concatenate(list(long_form.logits(recognizer, speech)))
     assert {len(window) for window in reader.heard} == {48_000}
@@ -212,10 +212,10 @@ def test_models_of_fixed_length_take_windows_of_it(
 )
 @example(seed=139_803, frames=785, seconds=14.0, silence=1455)  # lost the H of "HK" once
 def test_no_word_is_lost_doubled_or_cut(
-    bundled: Recognizer, seed: int, frames: int, seconds: float, silence: int
+    bundled_recognizer: Recognizer, seed: int, frames: int, seconds: float, silence: int
 ) -> None:
     """Of a model that times characters otherwise in each window, and is deaf beside cuts."""
-    recognizer = reading(bundled, Reader(jitter=1, deaf=40))
+    recognizer = reading(bundled_recognizer, Reader(jitter=1, deaf=40))
     speech, words = spoken(seed, frames, ends=45)
     speech = np.append(np.zeros(silence * STRIDE, np.float32), speech)  # other places of the cuts
     windows = Windows(seconds)
@@ -223,7 +223,9 @@ def test_no_word_is_lost_doubled_or_cut(
     tokens = np.concatenate([path.tokens for path in blocks])
     tokens[:40] = tokens[len(tokens) - 40 :] = BLANK  # deaf at the ends, where nothing is said
     path = ctc.BestPath(tokens, np.ones(len(tokens), np.float32))
-    assert ctc.transcript(path, bundled.alphabet, 0.02).text == text_of(words, bundled)
+    assert ctc.transcript(path, bundled_recognizer.alphabet, 0.02).text == text_of(
+        words, bundled_recognizer
+    )
 
 
 # Recordings
@@ -259,7 +261,9 @@ def test_spans_are_read_from_blocks(sizes: list[int], drawn: list[tuple[int, int
         np.testing.assert_array_equal(read((start, start + length)), speech[start : start + length])
 
 
-def test_speech_is_normalised_over_the_whole_recording(bundled: Recognizer, tmp_path: Path) -> None:
+def test_speech_is_normalised_over_the_whole_recording(
+    bundled_recognizer: Recognizer, tmp_path: Path
+) -> None:
     random = np.random.default_rng(0)
     speech = np.concatenate(
         [random.normal(0.1, scale, 16000 * 70) for scale in (0.2, 0.001)]
@@ -267,7 +271,7 @@ def test_speech_is_normalised_over_the_whole_recording(bundled: Recognizer, tmp_
     path = tmp_path / "loud-and-quiet.wav"
     soundfile.write(path, speech, RATE, subtype="FLOAT")
     reader = Reader()
-    recognizer = dataclasses.replace(bundled, logits=reader, do_normalize=True)
+    recognizer = dataclasses.replace(bundled_recognizer, logits=reader, do_normalize=True)
     wanted = audio.normalize(speech)
     content = path.read_bytes()
     for source in (path, speech, content, io.BytesIO(content)):
@@ -275,12 +279,12 @@ def test_speech_is_normalised_over_the_whole_recording(bundled: Recognizer, tmp_
         long_form.log_probabilities(recognizer, source)
         assert len(reader.heard) == 12
         for window, (start, end) in zip(
-            reader.heard, Windows().cut((0, len(speech)), bundled), strict=True
+            reader.heard, Windows().cut((0, len(speech)), bundled_recognizer), strict=True
         ):
             np.testing.assert_allclose(window, wanted[start:end], atol=1e-5)
 
 
-def test_an_hour_takes_bounded_memory(bundled: Recognizer, tmp_path: Path) -> None:
+def test_an_hour_takes_bounded_memory(bundled_recognizer: Recognizer, tmp_path: Path) -> None:
     path = tmp_path / "hour.flac"
     with soundfile.SoundFile(path, "w", RATE, 1) as file:
         for _ in range(60):
@@ -289,7 +293,9 @@ def test_an_hour_takes_bounded_memory(bundled: Recognizer, tmp_path: Path) -> No
     reader.heard = Unkept()
     times: list[float] = []
     tracemalloc.start()
-    transcript = long_form.transcribe(reading(bundled, reader), path, progress=times.append)
+    transcript = long_form.transcribe(
+        reading(bundled_recognizer, reader), path, progress=times.append
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert transcript.text == ""
@@ -302,21 +308,21 @@ class Unkept(list):
     def append(self, _: object) -> None: ...
 
 
-def test_what_is_too_short_or_no_audio(bundled: Recognizer, tmp_path: Path) -> None:
+def test_what_is_too_short_or_no_audio(bundled_recognizer: Recognizer, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="399 samples are too few"):
-        long_form.transcribe(bundled, np.zeros(399, np.float32))
+        long_form.transcribe(bundled_recognizer, np.zeros(399, np.float32))
     with pytest.raises(UserError, match="no samples|too few"):
-        long_form.transcribe(bundled, np.zeros(0, np.float32))
+        long_form.transcribe(bundled_recognizer, np.zeros(0, np.float32))
     with pytest.raises(UserError, match="no such file"):
-        long_form.transcribe(bundled, tmp_path / "none.wav")
+        long_form.transcribe(bundled_recognizer, tmp_path / "none.wav")
 
 
 # Pauses
 
 
-def test_spans_are_computed_and_what_is_between_is_blank(bundled: Recognizer) -> None:
+def test_spans_are_computed_and_what_is_between_is_blank(bundled_recognizer: Recognizer) -> None:
     """Text and times are those of the whole, and words on both sides of a pause are two."""
-    recognizer = reading(bundled, Reader())
+    recognizer = reading(bundled_recognizer, Reader())
     tokens = np.zeros(1000, int)
     tokens[[100, 110, 600, 950]] = 5, 6, 7, 8  # no delimiter anywhere
     speech = np.repeat(tokens, STRIDE).astype(np.float32)
@@ -335,31 +341,33 @@ def test_spans_are_computed_and_what_is_between_is_blank(bundled: Recognizer) ->
 # Many recordings at once
 
 
-def test_short_recordings_are_batched_by_length_and_heard_as_if_alone(bundled: Recognizer) -> None:
+def test_short_recordings_are_batched_by_length_and_heard_as_if_alone(
+    bundled_recognizer: Recognizer,
+) -> None:
     files = sorted(CORPUS.rglob("*.flac"), key=lambda file: file.name[::-1])[:6]
     recordings = [Recording.of(file) for file in files]
     windows = Windows(batch_seconds=12)
-    together = dict(long_form.transcribe_each(bundled, recordings, windows))
+    together = dict(long_form.transcribe_each(bundled_recognizer, recordings, windows))
     assert sorted(together) == list(range(6))
-    order = list(dict(long_form.transcribe_each(bundled, recordings, windows)))
+    order = list(dict(long_form.transcribe_each(bundled_recognizer, recordings, windows)))
     lengths = [recordings[index].samples for index in order]
     assert lengths == sorted(lengths)
     for index, file in enumerate(files):
-        (alone,) = bundled.transcribe([audio.load(file)])
+        (alone,) = bundled_recognizer.transcribe([audio.load(file)])
         assert together[index].text == alone.text
         for word, other in zip(together[index].words, alone.words, strict=True):
             assert (word.start, word.end) == (other.start, other.end)
             assert word.confidence == pytest.approx(other.confidence, abs=1e-3)
 
 
-def test_a_decoder_gets_log_probabilities(bundled: Recognizer) -> None:
+def test_a_decoder_gets_log_probabilities(bundled_recognizer: Recognizer) -> None:
     given_: list[tuple[np.ndarray, float]] = []
 
     def decoder(log_probabilities: np.ndarray, seconds_per_frame: float) -> long_form.Transcript:
         given_.append((log_probabilities, seconds_per_frame))
         return long_form.Transcript("HEARD", ())
 
-    recognizer = reading(bundled, Reader(), decoder=decoder)
+    recognizer = reading(bundled_recognizer, Reader(), decoder=decoder)
     speech, _ = spoken(1, 2000)
     assert long_form.transcribe(recognizer, speech, Windows(5, 2)).text == "HEARD"
     (logs, seconds), wanted = given_[0], ctc.log_softmax(Reader().row(speech, 0))
@@ -371,11 +379,11 @@ def test_a_decoder_gets_log_probabilities(bundled: Recognizer) -> None:
 # Real speech
 
 
-def test_windows_do_not_cost_words(bundled: Recognizer) -> None:
+def test_windows_do_not_cost_words(bundled_recognizer: Recognizer) -> None:
     """`eval long-form`: on what one pass can take, windows make no more errors than one pass."""
     recordings = list(comparison.joined(open_corpus(str(CORPUS)), 110.0))
     assert all(len(recording.speech) > 80 * RATE for recording in recordings)
-    one_pass, windowed = comparison.measure(bundled, recordings, [Windows()])
+    one_pass, windowed = comparison.measure(bundled_recognizer, recordings, [Windows()])
     assert one_pass.words == windowed.words > 1000
     assert windowed.wer <= one_pass.wer + 0.001
     assert one_pass.unlike_one_pass == 0
@@ -384,7 +392,7 @@ def test_windows_do_not_cost_words(bundled: Recognizer) -> None:
 # Interrupted runs
 
 
-def test_a_journal_goes_on_where_it_stopped(bundled: Recognizer, tmp_path: Path) -> None:
+def test_a_journal_goes_on_where_it_stopped(bundled_recognizer: Recognizer, tmp_path: Path) -> None:
     speech, words = spoken(3, 3000)
     path = tmp_path / "folder" / ".talk.partial"
     windows = Windows(10, 3, batch_seconds=10)
@@ -396,15 +404,17 @@ def test_a_journal_goes_on_where_it_stopped(bundled: Recognizer, tmp_path: Path)
             return super().row(speech, seed)
 
     with pytest.raises(KeyboardInterrupt):
-        stopped = reading(bundled, Stopped())
+        stopped = reading(bundled_recognizer, Stopped())
         long_form.transcribe(stopped, speech, windows, journal=Journal(path, "key"))
     journal = Journal(path, "key")
     assert journal.windows == 4
     reader = Reader()
-    transcript = long_form.transcribe(reading(bundled, reader), speech, windows, journal=journal)
-    cuts = windows.cut((0, len(speech)), bundled)
+    transcript = long_form.transcribe(
+        reading(bundled_recognizer, reader), speech, windows, journal=journal
+    )
+    cuts = windows.cut((0, len(speech)), bundled_recognizer)
     assert len(reader.heard) == len(cuts) - 4
-    assert transcript.text == text_of(words, bundled)
+    assert transcript.text == text_of(words, bundled_recognizer)
     assert journal.windows == len(cuts)
     journal.remove()
     assert not path.exists()

@@ -23,28 +23,23 @@ from wav2vec2_tf import audio, long_form, transcriber
 from wav2vec2_tf.audio_files import AudioFile, named_by, with_outputs
 from wav2vec2_tf.cli import main
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.transcribe import Recognizer
 
 SPEAKER = CORPUS / "1003" / "1"
 FILES = sorted(SPEAKER.glob("*.flac"))
 
 
-@pytest.fixture(scope="module")
-def bundled() -> Recognizer:
-    return Recognizer.load(BUNDLED_MODEL)
-
-
 @pytest.fixture(autouse=True)
-def loaded_once(bundled: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: bundled)
+def loaded_once(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: bundled_recognizer)
 
 
 @pytest.fixture(scope="module")
-def texts(bundled: Recognizer) -> dict[str, str]:
+def texts(bundled_recognizer: Recognizer) -> dict[str, str]:
     """Of some short files, each heard alone."""
     return {
-        file.name: bundled.transcribe([audio.load(file)])[0].text for file in (*FILES[:3], FILES[9])
+        file.name: bundled_recognizer.transcribe([audio.load(file)])[0].text
+        for file in (*FILES[:3], FILES[9])
     }
 
 
@@ -171,20 +166,20 @@ def test_outputs_that_are_there_are_kept(
     assert (out / "b.txt").read_text() != "kept"
 
 
-def counting(bundled: Recognizer, calls: list[int], stop: int = 10**9) -> Recognizer:
+def counting(bundled_recognizer: Recognizer, calls: list[int], stop: int = 10**9) -> Recognizer:
     """The model, interrupted in its call number `stop`."""
 
     def logits(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
         if len(calls) == stop:
             raise KeyboardInterrupt
         calls.append(speech.shape[0])
-        return bundled.logits(speech, lengths)
+        return bundled_recognizer.logits(speech, lengths)
 
-    return dataclasses.replace(bundled, logits=logits)
+    return dataclasses.replace(bundled_recognizer, logits=logits)
 
 
 def test_an_interrupted_recording_goes_on_at_its_window(
-    bundled: Recognizer,
+    bundled_recognizer: Recognizer,
     long: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -193,12 +188,14 @@ def test_an_interrupted_recording_goes_on_at_its_window(
     out = tmp_path / "out"
     command = ["transcribe", str(long), "-o", f"{out}/", "--format", "json"]
     calls: list[int] = []
-    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled, calls, stop=2))
+    monkeypatch.setattr(
+        Recognizer, "load", lambda *_, **__: counting(bundled_recognizer, calls, stop=2)
+    )
     assert main(command) == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert [path.name for path in out.iterdir()] == [".long.json.partial"]
     calls.clear()
-    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled, calls))
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled_recognizer, calls))
     assert main(command) == 0
     assert len(calls) == 5  # of seven windows
     assert [path.name for path in out.iterdir()] == ["long.json"]
@@ -215,14 +212,16 @@ def test_an_interrupted_recording_goes_on_at_its_window(
 
 
 def test_other_windows_or_another_recording_do_not_go_on(
-    bundled: Recognizer, long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundled_recognizer: Recognizer, long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = str(tmp_path / "out.txt")
     calls: list[int] = []
-    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled, calls, stop=2))
+    monkeypatch.setattr(
+        Recognizer, "load", lambda *_, **__: counting(bundled_recognizer, calls, stop=2)
+    )
     assert main(["transcribe", str(long), "-o", out]) == 130
     calls.clear()
-    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled, calls))
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled_recognizer, calls))
     assert main(["transcribe", str(long), "-o", out, "--window", "45"]) == 0
     assert len(calls) == 2  # both windows of it, anew
     assert sorted(path.name for path in tmp_path.iterdir()) == ["long.wav", "out.txt"]
