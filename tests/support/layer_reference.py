@@ -41,10 +41,10 @@ def compiled(call: Call, mode: str, channels: int, masked: bool) -> Call:
 
 
 def perturbed(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """The module for inference, no parameter or buffer left at its initial value."""
+    """The module for inference; nothing that a checkpoint holds is left at its initial value."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for values in (*module.parameters(), *module.buffers()):
+        for values in module.state_dict().values():
             if values.is_floating_point():
                 values += torch.rand(values.shape, generator=generator) * 0.5 + 0.05
                 values -= 0.25 * (values.dim() > 1)
