@@ -88,7 +88,7 @@ def align(
             recording in which the model hears nothing; as `viterbi` does.
     """
     text = unicodedata.normalize("NFC", " ".join(text.split()))
-    speller = _Speller(tokenizer)
+    speller = Speller(tokenizer)
     words = _words(text, speller)
     if not words:
         raise UserError("the text has no words, so there is nothing to align: give what was said")
@@ -186,7 +186,7 @@ class _Spelt(NamedTuple):
     pieces: tuple[_Piece, ...]
 
 
-class _Speller:
+class Speller:
     """Words → tokens of a vocabulary."""
 
     def __init__(self, tokenizer: CTCTokenizer) -> None:
@@ -321,7 +321,7 @@ def viterbi(
         )
     # at worst all positions, of 16 bytes, at each block, and block² moves, of 2 bits, of one
     block = block or max(64, round((20 * frames * len(tokens)) ** (1 / 3)))
-    trellis = _Trellis(log_probabilities, tokens, blank, progress)
+    trellis = Trellis(log_probabilities, tokens, blank, progress)
     some_path = trellis.forward(block, np.inf, BEAM)
     bound = np.inf if some_path is None else some_path.cost
     found = trellis.forward(block, bound, np.inf)
@@ -412,7 +412,7 @@ class _Found(NamedTuple):
     fronts: list[tuple[int, _Front]]
 
 
-class _Trellis:
+class Trellis:
     """Positions of the text × frames.
 
     Between two tokens that are the same, the blank that CTC asks for is a position of its own, so

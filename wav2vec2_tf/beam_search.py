@@ -121,7 +121,7 @@ class BeamSearch:
         emissions = np.maximum(log_probabilities, FLOOR, dtype=np.float32)
         context = self._scorer.begin()
         best = [_Found(0.0, (), ())]
-        for piece, is_last in self._pieces(emissions):
+        for piece, is_last in pieces(emissions, self._boundary):
             found = self._search(piece, context, is_last)
             pairs = (_joined(before, after) for before in best for after in found)
             best = heapq.nlargest(self.n_best, pairs, key=lambda pair: pair.score)
@@ -201,28 +201,18 @@ class BeamSearch:
                     "model's vocabulary: is it of another language, or of other units?"
                 )
 
+    @property
+    def _boundary(self) -> int:
+        """The token that recordings are cut at: the delimiter of words, or else the blank."""
+        delimiter = self.alphabet.word_delimiter
+        return delimiter if delimiter >= 0 else self.alphabet.blank
+
     def _fits(self, vocabulary: int) -> bool:
         return (
             max(self.alphabet.blank, self.alphabet.word_delimiter)
             < vocabulary
             <= len(self.alphabet.tokens)
         )
-
-    def _pieces(self, emissions: np.ndarray) -> Iterator[tuple[np.ndarray, bool]]:
-        """Pieces, and whether each is the last. They are cut at the surest delimiter (or blank)
-        of the second half of `PIECE` frames, which from then on is taken for certain."""
-        between = self.alphabet.word_delimiter
-        if between < 0:
-            between = self.alphabet.blank
-        start = 0
-        while len(emissions) - start > PIECE:
-            middle = start + PIECE // 2
-            cut = middle + int(emissions[middle : start + PIECE, between].argmax())
-            piece = emissions[start : cut + 1].copy()
-            piece[-1, np.arange(piece.shape[1]) != between] = IMPOSSIBLE
-            yield piece, False
-            start = cut + 1
-        yield emissions[start:], True
 
     def _search(self, emissions: np.ndarray, context: State, is_last: bool) -> list[_Found]:
         """The best hypotheses about a piece, best first; `context` is what was said before it."""
@@ -336,6 +326,23 @@ class BeamSearch:
             words = tuple(replace(w, text=t) for w, t in zip(words, found.words, strict=True))
             text = self.alphabet.space.join(found.words)
         return Hypothesis(text, words, found.score)
+
+
+def pieces(emissions: np.ndarray, boundary: int) -> Iterator[tuple[np.ndarray, bool]]:
+    """Yields pieces of (frames, vocab) log-probabilities, and whether each is the last.
+
+    They are cut at the surest token `boundary` of the second half of `PIECE` frames, which from
+    then on is taken for certain.
+    """
+    start = 0
+    while len(emissions) - start > PIECE:
+        middle = start + PIECE // 2
+        cut = middle + int(emissions[middle : start + PIECE, boundary].argmax())
+        piece = emissions[start : cut + 1].copy()
+        piece[-1, np.arange(piece.shape[1]) != boundary] = IMPOSSIBLE
+        yield piece, False
+        start = cut + 1
+    yield emissions[start:], True
 
 
 class _WordModel(flashlight.LM):

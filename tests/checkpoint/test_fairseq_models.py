@@ -102,6 +102,7 @@ def test_a_pre_trained_file_keeps_its_quantizer(tmp_path: Path) -> None:
         np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_needs_neither_torch_nor_fairseq(tmp_path: Path) -> None:
     program = """
 import sys

@@ -544,6 +544,7 @@ def test_memory_is_one_tensor_at_a_time(tmp_path: Path, kind: str) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_torch_is_not_imported(tmp_path: Path) -> None:
     state = {str(dtype): random((3, 4), dtype) for dtype in DTYPES}
     files = [save(state, tmp_path / container, container) for container in CONTAINERS]

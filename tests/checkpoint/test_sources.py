@@ -441,6 +441,7 @@ def test_without_network_only_cached_adapters_are_had(
     assert "using the cached copy" in record.getMessage()
 
 
+@pytest.mark.slow
 def test_environment_and_laziness_in_a_fresh_process(hub: Hub, tmp_path: Path) -> None:
     """HF_ENDPOINT, HF_HOME and HF_HUB_OFFLINE are honoured; the hub's library is imported late."""
     hub.models["o/n"] = {MAIN: BOTH}

@@ -154,7 +154,9 @@ def test_states_and_attentions(kind: str, head: str) -> None:
     assert not getattr(ours(values), "hidden_states", ())
 
 
-@pytest.mark.parametrize(("kind", "head"), EVERY)
+@pytest.mark.parametrize(
+    ("kind", "head"), [row for row in EVERY if row[0] in ("wav2vec2", "wav2vec2-bert")]
+)
 def test_functional_api(kind: str, head: str) -> None:
     ours, _ = pair(kind, head)
     values = np.stack(inputs_of(kind))
@@ -351,8 +353,13 @@ def test_x_vector_of_few_frames(left: int) -> None:
 # Parts
 
 
-@pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (3, 1), (2, 3), (5, 2)])
-@pytest.mark.parametrize("mode", ["eager", "dynamic", "jit"])
+@pytest.mark.parametrize(
+    ("kernel", "dilation", "mode"),
+    [
+        *((1, 1, "eager"), (3, 1, "eager"), (2, 3, "eager"), (5, 2, "eager")),
+        *((1, 1, "dynamic"), (5, 2, "dynamic"), (2, 3, "jit")),
+    ],
+)
 def test_tdnn_layer(kernel: int, dilation: int, mode: str) -> None:
     sizes = {"tdnn_dim": (6, 4), "tdnn_kernel": (1, kernel), "tdnn_dilation": (1, dilation)}
     torch.manual_seed(0)

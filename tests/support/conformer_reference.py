@@ -1,11 +1,9 @@
-"""transformers' Conformer encoders and adapters as the reference: configs, weights, outputs."""
+"""transformers' Conformer encoders and adapters as the reference: configs and outputs."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import keras
 import numpy as np
 import torch
 import transformers
@@ -42,55 +40,6 @@ def configs(family: str, **changes: Any) -> tuple[Any, Any]:
     config = theirs(**fields)
     config._attn_implementation = "eager"
     return config, ours(**fields)
-
-
-def perturbed(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """No parameter, and no buffer that a checkpoint holds, has its initial value."""
-    torch.manual_seed(seed)
-    state = module.state_dict()
-    for name, values in state.items():
-        before = values.clone()
-        if name.endswith("running_var"):
-            values.uniform_(0.5, 2)
-        elif values.is_floating_point():
-            values += torch.randn_like(values) * max(0.1, float(values.std()))
-        else:
-            values += 7
-        assert (values != before).all(), name
-    return module.eval()
-
-
-def key_of(path: str) -> str:
-    """transformers' key for a variable's path below the module."""
-    key = re.sub(r"layers_(\d+)", r"layers.\1", path).replace("/", ".")
-    key = key.replace("pos_conv_embed.", "pos_conv_embed.conv.")
-    key = re.sub(r"conv\.([gv])$", r"conv.parametrizations.weight.\1", key)
-    endings = {
-        "weight.g": "weight.original0",
-        "weight.v": "weight.original1",
-        "gamma": "weight",
-        "beta": "bias",
-        "kernel": "weight",
-        "embeddings": "weight",
-        "moving_mean": "running_mean",
-        "moving_variance": "running_var",
-    }
-    for ours, theirs in endings.items():
-        key = re.sub(rf"\b{re.escape(ours)}$", theirs, key)
-    return key
-
-
-def copy_weights(module: torch.nn.Module, layer: keras.layers.Layer) -> None:
-    """Every tensor of the one to the other; none is left on either side."""
-    state = module.state_dict()
-    for variable in layer.variables:
-        path = variable.path.removeprefix(f"{layer.name}/")
-        if "seed_generator" in path:
-            continue
-        values = state.pop(key_of(path)).numpy()
-        turned = re.search(r"/(kernel|[gv])$", path)
-        variable.assign(values.T if turned else values)
-    assert not state, state.keys()
 
 
 def run(

@@ -1,9 +1,9 @@
-"""One torch module as the reference of one of our layers: its weights, and ways to run ours."""
+"""One torch module as the reference of one of our layers: weights, and `check_layer`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import tensorflow as tf
 import torch
 
 from tests.support import reference
+from tests.support.reference import difference
 
 TOLERANCE = 1e-5
 RAGGED = (7, 1, 0, 12, 4)  # frames
@@ -23,6 +24,7 @@ SPECIAL |= {"g": f"{WEIGHT_NORM}0", "v": f"{WEIGHT_NORM}1"}
 TRANSPOSED = ("kernel", "g", "v")
 
 Call = Callable[[tf.Tensor, tf.Tensor | None], Any]
+TheirCall = Callable[[torch.Tensor], Any]
 MODES = ("eager", "tf.function", "jit_compile")
 
 
@@ -39,10 +41,10 @@ def compiled(call: Call, mode: str, channels: int, masked: bool) -> Call:
 
 
 def perturbed(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """The module for inference, no parameter or buffer left at its initial value."""
+    """The module for inference; nothing that a checkpoint holds is left at its initial value."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for values in (*module.parameters(), *module.buffers()):
+        for values in module.state_dict().values():
             if values.is_floating_point():
                 values += torch.rand(values.shape, generator=generator) * 0.5 + 0.05
                 values -= 0.25 * (values.dim() > 1)
@@ -51,18 +53,28 @@ def perturbed(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     return module.eval()
 
 
+def torch_name(layer: keras.layers.Layer, variable: Any) -> str:
+    """The name in torch's module of the tensor that holds a layer's variable."""
+    *path, name = variable.path.removeprefix(f"{layer.name}/").split("/")
+    path = [re.sub(r"^layers_(\d+)$", r"layers.\1", part) for part in path]
+    if path[-1:] == ["pos_conv_embed"] and name == "bias":
+        path.append("conv")
+    return ".".join([*path, SPECIAL.get(name, name)])
+
+
+def in_our_layout(variable: Any, tensor: torch.Tensor) -> np.ndarray:
+    """A tensor of torch with its axes in the order of our variable."""
+    values: np.ndarray = tensor.detach().numpy()
+    return values.transpose() if variable.path.rsplit("/", 1)[-1] in TRANSPOSED else values
+
+
 def copy_weights(layer: keras.layers.Layer, module: torch.nn.Module) -> None:
     """Each of our variables from the module's tensor of the same path; neither has one more."""
-    tensors = {name: tensor.detach().numpy() for name, tensor in module.state_dict().items()}
+    tensors = module.state_dict()
     for variable in layer.variables:
-        *path, name = variable.path.removeprefix(f"{layer.name}/").split("/")
-        if name == "seed_generator_state":
-            continue
-        path = [re.sub(r"^layers_(\d+)$", r"layers.\1", part) for part in path]
-        if path[-1:] == ["pos_conv_embed"] and name == "bias":
-            path.append("conv")
-        tensor = tensors.pop(".".join([*path, SPECIAL.get(name, name)]))
-        variable.assign(tensor.transpose() if name in TRANSPOSED else tensor)
+        if not variable.path.endswith("seed_generator_state"):
+            tensor = tensors.pop(torch_name(layer, variable))
+            variable.assign(in_our_layout(variable, tensor))
     assert not tensors, f"not in our layer: {', '.join(tensors)}"
 
 
@@ -73,9 +85,15 @@ def pair(layer: keras.layers.Layer, module: torch.nn.Module) -> tuple[Any, Any]:
     return layer, module
 
 
-def run(module: torch.nn.Module, values: np.ndarray) -> np.ndarray:
+def run(module: TheirCall, values: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
-        return module(torch.from_numpy(values)).numpy()
+        return hidden_states(module(torch.from_numpy(values.copy()))).numpy()
+
+
+def hidden_states(output: Any) -> Any:
+    """The hidden states of what a layer or module returns, alone or with something beside them."""
+    output = getattr(output, "last_hidden_state", output)
+    return output[0] if isinstance(output, tuple) else output
 
 
 def ragged(channels: int, fill: float, frames: tuple[int, ...] = RAGGED) -> tuple[Any, Any]:
@@ -83,6 +101,129 @@ def ragged(channels: int, fill: float, frames: tuple[int, ...] = RAGGED) -> tupl
     mask = np.arange(max(frames)) < np.array(frames)[:, np.newaxis]
     noise = reference.noise(len(frames), max(frames), channels)
     return np.where(mask[..., np.newaxis], noise, np.float32(fill)), mask
+
+
+def check_layer(
+    layer: keras.layers.Layer,
+    module: torch.nn.Module,
+    channels: int,
+    *,
+    call: Call | None = None,
+    their_call: TheirCall | None = None,
+    frames: Sequence[int] = (1, 2, 20),
+    modes: Sequence[str] = MODES,
+    compiled_gradients: bool = False,
+    zeros: bool = False,
+) -> None:
+    """Checks a layer of (batch, frames, channels) against the module with the same weights.
+
+    Without a mask, hidden states equal the module's, those of padding too. With a mask, the hidden
+    states of a batch of ragged rows with NaN as padding equal the module's of each row alone,
+    eagerly and compiled, and so do the gradients of the input and of every trainable variable.
+
+    Args:
+        call: how the layer is called with values and a mask, if not as `layer(values, mask)`.
+        their_call: how the module is called, if not as `module(values)`.
+        frames: what the parity without a mask is checked at.
+        modes: how the layer is run on ragged rows; see `compiled`.
+        compiled_gradients: whether gradients are compared in every mode, not in the first alone.
+        zeros: whether padding must come out as zeros, and not only as finite values.
+    """
+    call = layer if call is None else call
+    their_call = module if their_call is None else their_call
+    for count in frames:
+        values = reference.noise(2, count, channels)
+        wanted = run(their_call, values)
+        assert wanted.std() > 0.05  # a comparison of zeros would prove little
+        assert difference(hidden_states(call(tf.constant(values), None)), wanted) < TOLERANCE
+    values, _ = ragged(channels, 0.0)
+    got = hidden_states(call(tf.constant(values), None))
+    assert difference(got, run(their_call, values)) < TOLERANCE
+
+    values, mask = ragged(channels, np.nan)
+    wanted, their_gradients = of_each_alone(their_call, module, values)
+    variables = layer.trainable_variables
+    for mode in modes:
+        if compiled_gradients or mode == modes[0]:
+            step = compiled(with_gradients(call, variables), mode, channels, masked=True)
+            got, got_mask, gradients = step(values, mask)
+            check_gradients(layer, their_gradients, gradients)
+        else:
+            step = compiled(with_mask(call), mode, channels, masked=True)
+            got, got_mask = step(values, mask)
+        assert np.isfinite(got).all(), mode
+        assert got_mask.shape == got.shape[:2]
+        for row, valid, alone in zip(got.numpy(), got_mask.numpy(), wanted, strict=True):
+            count = len(alone)
+            assert valid.tolist() == [frame < count for frame in range(len(row))], mode
+            assert count == 0 or difference(row[:count], alone) < TOLERANCE, mode
+            assert not zeros or not row[count:].any(), mode
+
+
+def with_mask(call: Call) -> Call:
+    """The hidden states and the mask that is valid for them."""
+
+    def states_and_mask(values: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        output = call(values, mask)
+        changed = isinstance(output, tuple) and len(output) == 2 and output[1].dtype == tf.bool
+        return hidden_states(output), output[1] if changed else mask
+
+    return states_and_mask
+
+
+def loss_weights(frames: int, channels: int) -> np.ndarray:
+    """What hidden states are summed with, the same for the first frames whatever their number."""
+    return reference.noise(frames, channels, seed=7)
+
+
+def with_gradients(call: Call, variables: Sequence[Any]) -> Call:
+    """The hidden states, their mask, and gradients of the input and of the variables."""
+
+    def step(values: tf.Tensor, mask: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            states, states_mask = with_mask(call)(values, mask)
+            weights = tf.constant(loss_weights(2 * max(RAGGED), states.shape[-1]))
+            weighted = states * weights[: tf.shape(states)[1]]
+            loss = tf.reduce_sum(tf.where(states_mask[..., tf.newaxis], weighted, 0.0))
+        found = tape.gradient(loss, [values, *(variable.value for variable in variables)])
+        return states, states_mask, [tf.convert_to_tensor(gradient) for gradient in found]
+
+    return step
+
+
+def of_each_alone(
+    their_call: TheirCall, module: torch.nn.Module, values: np.ndarray
+) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """Hidden states of each ragged row run alone, and gradients of the sum of their losses."""
+    module.zero_grad()
+    states, inputs = [], torch.zeros(values.shape)
+    for row, count in enumerate(RAGGED):
+        leaf = torch.from_numpy(values[row : row + 1, :count].copy()).requires_grad_()
+        output = leaf[0][:0]
+        if count:
+            with refusal_of_few_frames():
+                output = hidden_states(their_call(leaf * 1))[0]
+        if len(output):
+            (output * torch.from_numpy(loss_weights(*output.shape))).sum().backward()
+            inputs[row, :count] = leaf.grad[0]
+        states.append(output.detach().numpy())
+    gradients = {name: tensor.grad for name, tensor in module.named_parameters()}
+    return states, {"input": inputs, **gradients}
+
+
+def check_gradients(
+    layer: keras.layers.Layer, wanted: dict[str, Any], got: Sequence[tf.Tensor]
+) -> None:
+    """Of the input and of every variable; what is fixed in our layer has none in torch's module."""
+    wanted = dict(wanted)
+    of_input, *of_variables = got
+    assert difference(of_input, wanted.pop("input")) < 1e-4
+    for variable, gradient in zip(layer.trainable_variables, of_variables, strict=True):
+        expected = in_our_layout(variable, wanted.pop(torch_name(layer, variable)))
+        largest = np.abs(expected).max()
+        assert difference(gradient, expected) < 1e-4 * max(1, largest), variable.path
+    assert all(gradient is None for gradient in wanted.values()), wanted
 
 
 def gradients(call: Call, layer: keras.layers.Layer, values: Any, mask: Any) -> list[np.ndarray]:
@@ -95,6 +236,16 @@ def gradients(call: Call, layer: keras.layers.Layer, values: Any, mask: Any) -> 
         loss = tf.reduce_sum(weighted)
     wanted = [variable.value for variable in layer.trainable_variables]
     return [np.asarray(tf.convert_to_tensor(g)) for g in tape.gradient(loss, wanted)]
+
+
+@contextmanager
+def refusal_of_few_frames() -> Iterator[None]:
+    """Passes over torch's refusal of fewer frames than a convolution's kernel is long."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "Kernel size can't be greater" not in str(error):
+            raise
 
 
 @contextmanager

@@ -281,6 +281,13 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
+def difference(got: Any, wanted: Any) -> float:
+    """The largest absolute difference of two arrays, which must be of one shape."""
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    assert got.shape == wanted.shape
+    return float(np.abs(got.astype(np.float64) - wanted).max(initial=0))
+
+
 def frames(samples: int) -> int:
     """Frames of the published convolutions, by the counting of whole windows."""
     return max(0, (samples - FIRST_FRAME) // STRIDE + 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import tracemalloc
+import unicodedata
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,6 @@ from tests.support.paths import DATA
 from wav2vec2_tf import CTCTokenizer, alignment
 from wav2vec2_tf.alignment import WILDCARD, WILDCARD_COST, align, frames_needed, viterbi
 from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ'"
 ENGLISH = CTCTokenizer({t: i for i, t in enumerate(["<pad>", "<unk>", "|", *LETTERS])})
@@ -166,7 +167,7 @@ def test_a_beam_that_loses_the_best_path_changes_nothing(
     truth = frames_saying(text, 8, sure=0.99)
     heard = np.concatenate([bait, truth] if tokens_alike else [truth, bait])
     monkeypatch.setattr(alignment, "PRUNE_EVERY", 1)
-    trellis = alignment._Trellis(heard, text, 0)
+    trellis = alignment.Trellis(heard, text, 0)
     narrow = trellis.forward(8, np.inf, 1.0)
     best, wanted = full_matrix(heard, text, 0)
     if tokens_alike:  # the beam alone does lose it
@@ -302,21 +303,21 @@ def test_hours_take_little_memory() -> None:
     ],
 )
 def test_spelling(word: str, spelt: str) -> None:
-    pieces = alignment._Speller(ENGLISH)(alignment.unicodedata.normalize("NFC", word))
+    pieces = alignment.Speller(ENGLISH)(unicodedata.normalize("NFC", word))
     names = {WILDCARD: "*"} | dict(enumerate(ENGLISH.tokens))
     assert " ".join(names[token] for piece in pieces for token in piece.tokens) == spelt
 
 
 def test_spelling_by_other_vocabularies() -> None:
     lower = CTCTokenizer({"<pad>": 0, "<unk>": 1, "|": 2, "a": 3, "ch": 4, "c": 5, "-": 6, "e": 7})
-    spell = alignment._Speller(lower)
+    spell = alignment.Speller(lower)
     assert [piece.tokens for piece in spell("ChAc-a")] == [(4,), (3,), (5,), (6,), (3,)]
     assert [piece.text for piece in spell("ChAc")] == ["Ch", "A", "c"]
     bare = CTCTokenizer({"<pad>": 0, "<unk>": 1, "a": 2}, word_delimiter_token=None)
     transcript = align(frames_saying([2, 0, 2, 2], 3), "a a", bare, SECONDS)
     assert [(word.start, word.end) for word in transcript.words] == [(0, 0.02), (0.04, 0.08)]
     decomposed = CTCTokenizer({"<pad>": 0, "<unk>": 1, "|": 2, "e": 3, "\u0301": 4})
-    assert [piece.tokens for piece in alignment._Speller(decomposed)("é")] == [(3, 4)]
+    assert [piece.tokens for piece in alignment.Speller(decomposed)("é")] == [(3, 4)]
 
 
 def test_times_and_scores() -> None:
@@ -416,10 +417,9 @@ def test_whatever_the_text(text: str, seed: int) -> None:
 # The bundled corpus: synthetic speech, of which the synthesiser tells when it says what
 
 
-def test_words_of_the_corpus_are_found_where_they_are_said() -> None:
+def test_words_of_the_corpus_are_found_where_they_are_said(bundled_recognizer: Any) -> None:
     """All utterances as one recording, and their texts as one text. With -s, prints figures."""
     from wav2vec2_tf.long_form import log_probabilities
-    from wav2vec2_tf.transcribe import Recognizer
 
     rows = [line.split("\t") for line in (DATA / "word_times.tsv").read_text().splitlines()]
     speech: list[np.ndarray] = []
@@ -432,10 +432,11 @@ def test_words_of_the_corpus_are_found_where_they_are_said() -> None:
         speech.append(samples)
         starts[utterance], at = at, at + len(samples) / rate
         ends[utterance] = at
-    recognizer = Recognizer.load(BUNDLED_MODEL)
-    heard = log_probabilities(recognizer, np.concatenate(speech))
+    heard = log_probabilities(bundled_recognizer, np.concatenate(speech))
     text = " ".join(row[3] for row in rows)
-    words = align(heard, text, recognizer.tokenizer, recognizer.seconds_per_frame).words
+    words = align(
+        heard, text, bundled_recognizer.tokenizer, bundled_recognizer.seconds_per_frame
+    ).words
     assert [word.text for word in words] == [row[3] for row in rows]
 
     inside = [

@@ -350,7 +350,7 @@ def test_pieces_are_as_one(
     search = BeamSearch(ALPHABET, model, lexicon, n_best=3, beam_size=400, beam_threshold=100)
     whole = search(heard, 0.02)
     monkeypatch.setattr(beam_search, "PIECE", 30)
-    assert len(list(search._pieces(heard))) > 3
+    assert len(list(beam_search.pieces(heard, ALPHABET.word_delimiter))) > 3
     pieces = search(heard, 0.02)
     assert (pieces.text, pieces.words) == (whole.text, whole.words)
     assert pieces.score == pytest.approx(whole.score, abs=1e-3)
@@ -361,7 +361,7 @@ def test_pieces_are_as_one(
 def test_pieces_end_where_a_delimiter_is_surest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beam_search, "PIECE", 10)
     heard = emissions(0, 95, 4)
-    pieces = list(BeamSearch(ALPHABET)._pieces(heard))
+    pieces = list(beam_search.pieces(heard, ALPHABET.word_delimiter))
     assert [is_last for _, is_last in pieces] == [False] * (len(pieces) - 1) + [True]
     assert sum(len(piece) for piece, _ in pieces) == 95
     start = 0
@@ -509,8 +509,13 @@ def test_lexicons_that_will_not_do(tmp_path: Path, content: bytes, message: str)
 
 
 def test_hotwords() -> None:
+    """Each word of a phrase, in any case, adds to the score."""
+    plain = BeamSearch(ALPHABET)
     search = BeamSearch(ALPHABET, hotwords=("ab", "ba a"), hotword_score=2.0)
-    assert search._scorer.hotwords == {"AB", "BA", "A"}
+    for word, added in (("AB", 2.0), ("BA", 2.0), ("A", 2.0), ("B", 0.0), ("AB|A", 4.0)):
+        heard = heard_as(word, 1 - 1e-6)
+        assert search(heard, 0.02).text == word.replace("|", " ")
+        assert search(heard, 0.02).score - plain(heard, 0.02).score == pytest.approx(added)
     for hotword in ("cab", " ", "A7"):
         with pytest.raises(UserError, match="cannot be spelt"):
             BeamSearch(ALPHABET, hotwords=(hotword,))
