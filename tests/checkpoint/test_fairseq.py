@@ -504,7 +504,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path, content: dict[str, Any], exp
 def test_a_fairseq_file_is_no_shard(tmp_path: Path) -> None:
     save(small(), tmp_path / "one.bin")
     index = {"weight_map": {"mask_emb": "one.bin"}}
-    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index), encoding="utf-8")
     assert "whole fairseq checkpoint, not a shard" in fails(tmp_path)
 
 

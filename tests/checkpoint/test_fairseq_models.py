@@ -141,8 +141,8 @@ def test_transcribed_with_the_dictionary_beside_it(tmp_path: Path) -> None:
 
 
 def test_a_dictionary_of_another_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    letters = (FAIRSEQ / "dict.ltr.txt").read_text().splitlines()[:-1]
-    (tmp_path / "dict.txt").write_text("\n".join(letters) + "\n")
+    letters = (FAIRSEQ / "dict.ltr.txt").read_text(encoding="utf-8").splitlines()[:-1]
+    (tmp_path / "dict.txt").write_text("\n".join(letters) + "\n", encoding="utf-8")
     arguments: list[Any] = [FAIRSEQ / "finetuned_ctc_group_norm.pt", tmp_path / "out"]
     assert convert(["torch", *map(str, arguments), "--dictionary", str(tmp_path / "dict.txt")]) == 1
     assert "the vocabulary has 31 tokens and the model's head 32" in capsys.readouterr().err

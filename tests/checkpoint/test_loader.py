@@ -42,7 +42,9 @@ def rewrite(folder: Path, tensors: dict[str, np.ndarray]) -> None:
 
 def set_config(folder: Path, **values: Any) -> None:
     path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8"
+    )
 
 
 def values_of(model: Any) -> dict[str, np.ndarray]:
@@ -287,7 +289,8 @@ def test_base_round_trip(folder: Path, tmp_path: Path) -> None:
 def test_config_is_written_back_whole(folder: Path, tmp_path: Path) -> None:
     AutoModelForCTC.from_pretrained(folder).save_pretrained(tmp_path)
     before, after = (
-        json.loads((place / "config.json").read_text()) for place in (folder, tmp_path)
+        json.loads((place / "config.json").read_text(encoding="utf-8"))
+        for place in (folder, tmp_path)
     )
     assert after == before
     assert after["architectures"] == ["Wav2Vec2ForCTC"]
@@ -460,11 +463,14 @@ def test_keras_policy_is_the_default_type(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["dtype", "torch_dtype"])
 def test_the_config_names_the_type_that_was_saved(copy: Path, tmp_path: Path, name: str) -> None:
     path = copy / "config.json"
-    values = json.loads(path.read_text())
+    values = json.loads(path.read_text(encoding="utf-8"))
     values.pop("dtype", None)
-    path.write_text(json.dumps({**values, name: "float32"}))
+    path.write_text(json.dumps({**values, name: "float32"}), encoding="utf-8")
     AutoModelForCTC.from_pretrained(copy, dtype="bfloat16").save_pretrained(tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "config.json").read_text())[name] == "bfloat16"
+    assert (
+        json.loads((tmp_path / "out" / "config.json").read_text(encoding="utf-8"))[name]
+        == "bfloat16"
+    )
 
 
 def test_values_that_are_not_numbers_are_loaded_and_named(

@@ -247,7 +247,7 @@ def test_only_what_is_read_is_fetched(
     assert all((folder / name).read_bytes() == files[name] for name in names(folder))
     # the layout that all programs of Hugging Face share
     assert folder == tmp_path / "models--owner--name" / "snapshots" / MAIN
-    assert (tmp_path / "models--owner--name" / "refs" / "main").read_text() == MAIN
+    assert (tmp_path / "models--owner--name" / "refs" / "main").read_text(encoding="utf-8") == MAIN
 
 
 def test_a_name_without_owner(hub: Hub, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from eval.__main__ import main
 from tests.support.paths import CORPUS
 from wav2vec2_tf.files import BUNDLED_MODEL
 
+pytestmark = pytest.mark.xdist_group("bundled")  # `figures` takes a while
+
 FIXED = 246_000
 
 
@@ -24,8 +26,8 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     arguments = ["wer", "--model", str(BUNDLED_MODEL), "--data", str(CORPUS)]
     arguments += ["--json", str(folder / "wer.json"), "--utterances", str(folder / "rows.jsonl")]
     assert main(arguments) == 0
-    result: dict[str, Any] = json.loads((folder / "wer.json").read_text())
-    lines = (folder / "rows.jsonl").read_text().splitlines()
+    result: dict[str, Any] = json.loads((folder / "wer.json").read_text(encoding="utf-8"))
+    lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()
     result["rows"] = [json.loads(line) for line in lines]
     return result
 

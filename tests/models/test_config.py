@@ -202,7 +202,7 @@ def test_frozen_and_comparable() -> None:
 )
 def test_files_that_hold_no_config(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "config.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=message) as caught:
         read_json(path)
     assert str(path) in str(caught.value)

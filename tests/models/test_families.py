@@ -244,7 +244,7 @@ def test_back_to_hugging_face_is_bit_identical(pair: Pair, tmp_path: Path) -> No
     for key, values in wanted.items():
         assert got[key].dtype == values.dtype
         np.testing.assert_array_equal(got[key], values, err_msg=key)
-    written = json.loads((tmp_path / "config.json").read_text())
+    written = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     assert written["architectures"] == [type(pair.theirs).__name__]
     again, report = type(pair.theirs).from_pretrained(tmp_path, output_loading_info=True)
     assert not report["missing_keys"]

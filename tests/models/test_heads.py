@@ -30,6 +30,9 @@ CLASSES = {
 }
 CLASSIFIERS = families.CLASSIFIERS
 EVERY = [(kind, head) for kind, family in families.FAMILIES.items() for head in family.heads]
+OF_EVERY = [  # the tests of a family's models in one process: they are made once
+    pytest.param(kind, head, marks=pytest.mark.xdist_group(f"heads-{kind}")) for kind, head in EVERY
+]
 PRE_TRAINED = [kind for kind, head in EVERY if head == families.PRE_TRAINING]
 VARIANTS = {
     "wav2vec2": "wav2vec2-group",
@@ -125,7 +128,7 @@ def assert_equal(got: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> N
 # Parity and padding
 
 
-@pytest.mark.parametrize(("kind", "head"), EVERY)
+@pytest.mark.parametrize(("kind", "head"), OF_EVERY)
 def test_outputs_equal_pytorch(kind: str, head: str) -> None:
     ours, theirs = pair(kind, head)
     values = np.stack(inputs_of(kind))
@@ -135,7 +138,7 @@ def test_outputs_equal_pytorch(kind: str, head: str) -> None:
         assert np.abs(first - second).max() > 0.01, name  # of the speech, not of biases
 
 
-@pytest.mark.parametrize(("kind", "head"), EVERY)
+@pytest.mark.parametrize(("kind", "head"), OF_EVERY)
 def test_states_and_attentions(kind: str, head: str) -> None:
     ours, theirs = pair(kind, head)
     values = np.stack(inputs_of(kind))
@@ -155,7 +158,7 @@ def test_states_and_attentions(kind: str, head: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "head"), [row for row in EVERY if row[0] in ("wav2vec2", "wav2vec2-bert")]
+    ("kind", "head"), [row for row in OF_EVERY if row.values[0] in ("wav2vec2", "wav2vec2-bert")]
 )
 def test_functional_api(kind: str, head: str) -> None:
     ours, _ = pair(kind, head)
@@ -167,7 +170,7 @@ def test_functional_api(kind: str, head: str) -> None:
         np.testing.assert_allclose(symbolic, part, atol=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "head"), EVERY)
+@pytest.mark.parametrize(("kind", "head"), OF_EVERY)
 def test_ragged_batch_equals_pytorch_one_at_a_time(kind: str, head: str) -> None:
     ours, theirs = pair(kind, head)
     inputs = inputs_of(kind, RAGGED)

@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lang: {token: index for index, token in enumerate((*SPECIAL, *letters))}
         for lang, letters in LETTERS.items()
     }
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     reference.write_tokenizer_config(folder, target_lang="eng")
     return folder
 

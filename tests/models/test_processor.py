@@ -47,7 +47,7 @@ def published(folder: Path, *, masked: bool = False) -> Path:
         "config.json": {"model_type": "wav2vec2"},
     }
     for name, contents in files.items():
-        (folder / name).write_text(json.dumps(contents))
+        (folder / name).write_text(json.dumps(contents), encoding="utf-8")
     return folder
 
 
@@ -130,7 +130,9 @@ def test_saved_files_go_to_transformers_and_back(tmp_path: Path, masked: bool) -
 
 def test_saving_where_transformers_5_saved_replaces_its_processor(tmp_path: Path) -> None:
     Wav2Vec2Processor.from_pretrained(published(tmp_path / "published")).save_pretrained(tmp_path)
-    assert json.loads((tmp_path / "processor_config.json").read_text())["feature_extractor"]
+    assert json.loads((tmp_path / "processor_config.json").read_text(encoding="utf-8"))[
+        "feature_extractor"
+    ]
     processor = Processor.from_pretrained(tmp_path)
     changed = Processor(audio.FeatureExtractor(do_normalize=False), processor.tokenizer)
     changed.save_pretrained(tmp_path)
@@ -157,7 +159,7 @@ def test_without_tokenizer_files_there_is_no_text(folder: Path, tmp_path: Path) 
 
 def test_a_language_can_be_chosen(folder: Path) -> None:
     nested = {"eng": VOCABULARY, "deu": {**VOCABULARY, "Ä": len(VOCABULARY)}}
-    (folder / "vocab.json").write_text(json.dumps(nested))
+    (folder / "vocab.json").write_text(json.dumps(nested), encoding="utf-8")
     with pytest.raises(UserError, match="pass target_lang="):
         Processor.from_pretrained(folder)
     german = Processor.from_pretrained(folder, target_lang="deu")
@@ -202,7 +204,7 @@ def published_bert(folder: Path) -> Path:
         "sampling_rate": 16000,
         "stride": 2,
     }
-    (folder / "preprocessor_config.json").write_text(json.dumps(values))
+    (folder / "preprocessor_config.json").write_text(json.dumps(values), encoding="utf-8")
     return folder
 
 
@@ -276,7 +278,9 @@ def test_a_fairseq_checkpoint_has_a_dictionary_beside_it(fairseq_file: Path) -> 
     wanted = audio.FeatureExtractor(do_normalize=True, return_attention_mask=True)
     assert without.feature_extractor == wanted
 
-    (fairseq_file.parent / "dict.ltr.txt").write_text("| 94802\nE 51860\nT 38431\n")
+    (fairseq_file.parent / "dict.ltr.txt").write_text(
+        "| 94802\nE 51860\nT 38431\n", encoding="utf-8"
+    )
     beside = Processor.from_pretrained(fairseq_file)
     assert beside.feature_extractor == wanted
     assert beside.tokenizer is not None
@@ -287,8 +291,8 @@ def test_a_fairseq_checkpoint_has_a_dictionary_beside_it(fairseq_file: Path) -> 
 
 
 def test_a_fairseq_checkpoint_takes_another_dictionary(fairseq_file: Path, tmp_path: Path) -> None:
-    (tmp_path / "dict.ltr.txt").write_text("| 1\nE 1\n")
-    (tmp_path / "other.txt").write_text("| 1\nÄ 1\n")
+    (tmp_path / "dict.ltr.txt").write_text("| 1\nE 1\n", encoding="utf-8")
+    (tmp_path / "other.txt").write_text("| 1\nÄ 1\n", encoding="utf-8")
     other = Processor.from_pretrained(fairseq_file, dictionary=tmp_path / "other.txt")
     assert other(text="Ä")["labels"].tolist() == [5]
     with pytest.raises(UserError, match=r"none\.txt: no such file"):

@@ -239,7 +239,7 @@ def save_checkpoint(model: torch.nn.Module, folder: Path, *, tokenizer: bool = T
 def write_tokenizer(folder: Path) -> None:
     """vocab.json and tokenizer_config.json as base-960h has them."""
     vocabulary = {token: index for index, token in enumerate(TOKENS)}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     write_tokenizer_config(folder)
 
 
@@ -254,7 +254,7 @@ def write_tokenizer_config(folder: Path, **more: Any) -> None:
         "do_lower_case": False,
         **more,
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
 def torch_model(folder: Path, *, head: bool = True) -> torch.nn.Module:

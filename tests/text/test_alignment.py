@@ -421,7 +421,10 @@ def test_words_of_the_corpus_are_found_where_they_are_said(bundled_recognizer: A
     """All utterances as one recording, and their texts as one text. With -s, prints figures."""
     from wav2vec2_tf.long_form import log_probabilities
 
-    rows = [line.split("\t") for line in (DATA / "word_times.tsv").read_text().splitlines()]
+    rows = [
+        line.split("\t")
+        for line in (DATA / "word_times.tsv").read_text(encoding="utf-8").splitlines()
+    ]
     speech: list[np.ndarray] = []
     starts: dict[str, float] = {}
     ends: dict[str, float] = {}

@@ -100,7 +100,7 @@ LMPLZ = {
 
 
 def test_equals_lmplz() -> None:
-    lines = (TEXT / "kjv_runs.txt").read_text().splitlines()[:400]
+    lines = (TEXT / "kjv_runs.txt").read_text(encoding="utf-8").splitlines()[:400]
     model = estimate([line.split() for line in lines], 3)
     assert [len(ngrams) for ngrams in model] == LMPLZ_COUNTS
     for words, (expected, backoff) in LMPLZ.items():
@@ -133,7 +133,7 @@ def test_sums_to_one(
 
 
 def test_sums_to_one_after_the_histories_of_real_text(tmp_path: Path) -> None:
-    lines = (TEXT / "kjv_runs.txt").read_text().splitlines()[:400]
+    lines = (TEXT / "kjv_runs.txt").read_text(encoding="utf-8").splitlines()[:400]
     sentences = [line.split() for line in lines]
     model = written(tmp_path, sentences, 3)
     vocabulary = {word for sentence in sentences for word in sentence} | {"</s>", "<unk>"}
@@ -185,9 +185,9 @@ def test_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ngram", str(TEXT / "small.txt"), str(out), "--order", "2"]) == 0
     assert out.read_bytes() == (TEXT / "small.arpa").read_bytes()
     assert capsys.readouterr().out == f"{out}: 10 1-grams, 11 2-grams\n"
-    first, rest = (TEXT / "small.txt").read_text().split("\n", 1)
+    first, rest = (TEXT / "small.txt").read_text(encoding="utf-8").split("\n", 1)
     (tmp_path / "a.txt").write_text("\ufeff" + first.lower(), encoding="utf-8")  # a mark of Windows
-    (tmp_path / "b.txt").write_text(rest)
+    (tmp_path / "b.txt").write_text(rest, encoding="utf-8")
     parts = [str(tmp_path / name) for name in ("a.txt", "b.txt")]
     assert main(["ngram", *parts, str(out), "--order", "2", "--letters", "upper"]) == 0
     assert out.read_bytes() == (TEXT / "small.arpa").read_bytes()
@@ -234,21 +234,21 @@ def test_program_without_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[st
     text = tmp_path / "text"
     assert main(["ngram", str(text), str(tmp_path / "out")]) == 1
     assert "text: cannot be read (No such file or directory)" in capsys.readouterr().err
-    text.write_text("A B C\n")
+    text.write_text("A B C\n", encoding="utf-8")
     assert main(["ngram", str(text), str(text)]) == 1
     assert "name the file to write last" in capsys.readouterr().err
-    assert text.read_text() == "A B C\n"
+    assert text.read_text(encoding="utf-8") == "A B C\n"
     assert main(["ngram", str(text), str(tmp_path)]) == 1
     assert "is a folder; name a file" in capsys.readouterr().err
 
 
 def test_the_text_says_nothing_of_the_corpora() -> None:
     """No line of it is said in an utterance, nor does a line say a whole one."""
-    runs = (TEXT / "kjv_runs.txt").read_text().splitlines()
+    runs = (TEXT / "kjv_runs.txt").read_text(encoding="utf-8").splitlines()
     said = [
         line.partition(" ")[2]
         for file in TEXT.parent.rglob("*.trans.txt")
-        for line in file.read_text().splitlines()
+        for line in file.read_text(encoding="utf-8").splitlines()
     ]
     assert (len(runs), len(said)) == (5000, 344)
     whole = "\n".join(said)

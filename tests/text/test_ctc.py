@@ -240,7 +240,10 @@ def test_alphabet_of_a_lower_case_tokenizer(tmp_path: Path) -> None:
     """transformers upper-cases what such a tokenizer encodes, and lower-cases what it decodes."""
     reference.write_tokenizer(tmp_path)
     path = tmp_path / "tokenizer_config.json"
-    path.write_text(path.read_text().replace('"do_lower_case": false', '"do_lower_case": true'))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"do_lower_case": false', '"do_lower_case": true'),
+        encoding="utf-8",
+    )
     theirs = transformers.Wav2Vec2CTCTokenizer.from_pretrained(tmp_path)
     alphabet = ctc.Alphabet.of(CTCTokenizer.from_pretrained(tmp_path))
     ids = [5, 6, 4, 7, 7, 0, 7]

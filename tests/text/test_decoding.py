@@ -45,7 +45,7 @@ def arpa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Bigrams of `SENTENCES`: it knows A, B and AB, not BA or AA."""
     path = tmp_path_factory.mktemp("lm") / "ab.arpa"
     model = estimate([sentence.split() for sentence in SENTENCES], 2)
-    path.write_text("".join(arpa_lines(model)))
+    path.write_text("".join(arpa_lines(model)), encoding="utf-8")
     return path
 
 
@@ -297,7 +297,7 @@ def test_a_language_model_mends_a_word() -> None:
 
 
 def test_written_otherwise_than_spelt(tmp_path: Path) -> None:
-    (tmp_path / "lexicon").write_text("alpha A B |\nbeta\tB A\n\nB\n")
+    (tmp_path / "lexicon").write_text("alpha A B |\nbeta\tB A\n\nB\n", encoding="utf-8")
     lexicon = read_lexicon(tmp_path / "lexicon", ALPHABET)
     assert lexicon == {"alpha": [(2, 3)], "beta": [(3, 2)], "B": [(3,)]}
     result = BeamSearch(ALPHABET, None, lexicon)(heard_as("AB|B|BA"), 0.02)
@@ -429,7 +429,7 @@ def test_words_of_an_arpa_file() -> None:
 )
 def test_damaged_arpa_files(tmp_path: Path, change: Any, message: str) -> None:
     path = tmp_path / "bad.arpa"
-    path.write_text(change((TEXT / "small.arpa").read_text()), encoding="latin-1")
+    path.write_text(change((TEXT / "small.arpa").read_text(encoding="utf-8")), encoding="latin-1")
     with pytest.raises(UserError, match=message) as raised:
         LanguageModel(path)
     assert str(path) in str(raised.value)
@@ -448,8 +448,8 @@ def test_damaged_binary_files(tmp_path: Path, name: str) -> None:
 def test_probabilities_that_are_no_numbers_do_not_spread(tmp_path: Path) -> None:
     """KenLM reads NaN; sorting hypotheses by it would be undefined."""
     path = tmp_path / "nan.arpa"
-    text = (TEXT / "small.arpa").read_text()
-    path.write_text(text.replace("-0.9956352\tLORD\t-0.30103", "NaN\tLORD\tNaN"))
+    text = (TEXT / "small.arpa").read_text(encoding="utf-8")
+    path.write_text(text.replace("-0.9956352\tLORD\t-0.30103", "NaN\tLORD\tNaN"), encoding="utf-8")
     try:
         model = LanguageModel(path)
     except UserError:
@@ -553,7 +553,7 @@ def flags(*given: str) -> argparse.Namespace:
 
 def test_decoder_of_flags(tmp_path: Path, arpa: Path) -> None:
     assert decoding.decoder_of(flags(), ALPHABET) is None
-    (tmp_path / "words").write_text("a\nab\n")
+    (tmp_path / "words").write_text("a\nab\n", encoding="utf-8")
     args = flags(
         *("--lm", str(arpa), "--lexicon", str(tmp_path / "words"), "--hotword", "ba"),
         *("--hotword", "b", "--n-best", "3", "--beam-size", "20", "--lm-weight", "0.7"),
@@ -601,13 +601,11 @@ def test_without_the_extra_one_line_says_what_to_install(
 # On real logits
 
 
-def test_a_recognizer_takes_it() -> None:
+def test_a_recognizer_takes_it(bundled_recognizer: Any) -> None:
     """Words, times and characters of the bundled model's speech."""
     from wav2vec2_tf.audio import load
-    from wav2vec2_tf.files import BUNDLED_MODEL
-    from wav2vec2_tf.transcribe import Recognizer
 
-    recognizer = Recognizer.load(BUNDLED_MODEL)
+    recognizer = bundled_recognizer
     speech = load(DATA / "corpus" / "1003" / "1" / "1003-1-0012.flac")
     (greedy,) = recognizer.transcribe([speech])
     (plain,) = replace(recognizer, decoder=BeamSearch(recognizer.alphabet)).transcribe([speech])

@@ -388,7 +388,10 @@ def test_saved_files_go_to_transformers_and_back(tmp_path: Path, name: str) -> N
 
 def test_saving_over_another_tokenizer_leaves_nothing_of_it(tmp_path: Path) -> None:
     pair("fine-tuned").ours.save_pretrained(tmp_path)
-    assert json.loads((tmp_path / "added_tokens.json").read_text()) == {"<s>": 8, "</s>": 9}
+    assert json.loads((tmp_path / "added_tokens.json").read_text(encoding="utf-8")) == {
+        "<s>": 8,
+        "</s>": 9,
+    }
     letters = pair("published").ours
     letters.save_pretrained(tmp_path)
     assert vars(CTCTokenizer.from_pretrained(tmp_path)) == vars(letters)
@@ -426,9 +429,11 @@ def test_a_vocabulary_a_language(tmp_path: Path, language: str) -> None:
     ours.save_pretrained(tmp_path / "ours")
     theirs.save_pretrained(tmp_path / "theirs")
     for folder in ("ours", "theirs"):
-        saved = json.loads((tmp_path / folder / "vocab.json").read_text())
+        saved = json.loads((tmp_path / folder / "vocab.json").read_text(encoding="utf-8"))
         assert saved == NESTED["vocab.json"]
-        config = json.loads((tmp_path / folder / "tokenizer_config.json").read_text())
+        config = json.loads(
+            (tmp_path / folder / "tokenizer_config.json").read_text(encoding="utf-8")
+        )
         assert config["target_lang"] == language
         assert vars(CTCTokenizer.from_pretrained(tmp_path / folder)) == vars(ours)
         again = Wav2Vec2CTCTokenizer.from_pretrained(tmp_path / folder)
