@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import importlib
+import io
 import logging
 import os
 import sys
@@ -37,6 +38,8 @@ def add_programs(
 
 def run_program(parser: argparse.ArgumentParser, argv: list[str] | None) -> int:
     """Parse, run, return the exit status: 1 after one line for bad input, 130 if interrupted."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without Δ ends no program
     args = parser.parse_args(argv)
     with _native_log_silenced():
         logging.basicConfig(format="%(message)s", level=logging.WARNING)

@@ -88,3 +88,13 @@ def test_transcribe_writes_no_log() -> None:
     assert [process.returncode for process in started] == [0, 0, 0]
     assert {err for _, err in said} == {b""}
     assert len({out for out, _ in said}) == 1
+
+
+def test_a_locale_without_a_character_ends_no_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format('print("max |Δ|")')],
+        env={**environment(None), "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b"max |\\u0394|\n")
