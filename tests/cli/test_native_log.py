@@ -78,21 +78,20 @@ def test_a_crash_is_not_silent() -> None:
 @pytest.mark.slow
 def test_transcribe_writes_no_log() -> None:
     command = [sys.executable, "-m", "wav2vec2_tf.cli", "transcribe", str(UTTERANCE)]
-    started = [
-        subprocess.Popen(
-            command, env=environment(level), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+    runs = [
+        subprocess.run(command, env=environment(level), capture_output=True, text=True, check=True)
         for level in (None, "0", "3")
     ]
-    said = [process.communicate() for process in started]
-    assert [process.returncode for process in started] == [0, 0, 0]
-    assert {err for _, err in said} == {b""}
-    assert len({out for out, _ in said}) == 1
+    for done in runs:
+        # On a slow machine there may be lines of progress.
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("transcribe: ")]
+        assert lines == []
+    assert len({done.stdout for done in runs}) == 1
 
 
 def test_a_locale_without_a_character_ends_no_program() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format('print("max |Δ|")')],
+        [sys.executable, "-c", PROGRAM.format(r'print("max |\u0394|")')],
         env={**environment(None), "PYTHONIOENCODING": "ascii:strict"},
         capture_output=True,
         check=False,

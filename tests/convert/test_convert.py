@@ -488,7 +488,7 @@ def test_the_same_model_gives_the_same_archive(archive: Path, saved: Path, tmp_p
 
 @packaging
 def test_module_card(archive: Path, converted: Path, parity: Path) -> None:
-    card = archive.with_name("tiny.md").read_text()
+    card = archive.with_name("tiny.md").read_text(encoding="utf-8")
     assert card.startswith("# Module us/tiny/1\n")
     origin = Provenance.load(converted)
     largest = max(
@@ -528,7 +528,7 @@ def test_module_card_of_what_is_not_known(saved: Path, tmp_path: Path) -> None:
     bare = Path(shutil.copytree(saved, tmp_path / "bare"))
     (bare / SAVED_MODEL_FACTS / "provenance.json").unlink()
     assert run("package", bare, tmp_path / "bare.tar.gz") == 0
-    card = (tmp_path / "bare.md").read_text()
+    card = (tmp_path / "bare.md").read_text(encoding="utf-8")
     assert "<!-- license: unknown -->" in card
     assert "licence: unknown" in card
     assert "Not compared with PyTorch." in card

@@ -348,12 +348,14 @@ def test_frames_kept_are_the_first_the_last_and_some_between() -> None:
 
 def test_frames_are_picked_from_as_many() -> None:
     kept = parity.Frames(125, np.array([0, 7, 124]))
-    given = parity.Given({}, {}, frames={"adapter": kept})
+    given = parity.ReferenceOutputs({}, {}, frames={"adapter": kept})
     got = {"adapter": np.arange(125.0).reshape(1, 125, 1), "logits": np.zeros((1, 125, 2))}
     picked = given.pick("noise", got)
     assert picked["adapter"].ravel().tolist() == [0, 7, 124]
     assert picked["logits"] is got["logits"]
-    with pytest.raises(UserError, match="adapter of noise: PyTorch gives 125 frames, this 124"):
+    with pytest.raises(
+        UserError, match="adapter of noise has 125 frames in the recording and 124 here"
+    ):
         given.pick("noise", {"adapter": got["adapter"][:, 1:]})
 
 
@@ -651,7 +653,7 @@ def test_files_that_are_no_recordings(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "format 2, and this version of the library reads 1: record it again"),
+        ({"format": 2}, "the format must be 1, found 2: record it again"),
         ({"format": None}, "format None"),
         ({"digest": "0"}, "damaged"),
         ({"facts": []}, "damaged"),

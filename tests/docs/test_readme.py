@@ -54,26 +54,34 @@ def free_port() -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_bash_and_python_blocks_run_in_order(checkout: Path, page: str) -> None:
+def test_bash_and_python_blocks_run_in_order(checkout: Path, page: str, tmp_path: Path) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     if "\ncurl " in text and shutil.which("curl") is None:
         pytest.skip("needs curl: apt install curl")
     commands = Path(sys.executable).parent
     path = f"{commands}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "HF_HUB_OFFLINE": "1"}
-    port = free_port()  # in place of the page's, which something else may have
-    ran = 0
+    port, ran = "", 0
     for language, block in blocks(page):
+        if "--port " in block:
+            port = free_port()  # in place of the page's, which something else may have
         block = PORT.sub(rf"\g<1>{port}", block)
         if language == "python":
             legacy = {"TF_USE_LEGACY_KERAS": "1"} if "TF_USE_LEGACY_KERAS=1" in block else {}
-            call = [sys.executable, "-c", block]
+            call, given = [sys.executable, "-"], block
         elif language == "bash" and not block.startswith(OFFLINE):
-            legacy, call = {}, ["bash", "-euc", block.replace(LONG, SHORT)]
+            script = tmp_path / "block.sh"
+            script.write_text(block.replace(LONG, SHORT), encoding="utf-8")
+            legacy, call, given = {}, ["bash", "-eu", str(script)], ""
         else:
             continue
         done = subprocess.run(
-            call, cwd=checkout, env=environment | legacy, capture_output=True, text=True
+            call,
+            cwd=checkout,
+            env=environment | legacy,
+            input=given,
+            capture_output=True,
+            encoding="utf-8",
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
         assert done.stdout.strip(), block

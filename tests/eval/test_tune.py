@@ -15,14 +15,13 @@ import pytest
 from eval.__main__ import main
 from eval.journal import Batch, Journal
 from eval.tune import Emission, Point, Tuning, figures, tune
-from tests.support.paths import DATA
+from tests.support.paths import DATA, TEXT
 from wav2vec2_tf import ctc
 from wav2vec2_tf.beam_search import BeamSearch
 from wav2vec2_tf.cli import main as program
 from wav2vec2_tf.files import BUNDLED_MODEL
 from wav2vec2_tf.language_model import LanguageModel
 
-TEXT = DATA / "text"
 CORPUS = DATA / "corpus"
 
 

@@ -17,16 +17,10 @@ from safetensors.numpy import load_file, save_file
 from convert.__main__ import main
 from convert.saved_model import write_expected
 from tests.support import reference
-from tests.support.exported import (
-    FIXED,
-    HEADED,
-    SavedModel,
-    checkpoint,
-    difference,
-    padded_batch,
-)
+from tests.support.exported import FIXED, HEADED, SavedModel, checkpoint, padded_batch
 from tests.support.hub_pages import run_with_hub
 from tests.support.paths import FAIRSEQ
+from tests.support.reference import difference
 from wav2vec2_tf import Processor, Recognizer, UserError, families
 from wav2vec2_tf.auto import MODELS
 from wav2vec2_tf.export import check, saved_model

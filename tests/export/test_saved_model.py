@@ -20,8 +20,9 @@ from tensorflow.python.framework import op_def_registry
 
 from eval.__main__ import main as measure
 from tests.support import reference
-from tests.support.exported import FEW, FIXED, SavedModel, difference, mask_of
+from tests.support.exported import FEW, FIXED, SavedModel, mask_of
 from tests.support.hub_pages import PRETRAINED_PAGE, TRAINING_STEP, run_with_hub
+from tests.support.reference import difference
 from wav2vec2_tf import AutoModel, Processor, Recognizer, UserError
 from wav2vec2_tf.audio import load, normalize
 from wav2vec2_tf.export import saved_model
@@ -113,10 +114,12 @@ def assert_masked(it: SavedModel, structure: Structure) -> None:
     assert difference(trained[:2], wanted[:2]) > 0.01
 
 
-def test_call_with_speech_alone(any_length: SavedModel) -> None:
-    loaded = any_length.loaded
+@pytest.mark.parametrize("name", ["any_length", "fixed"])
+def test_call_with_speech_alone(name: str, request: pytest.FixtureRequest) -> None:
+    saved: SavedModel = request.getfixturevalue(name)
+    loaded = saved.loaded
     speech = tf.constant(padded_batch(0.0))
-    wanted = any_length.model(speech)
+    wanted = saved.model(speech)
     assert wanted.shape == (3, 24, 32)
     for got in (
         loaded(speech),
@@ -181,19 +184,30 @@ def test_inside_a_function(fixed: SavedModel, jit_compile: bool) -> None:
     assert difference(masked, fixed.model(speech, lengths)) < TOLERANCE
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_gradients_reach_every_variable(any_length: SavedModel, jit_compile: bool) -> None:
-    loaded = any_length.loaded
+@pytest.mark.parametrize(
+    ("name", "jit_compile"),
+    [
+        ("any_length", False),
+        ("fixed", True),
+        pytest.param("any_length", True, marks=pytest.mark.slow),
+    ],
+)
+def test_gradients_reach_every_variable(
+    name: str, jit_compile: bool, request: pytest.FixtureRequest
+) -> None:
+    saved: SavedModel = request.getfixturevalue(name)
+    loaded = saved.loaded
 
     @tf.function(jit_compile=jit_compile)
     def gradients(speech: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
+        inputs = {"speech": speech, "lengths": lengths}
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(tf.square(loaded((speech, lengths), training=True)))
+            loss = tf.reduce_sum(tf.square(loaded(inputs, training=True)))
         return tape.gradient(loss, loaded.trainable_variables)
 
     got = gradients(tf.constant(padded_batch(np.nan)), tf.constant(LENGTHS))
     assert len(got) == len(loaded.trainable_variables) > 30
-    assert len(got) == len(any_length.model.trainable_variables)
+    assert len(got) == len(saved.model.trainable_variables)
     for gradient in got:
         assert gradient is not None
         assert np.isfinite(gradient).all()

@@ -21,10 +21,10 @@ from tests.support.exported import (
     LAYER,
     NO_CHANCE,
     SavedModel,
-    difference,
     mask_of,
     padded_batch,
 )
+from tests.support.reference import difference
 from wav2vec2_tf import CTCLoss, SavedModelLayer, UserError, families
 from wav2vec2_tf.export import saved_model
 
@@ -221,6 +221,20 @@ def test_wav2vec2_bert_takes_speech_and_features(bert: SavedModel) -> None:
     wanted = [model.config.frame_length(samples) for samples in lengths.tolist()]
     assert got._keras_mask.numpy().sum(axis=1).tolist() == wanted
     with pytest.raises(UserError, match=rf"input_features must be .* \(None, {count}, 160\)"):
+        layer(features[..., :80])
+
+
+@pytest.mark.xdist_group("bert-adapter")
+def test_wav2vec2_bert_of_any_length(exported: Callable[..., SavedModel]) -> None:
+    saved = exported("bert-adapter", families.CTC, length=None, structures=LAYER, trainable=False)
+    layer, model = SavedModelLayer(saved.folder), saved.model
+    features, frames = reference.noise(3, 40, 160), np.array([40, 17, 0], np.int32)
+    inputs = {"input_features": features, "lengths": frames}
+    assert difference(layer(inputs), model(features, frames)) < 5 * TOLERANCE
+    batch, lengths = reference.noise(2, 4000), np.array([4000, 1234], np.int32)
+    inputs = {"speech": batch, "lengths": lengths}
+    assert difference(layer(inputs), model(batch, lengths)) < 5 * TOLERANCE
+    with pytest.raises(UserError, match=r"input_features must be .* \(None, None, 160\)"):
         layer(features[..., :80])
 
 

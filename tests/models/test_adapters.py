@@ -63,6 +63,13 @@ def test_convolutional_adapter_equals_transformers(
     assert got.shape[1] == config.adapted_frames(11)
 
 
+def test_padding_has_no_influence_in_training() -> None:
+    ours, theirs, _ = adapters()
+    layer_reference.check_layer(
+        ours, theirs, HIDDEN, modes=["eager"], frames=(8, 11), zeros=True, training=True
+    )
+
+
 @pytest.mark.parametrize("output_hidden_size", [HIDDEN, 8])
 @pytest.mark.parametrize("frames", [1, 2, 3, 8, 9, 30])
 def test_frames_of_the_convolutional_adapter(output_hidden_size: int, frames: int) -> None:

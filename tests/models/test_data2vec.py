@@ -45,6 +45,10 @@ def test_equals_transformers(layers: int, kernel: int, modes: Sequence[str]) -> 
     layer_reference.check_layer(ours, theirs, HIDDEN, modes=modes)
 
 
+def test_padding_has_no_influence_in_training() -> None:
+    layer_reference.check_layer(*positions(), HIDDEN, modes=["eager"], training=True)
+
+
 def test_half_precision() -> None:
     with layer_reference.policy("mixed_float16"):
         ours, theirs = positions()

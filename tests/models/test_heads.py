@@ -33,6 +33,11 @@ EVERY = [(kind, head) for kind, family in families.FAMILIES.items() for head in 
 OF_EVERY = [  # the tests of a family's models in one process: they are made once
     pytest.param(kind, head, marks=pytest.mark.xdist_group(f"heads-{kind}")) for kind, head in EVERY
 ]
+FUNCTIONAL = [
+    row
+    for row in OF_EVERY
+    if row.values[0] in ("wav2vec2", "wav2vec2-bert") or row.values[1] == families.SEQUENCE
+]
 PRE_TRAINED = [kind for kind, head in EVERY if head == families.PRE_TRAINING]
 VARIANTS = {
     "wav2vec2": "wav2vec2-group",
@@ -157,9 +162,7 @@ def test_states_and_attentions(kind: str, head: str) -> None:
     assert not getattr(ours(values), "hidden_states", ())
 
 
-@pytest.mark.parametrize(
-    ("kind", "head"), [row for row in OF_EVERY if row.values[0] in ("wav2vec2", "wav2vec2-bert")]
-)
+@pytest.mark.parametrize(("kind", "head"), FUNCTIONAL)
 def test_functional_api(kind: str, head: str) -> None:
     ours, _ = pair(kind, head)
     values = np.stack(inputs_of(kind))

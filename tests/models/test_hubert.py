@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -41,6 +42,20 @@ def test_equals_transformers(kernel: int, modes: Sequence[str]) -> None:
     layer_reference.check_layer(ours, theirs, HIDDEN, modes=modes)
 
 
+def gradients(
+    call: layer_reference.Call, layer: keras.layers.Layer, values: Any, mask: Any
+) -> list[np.ndarray]:
+    """Of the sum of a fixed function of the valid outputs, for each trainable variable."""
+    with tf.GradientTape() as tape:
+        output, output_mask = call(values, mask)
+        weighted = tf.sin(output * 3.0)
+        if output_mask is not None:
+            weighted = tf.where(output_mask[..., tf.newaxis], weighted, 0.0)
+        loss = tf.reduce_sum(weighted)
+    wanted = [variable.value for variable in layer.trainable_variables]
+    return [np.asarray(tf.convert_to_tensor(g)) for g in tape.gradient(loss, wanted)]
+
+
 def test_gradients_in_training_do_not_see_the_padding() -> None:
     """Not those through the batch's own statistics either."""
     ours, _ = positions()
@@ -48,10 +63,7 @@ def test_gradients_in_training_do_not_see_the_padding() -> None:
     def call(values: Any, mask: Any) -> tuple[tf.Tensor, tf.Tensor]:
         return ours(values, mask, training=True), mask
 
-    found = [
-        layer_reference.gradients(call, ours, *layer_reference.ragged(HIDDEN, fill))
-        for fill in (0.0, np.nan)
-    ]
+    found = [gradients(call, ours, *layer_reference.ragged(HIDDEN, fill)) for fill in (0.0, np.nan)]
     for zeros, nans in zip(*found, strict=True):
         assert np.abs(zeros).max() > 0
         np.testing.assert_array_equal(zeros, nans)

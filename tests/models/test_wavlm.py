@@ -181,6 +181,12 @@ def test_encoder_of_ragged_rows_equals_transformers(stable: bool, modes: Sequenc
     )
 
 
+def test_padding_has_no_influence_in_training() -> None:
+    layer_reference.check_layer(
+        *encoders(stable=False), HIDDEN, modes=["eager"], zeros=True, training=True
+    )
+
+
 def test_half_precision() -> None:
     with layer_reference.policy("mixed_float16"):
         ours, theirs = encoders(stable=False)

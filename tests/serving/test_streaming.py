@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,8 @@ def test_idle_streams(bundled_recognizer: Recognizer) -> None:
     with serving(bundled_recognizer, settings) as guarded:
         for options, start in RIGHT_KEYS:
             with opened(guarded, **options) as socket:
-                socket.send(json.dumps(start))
+                with suppress(ConnectionClosed):  # on a machine that stalls for a second
+                    socket.send(json.dumps(start))
                 assert refusal(socket) == (4408, "nothing came for 1 s")
         with opened(guarded) as silent:
             assert refusal(silent)[0] == 4408

@@ -60,13 +60,6 @@ class SavedModel:
         return isinstance(self.model.config, Wav2Vec2BertConfig)
 
 
-def difference(got: Any, wanted: Any) -> float:
-    """Largest |Δ| of two arrays of one shape."""
-    got, wanted = np.asarray(got), np.asarray(wanted)
-    assert got.shape == wanted.shape
-    return float(np.abs(got.astype(np.float64) - wanted).max(initial=0))
-
-
 def checkpoint(folder: Path, variant: str, head: str = families.CTC, **changes: Any) -> Path:
     """A model of one layer, written by transformers; with a CTC head it recognises some words."""
     sizes = {"num_hidden_layers": 1, "tdnn_kernel": (2, 1, 1), "num_labels": 5, **changes}

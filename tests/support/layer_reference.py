@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -114,6 +115,7 @@ def check_layer(
     modes: Sequence[str] = MODES,
     compiled_gradients: bool = False,
     zeros: bool = False,
+    training: bool = False,
 ) -> None:
     """Checks a layer of (batch, frames, channels) against the module with the same weights.
 
@@ -128,8 +130,10 @@ def check_layer(
         modes: how the layer is run on ragged rows; see `compiled`.
         compiled_gradients: whether gradients are compared in every mode, not in the first alone.
         zeros: whether padding must come out as zeros, and not only as finite values.
+        training: whether the layer is called with `training=True`; nothing in it may be random.
     """
-    call = layer if call is None else call
+    if call is None:
+        call = functools.partial(layer, training=True) if training else layer
     their_call = module if their_call is None else their_call
     for count in frames:
         values = reference.noise(2, count, channels)
@@ -224,18 +228,6 @@ def check_gradients(
         largest = np.abs(expected).max()
         assert difference(gradient, expected) < 1e-4 * max(1, largest), variable.path
     assert all(gradient is None for gradient in wanted.values()), wanted
-
-
-def gradients(call: Call, layer: keras.layers.Layer, values: Any, mask: Any) -> list[np.ndarray]:
-    """Of the sum of a fixed function of the valid outputs, for each trainable variable."""
-    with tf.GradientTape() as tape:
-        output, output_mask = call(values, mask)
-        weighted = tf.sin(output * 3.0)
-        if output_mask is not None:
-            weighted = tf.where(output_mask[..., tf.newaxis], weighted, 0.0)
-        loss = tf.reduce_sum(weighted)
-    wanted = [variable.value for variable in layer.trainable_variables]
-    return [np.asarray(tf.convert_to_tensor(g)) for g in tape.gradient(loss, wanted)]
 
 
 @contextmanager

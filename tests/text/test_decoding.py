@@ -18,14 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.paths import DATA
+from tests.support.paths import DATA, TEXT
 from wav2vec2_tf import beam_search, ctc, decoding
 from wav2vec2_tf.arpa import arpa_lines, estimate
 from wav2vec2_tf.beam_search import BeamSearch, read_lexicon, spelt
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.language_model import LanguageModel
 
-TEXT = DATA / "text"
 ALPHABET = ctc.Alphabet(("<pad>", "|", "A", "B"), blank=0, word_delimiter=1)
 LAST_BLANK = ctc.Alphabet(("B", "A", "|", "[PAD]"), blank=3, word_delimiter=2)
 NO_WORDS = ctc.Alphabet(("<pad>", "A", "B"), blank=0, word_delimiter=-1)

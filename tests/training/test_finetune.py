@@ -467,7 +467,9 @@ def test_compiled_steps_are_the_same(settings: FinetuneSettings) -> None:
 
 def test_a_loss_that_is_no_number_stops_and_names_the_batch(settings: FinetuneSettings) -> None:
     run = replace(settings, rate=1e25, clip_norm=0.0)
-    with pytest.raises(UserError, match=r"step \d: the .* no number; the weights .*'1001-1-00"):
+    with pytest.raises(
+        UserError, match=r"step \d: the (loss became|gradients are not).*; the weights .*'1001-1-00"
+    ):
         finetune(run)
     assert all(np.isfinite(value).all() for value in weights(run).values())
 

@@ -134,7 +134,6 @@ def test_its_model_is_taken_by_transformers_and_by_fine_tuning(finished: Path) -
     assert (found.numpy() == weights(finished / "best")[f"base_model/{kernel}"]).all()
 
 
-@pytest.mark.slow
 def test_it_goes_on_to_the_bit(
     finished: Path, settings_of: Callable[..., PretrainSettings], corpus: Path, tmp_path: Path
 ) -> None:
