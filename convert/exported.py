@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.config import SAMPLE_RATE
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.progress import ProgressBar
 
 from .options import add_export_options, export_options, print_differences
 
@@ -130,11 +131,17 @@ def convert(
         if calibration is None
         else list(calibration_samples(calibration, config, processor, form))
     )
-    with _file_in_place(out, module) as made, tempfile.TemporaryDirectory() as scratch:
+    with (
+        _file_in_place(out, module) as made,
+        tempfile.TemporaryDirectory() as scratch,
+        ProgressBar(f"convert {name}", 3, "step", leave=False) as bar,
+    ):
         model = opened.load()
+        bar.update(note="weights loaded")
         facts = facts_of(config, opened.kind.head, processor, opened.provenance)
         with _progress_alone():
             module.write(frozen.freeze(model, form), facts, made, quantize, samples)
+        bar.update(note="file written")
         expected = Path(scratch) / "expected.npz"
         check.save_calls(expected, _calls(model, processor, form))
         return check.in_fresh_process(made, expected, LIMITS[quantize])

@@ -29,6 +29,7 @@ from wav2vec2_tf.config import (
 )
 from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.files import BUNDLED_SPEECH
+from wav2vec2_tf.progress import ProgressBar
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +57,7 @@ class Utterance(NamedTuple):
     speech: np.ndarray
     """(samples,) float32 at 16 kHz"""
     origin: dict[str, str | int]
-    """How to have it again: a file or a seed, and the SHA-256 of the file or the samples drawn."""
+    """How to reproduce it: a file or a seed, and the SHA-256 of the file or the drawn samples."""
 
     @property
     def description(self) -> dict[str, str | int]:
@@ -73,8 +74,8 @@ class Frames(NamedTuple):
     """Their positions, ascending."""
 
 
-class Given(NamedTuple):
-    """What the reference gives of one utterance."""
+class ReferenceOutputs(NamedTuple):
+    """Outputs of the reference for one utterance."""
 
     parts: Parts
     """From the waveform, or from `features`."""
@@ -83,20 +84,21 @@ class Given(NamedTuple):
     features: np.ndarray | None = None
     """(frames, 160) log-mel features of transformers' extractor, of Wav2Vec2-BERT."""
     frames: Mapping[str, Frames] = {}
-    """By part, the frames that are here, where these are not all."""
+    """The kept frames of each part that was shortened."""
 
     def total(self, part: str) -> int:
         """How many frames the reference computed of a part."""
         return self.frames[part].total if part in self.frames else self.own[part].shape[1]
 
     def pick(self, name: str, got: Parts) -> Parts:
-        """`got` at the frames that are here; `UserError` where it has another number of them."""
+        """Returns `got` at the kept frames; `UserError` where it has another number of frames."""
         picked = dict(got)
         for part, (total, kept) in self.frames.items():
             if part in got:
                 if got[part].shape[1] != total:
                     raise UserError(
-                        f"{part} of {name}: PyTorch gives {total} frames, this {got[part].shape[1]}"
+                        f"{part} of {name} has {total} frames in the recording and "
+                        f"{got[part].shape[1]} here: OUT was made with another config"
                     )
                 picked[part] = got[part][:, kept]
         return picked
@@ -105,8 +107,8 @@ class Given(NamedTuple):
 class Reference(Protocol):
     """What this library's outputs are compared with: PyTorch live, or recorded."""
 
-    def given(self, utterance: Utterance, paths: Sequence[str] = ()) -> Given:
-        """The outputs of the modules named in `paths` and of the model itself."""
+    def outputs(self, utterance: Utterance, paths: Sequence[str] = ()) -> ReferenceOutputs:
+        """Returns the outputs of the modules named in `paths` and of the model itself."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def spoken(config: Config, longest: int | None = None) -> Utterance:
 
 def noise(config: Config, samples: int) -> Utterance:
     values = np.random.default_rng(samples).normal(0, 0.1, samples).astype(np.float32)
-    # of what was drawn: how it is levelled differs in the last bit between processors
+    # The digest is of the samples before normalisation, which differs in the last bit between
+    # processors.
     digest = hashlib.sha256(values.tobytes()).hexdigest()
     origin: dict[str, str | int] = {"seed": samples, "sha256": digest}
     return Utterance(f"noise {samples} samples", _levelled(config, values), origin)
@@ -233,17 +236,17 @@ class Theirs:
             )
         return cls(model.eval())
 
-    def given(self, utterance: Utterance, paths: Sequence[str] = ()) -> Given:
+    def outputs(self, utterance: Utterance, paths: Sequence[str] = ()) -> ReferenceOutputs:
         """See `Reference`."""
         from wav2vec2_tf.log_mel import log_mel
 
         speech = utterance.speech
         if self.model.config.model_type != "wav2vec2-bert":
             parts = self.run(speech[np.newaxis], paths)
-            return Given(parts, parts)
+            return ReferenceOutputs(parts, parts)
         features = log_mel_of_transformers(speech)
         own = self.run(log_mel(speech)[np.newaxis], paths)
-        return Given(self.run(features[np.newaxis], paths), own, features)
+        return ReferenceOutputs(self.run(features[np.newaxis], paths), own, features)
 
     def run(self, values: np.ndarray, paths: Sequence[str] = ()) -> Parts:
         """What the modules named in `paths` and the model itself give of a (1, …) input."""
@@ -422,9 +425,10 @@ def compare_models(
     exported = isinstance(ours, Exported)
     inner = [] if exported else inner_parts(config, head)
     references = []
+    bar = ProgressBar("verify", len(inputs) + 1, "input", leave=False)
     for utterance in inputs:
         name, speech, _ = utterance
-        given = theirs.given(utterance, inner)
+        given = theirs.outputs(utterance, inner)
         references.append(given)
         reference, values = given.own, speech
         if given.features is not None:
@@ -435,6 +439,7 @@ def compare_models(
         if ours.length in (None, len(speech)):
             got = given.pick(name, ours.run(values[np.newaxis], paths=inner))
             yield from compare_parts(name, _alike(reference, got), got, config, tolerance)
+        bar.update()
     lengths = np.array([len(utterance.speech) for utterance in inputs], np.int32)
     width = ours.length or int(lengths.max()) + SAMPLE_RATE
     batch = np.full((len(inputs), width), np.nan, np.float32)
@@ -450,6 +455,7 @@ def compare_models(
                 got[part] = values[:, : given.total(part)]
         got = given.pick(name, got)
         yield from compare_parts(name, _alike(given.own, got), got, config, tolerance)
+    bar.close()
 
 
 def _alike(reference: Parts, got: Parts) -> Parts:

@@ -1,11 +1,11 @@
 """PyTorch's outputs in a file, to compare with where PyTorch is not installed.
 
-A safetensors file. Its metadata hold one entry, JSON: the format's version, what identifies the
-recording, and a SHA-256 of both that and the tensors. Of each input, it holds the outputs of each
-part that is compared: logits and codewords at every frame, so that each changed choice is counted,
-and other parts of more than 32 frames at the first, the last and 30 between, which are drawn with
-the number of frames as the seed. A fault of a weight changes every frame, and one of the padding
-the first and the last.
+The file is in safetensors format. Its metadata holds one entry of JSON: the version of the format,
+what identifies the recording, and a SHA-256 of the identification and the tensors. The tensors are
+the outputs of each compared part for each input. Logits and codewords are kept at every frame, so
+that each changed choice is counted. A part of more than 32 frames is kept at 32 of them: the first,
+the last and 30 drawn with the number of frames as the seed. A wrong weight changes every frame, and
+wrong padding changes the first or the last.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from wav2vec2_tf.errors import UserError, first_line
 from wav2vec2_tf.files import whole_file
 
-from .parity import LOGITS, QUANTIZED, QUANTIZER, Frames, Given, Parts, Reference, Utterance
+from .parity import LOGITS, QUANTIZED, QUANTIZER, Frames, Parts, ReferenceOutputs, Theirs, Utterance
 
 FORMAT = 1
 """Version of the file's format; another one is refused."""
@@ -42,13 +42,11 @@ class Facts:
     family: str
     """The config's `model_type`."""
     head: str
-    """How transformers' name of the class ends."""
+    """Suffix of the transformers class, such as `ForCTC`."""
     target_lang: str | None
-    tolerance: float
-    """What the live comparison beside it was held to."""
     inputs: tuple[dict[str, str | int], ...]
     sha256: dict[str, str]
-    """By file of the checkpoint's weights."""
+    """SHA-256 of each file of weights, by its name."""
     versions: dict[str, str]
     """Versions of the packages that computed the outputs."""
 
@@ -58,28 +56,28 @@ class Recorded:
     """PyTorch's outputs, in place of a model that computes them."""
 
     facts: Facts
-    outputs: Mapping[str, Given]
-    """By the input's name."""
+    by_input: Mapping[str, ReferenceOutputs]
+    """Outputs by the name of the input."""
 
     @classmethod
     def of(
-        cls, theirs: Reference, facts: Facts, inputs: Iterable[Utterance], paths: Sequence[str]
+        cls, theirs: Theirs, facts: Facts, inputs: Iterable[Utterance], paths: Sequence[str]
     ) -> Recorded:
-        """Run PyTorch on each input. All frames are kept; `save` leaves some out."""
-        return cls(facts, {each.name: theirs.given(each, paths) for each in inputs})
+        """Runs PyTorch on each input and keeps all frames; `save` leaves some out."""
+        return cls(facts, {each.name: theirs.outputs(each, paths) for each in inputs})
 
-    def given(self, utterance: Utterance, paths: Sequence[str] = ()) -> Given:
-        """See `Reference`; every recorded part is returned, whatever `paths` are."""
-        return self.outputs[utterance.name]
+    def outputs(self, utterance: Utterance, paths: Sequence[str] = ()) -> ReferenceOutputs:
+        """See `Reference`; returns every recorded part, whatever `paths` are."""
+        return self.by_input[utterance.name]
 
     def save(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
+        """Writes the file, whole or not at all."""
         from safetensors.numpy import save_file
 
         tensors: Parts = {}
         counts: list[dict[str, int]] = []
         kept: dict[int, list[int]] = {}
-        for index, given in enumerate(self.outputs.values()):
+        for index, given in enumerate(self.by_input.values()):
             counts.append({})
             kinds = {"parts": given.parts}
             if given.features is not None:
@@ -88,7 +86,8 @@ class Recorded:
             for kind, parts in kinds.items():
                 for part, values in parts.items():
                     if values.ndim == 3 and values.shape[1] > FRAMES and part not in WHOLE:
-                        count = counts[index][part] = values.shape[1]
+                        count = values.shape[1]
+                        assert counts[index].setdefault(part, count) == count, part
                         kept[count] = frames_to_keep(count).tolist()
                         values = values[:, kept[count]]
                     tensors[f"{index}/{kind}/{part}"] = _contiguous(values)
@@ -100,7 +99,7 @@ class Recorded:
 
     @classmethod
     def load(cls, path: Path) -> Recorded:
-        """Read a file that `save` wrote.
+        """Reads a file that `save` wrote.
 
         Raises:
             UserError: it is not such a file, is damaged, or is of another version of the format.
@@ -108,8 +107,8 @@ class Recorded:
         header, tensors = _read(path)
         if header["format"] != FORMAT:
             raise UserError(
-                f"{path}: format {header['format']}, and this version of the library reads "
-                f"{FORMAT}: record it again with `convert verify --record`"
+                f"{path}: the format must be {FORMAT}, found {header['format']}: record it again "
+                "with `convert verify --record`"
             )
         try:
             facts = header["facts"]
@@ -125,7 +124,7 @@ class Recorded:
             outputs = {}
             for index, of_part in enumerate(counts):
                 alone = parts[index, "parts"]
-                outputs[facts["inputs"][index]["name"]] = Given(
+                outputs[facts["inputs"][index]["name"]] = ReferenceOutputs(
                     alone,
                     parts.get((index, "own"), alone),
                     parts.get((index, FEATURES), {}).get(""),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.config import PUBLISHED_LENGTH
 from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.progress import ProgressBar
 
 from .options import add_export_options, export_options, print_differences
 
@@ -47,7 +48,11 @@ def convert(
     from .source import head_to_export, open_source
 
     head = head or head_to_export(source, **hub)
-    with whole_folder(out, replace=force) as beside, tempfile.TemporaryDirectory() as scratch:
+    with (
+        whole_folder(out, replace=force) as beside,
+        tempfile.TemporaryDirectory() as scratch,
+        ProgressBar("convert saved-model", 3, "step", leave=False) as bar,
+    ):
         opened = open_source(
             source, out, head, dictionary=dictionary, target_lang=target_lang, **hub
         )
@@ -55,8 +60,10 @@ def convert(
         if length is not None and length < shortest:
             raise UserError(f"--length {length}: one frame of speech takes {shortest} samples")
         model, processor = opened.load(), opened.processor
+        bar.update(note="weights loaded")
         saved_model.export(model, processor, beside, length=length, log_softmax=log_softmax)
         opened.provenance.save(beside / SAVED_MODEL_FACTS)
+        bar.update(note="SavedModel written")
         expected = Path(scratch) / "expected.npz"
         write_expected(model, processor, length, log_softmax, expected)
         return check.in_fresh_process(beside, expected)

@@ -114,7 +114,7 @@ class Parity:
     family: str
     """The config's `model_type`."""
     head: str
-    """How transformers' name of the class ends."""
+    """Suffix of the transformers class, such as `ForCTC`."""
     kind: str
     """What was compared: a Keras model or a SavedModel."""
     target_lang: str | None
@@ -143,7 +143,7 @@ def verify(
     reference: Path | None = None,
     **hub: Any,
 ) -> Parity:
-    """Run PyTorch on `source`, or read what it gave, and compare with what `out` gives.
+    """Compares the outputs of `out` with those of PyTorch on `source`, live or recorded.
 
     Args:
         source: folder, Hugging Face id or fairseq's file; `hub` as `from_pretrained` takes it.
@@ -151,13 +151,15 @@ def verify(
         tolerance: largest |Δ| of the last hidden state and the logits.
         dtypes: types whose differences from float32 are reported.
         target_lang: the language of `out`, of MMS models.
-        record: file to write PyTorch's outputs to.
+        record: file to write PyTorch's outputs to; not together with `reference`.
         reference: file to read PyTorch's outputs from; PyTorch is not imported.
 
     Raises:
         UserError: one of them does not load, they are not of one family, or `reference` was not
             recorded from `source` with the same head, language and inputs.
     """
+    if record is not None and reference is not None:
+        raise ValueError("record and reference exclude each other")
     from . import recorded
 
     outputs = recorded.Recorded.load(reference) if reference else None
@@ -209,7 +211,6 @@ def verify(
         family=config.model_type,
         head=head,
         target_lang=target_lang,
-        tolerance=tolerance,
         inputs=tuple(utterance.description for utterance in inputs),
         sha256=hashes(checkpoint.files),
         versions=outputs.facts.versions if outputs else _pytorch_versions(),
@@ -224,11 +225,13 @@ def verify(
             f"parts at {recorded.FRAMES} frames at most."
         )
     else:
-        theirs = _live(source, folder, family_of(config).architecture(head), head, target_lang)
-    if record is not None:
-        paths = parity.inner_parts(config, head)
-        theirs = recorded.Recorded.of(theirs, facts, inputs, paths)
-        theirs.save(record)
+        theirs = live = _live(
+            source, folder, family_of(config).architecture(head), head, target_lang
+        )
+        if record is not None:
+            paths = parity.inner_parts(config, head)
+            theirs = recorded.Recorded.of(live, facts, inputs, paths)
+            theirs.save(record)
 
     compared = tuple(parity.compare_models(theirs, ours, config, head, inputs, tolerance))
     half = {}
@@ -286,7 +289,7 @@ def _check_same(file: str, found: Facts, wanted: Facts, source: str, out: str) -
     if (found.family, found.head) != (wanted.family, wanted.head):
         raise UserError(
             f"{file} was recorded from a {found.family} {found.head}, and {out} is a "
-            f"{wanted.family} {wanted.head}: record one for it"
+            f"{wanted.family} {wanted.head}: record a file for {out} with `convert verify --record`"
         )
     if found.target_lang != wanted.target_lang:
         raise UserError(
@@ -305,7 +308,7 @@ def _check_same(file: str, found: Facts, wanted: Facts, source: str, out: str) -
         )
         raise UserError(
             f"{file} was recorded with other inputs than {out} is compared on: {there}; here "
-            f"{here}: record one for it"
+            f"{here}: record a file for {out} with `convert verify --record` on this machine"
         )
 
 

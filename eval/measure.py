@@ -381,7 +381,7 @@ def _compute(
     audio = sum(sum(batch.samples.values()) for batch in finished) / SAMPLE_RATE
     computing = sum(batch.seconds for batch in finished)
     done = sum(len(batch.texts) for batch in finished)
-    with ProgressBar(mode, total, "utterance", done=done, desc=f"{mode:8}", mininterval=0.2) as bar:
+    with ProgressBar(mode, total, "utterance", done=done, desc=f"{mode:8}") as bar:
         for task, heard in engine(tasks):
             keys = [one.id for one in task.group]
             journal.add(

@@ -208,7 +208,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         import jiwer  # noqa: F401
         import matplotlib  # noqa: F401
-        import tqdm  # noqa: F401
     except ModuleNotFoundError as error:
         raise UserError(
             f"evaluation needs {error.name}: pip install 'wav2vec2-tf[eval]'"

@@ -78,7 +78,8 @@ def _run(
     done = subprocess.run(command, capture_output=True, text=True)
     seconds = time.monotonic() - begun
     if done.returncode:
-        raise UserError(f"batch failed: {done.stderr.strip()}")
+        *_, last = done.stderr.splitlines() or ["no message"]
+        raise UserError(f"batch failed: {last}")
     records = sorted((folder / "job" / "done").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     times = [path.stat().st_mtime for path in records]
     heard = [json.loads(path.read_text())["seconds"] for path in records]

@@ -42,7 +42,7 @@ async function licences(files) {
   return (await Promise.all(texts)).join(`\n${"-".repeat(72)}\n\n`);
 }
 
-/** Of all that the bundle is made from; tests/test_page.py computes the same. */
+/** Of all that the bundle is made from; tests/serving/test_page.py computes the same. */
 async function digest() {
   const names = (await readdir("src")).map((name) => `src/${name}`);
   const hash = createHash("sha256");

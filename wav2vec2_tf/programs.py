@@ -38,10 +38,8 @@ def add_programs(
 
 def run_program(parser: argparse.ArgumentParser, argv: list[str] | None) -> int:
     """Parse, run, return the exit status: 1 after one line for bad input, 130 if interrupted."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without Δ ends no program
     args = parser.parse_args(argv)
-    with _native_log_silenced():
+    with _every_character_printed(), _native_log_silenced():
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
         try:
             status: int = args.run(args)
@@ -54,6 +52,20 @@ def run_program(parser: argparse.ArgumentParser, argv: list[str] | None) -> int:
             print("interrupted", file=sys.stderr)
             return 130
     return status
+
+
+@contextmanager
+def _every_character_printed() -> Iterator[None]:
+    """Escapes what the encoding of standard output lacks, where it would end the program."""
+    stdout = sys.stdout
+    if not isinstance(stdout, io.TextIOWrapper) or stdout.errors != "strict":
+        yield
+        return
+    stdout.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        stdout.reconfigure(errors="strict")
 
 
 @contextmanager
@@ -74,17 +86,23 @@ def _native_log_silenced() -> Iterator[None]:
         os.dup2(nowhere.fileno(), 2)
     on_descriptor, traced = python_stderr is sys.__stderr__, faulthandler.is_enabled()
     if on_descriptor:
-        sys.stderr = os.fdopen(os.dup(terminal), "w", buffering=1, errors="backslashreplace")
+        sys.stderr = os.fdopen(
+            os.dup(terminal),
+            "w",
+            buffering=1,
+            encoding=python_stderr.encoding,
+            errors="backslashreplace",
+        )
         faulthandler.enable(sys.stderr)
     try:
         yield
     finally:
-        sys.stderr.flush()
-        sys.stderr = python_stderr
+        copy, sys.stderr = sys.stderr, python_stderr
         os.dup2(terminal, 2)
         os.close(terminal)
         if on_descriptor:
             faulthandler.enable() if traced else faulthandler.disable()
+            copy.close()
         if level is None:
             del os.environ[LEVEL]
         else:

@@ -1,4 +1,4 @@
-"""Shows how far a long program is: a bar on a terminal, elsewhere a whole line now and then.
+"""Shows how far a long program is: a bar on a terminal, elsewhere lines of text.
 
 A line looks like `training: 120 of 1200 steps (10 %), 3 min 20 s, about 30 min left, loss 2.314`.
 """
@@ -64,7 +64,7 @@ class ProgressBar:
 
     @property
     def on_terminal(self) -> bool:
-        """Whether it is a bar."""
+        """Whether a bar is drawn: standard error is a terminal."""
         return self._bar is not None
 
     def update(self, amount: float = 1, note: str | Mapping[str, str] | None = None) -> None:

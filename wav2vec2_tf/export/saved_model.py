@@ -40,12 +40,15 @@ class Structure(NamedTuple):
     container: type | None = None
     """`tuple`, `list` or `dict`; None for speech (or features) as it is."""
     second: str | None = None
-    """What comes after speech: `lengths` or `attention_mask`; None where all samples are valid."""
+    """What comes after speech: `lengths` or `attention_mask`; None where all samples are valid.
+    It needs a container."""
     dtype: tf.DType = tf.int32
-    """Of the second."""
+    """Type of the second input."""
 
     def specs(self, first: tf.TensorSpec) -> Any:
-        """The specs of the inputs, given that of speech (or features)."""
+        """Returns the specs of the inputs, given that of speech (or features)."""
+        if self.container is None and self.second is not None:
+            raise ValueError(f"a structure with {self.second} needs a container: tuple, list, dict")
         specs = [first]
         if self.second == LENGTHS:
             specs.append(lengths_spec(self.dtype))
@@ -71,7 +74,7 @@ STRUCTURES = (
         for container in (tuple, list, dict)
     ),
 )
-"""All that the documentation names."""
+"""Every structure that the documentation names."""
 
 
 def export(
@@ -101,7 +104,7 @@ def export(
         length: samples of each row; None for any.
         log_softmax: give log-probabilities of tokens in place of logits.
         structures: the forms of input that `__call__` accepts. Each is a function in the file:
-            with few of them it is written and loaded sooner. `SavedModelLayer` needs
+            fewer of them are faster to write and to load. `SavedModelLayer` needs
             `Structure(dict)` and `Structure(dict, "lengths")`.
         trainable: whether `__call__` accepts `training=True`. Without it the file holds half of
             the functions, and the same variables.

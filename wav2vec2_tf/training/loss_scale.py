@@ -1,4 +1,4 @@
-"""The factor of the loss in float16, which keeps small gradients above its least number."""
+"""The factor of the loss in float16: it keeps small gradients from becoming zero."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ class Trainer:
         }
 
     def _judge(self, sound: bool, loss: float, batches: Sequence[np.ndarray]) -> None:
-        """Adapt the scale of the loss to what float16 holds; stop where that does not help."""
+        """Adapts the scale of the loss to float16; raises `UserError` where that does not help."""
         progress = self.progress
         scale = LossScale(progress.scale, progress.steady)
         if math.isfinite(loss) and (sound or scale.can_fall):
@@ -268,12 +268,12 @@ class Trainer:
             progress.scale, progress.steady = scale.value, scale.steady
             return
         names = [name for batch in batches for name in self.feed.names(batch)]
-        what = "gradients are" if math.isfinite(loss) else f"loss is {loss}, which is"
+        what = "gradients are not finite" if math.isfinite(loss) else f"loss became {loss}"
         listed = ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "")
         if self.chief:
             self._keep(LAST)
         raise UserError(
-            f"step {progress.step + 1}: the {what} no number; the weights before it are kept in "
+            f"step {progress.step + 1}: the {what}; the weights before it are in "
             f"{self.output / LAST}: lower the rate, or look at this batch: {listed}"
         )
 
