@@ -11,6 +11,17 @@ PROCESSES ?= 2
 # More arguments for pytest, such as PYTEST="-k lengths" or PYTEST=--forbid-skips.
 PYTEST ?=
 
+# Another PYTHON than that of an existing .venv is a mistake: `make clean` comes first.
+ifneq ($(origin PYTHON),file)
+ifneq ($(wildcard $(VENV)/bin/python),)
+ifneq ($(shell $(PYTHON) -V 2>&1),$(shell $(VENV)/bin/python -V 2>&1))
+ifneq ($(MAKECMDGOALS),clean)
+$(error $(VENV) was made with another Python than $(PYTHON): run make clean first)
+endif
+endif
+endif
+endif
+
 .PHONY: demo test test-slow check verify bench small-model page clean
 
 demo: $(VENV)/demo
@@ -51,8 +62,8 @@ small-model: $(VENV)/test
 page:
 	cd page && npm ci && npm run build
 
-# The lists are complete, so nothing is resolved (--no-deps). The demonstration imports few of the
-# modules: compiling them all would take longer and 0.1 GB more.
+# The lists name every package, so pip resolves nothing but PyTorch's (--no-deps). The demonstration
+# imports few of the modules: compiling them all would take longer and 0.1 GB more.
 $(VENV)/demo: constraints/demo.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11 …"'
 	@echo "Installing TensorFlow and the packages of constraints/demo.txt into $(VENV): 0.4 GB to download, 1.6 GB on disk"
