@@ -77,6 +77,7 @@ $(VENV)/test: $(VENV)/demo constraints/test.txt constraints/torch.txt
 	$(PIP) --no-deps -r constraints/test.txt
 	@$(RUN) -m compileall -q -j 0 $(VENV)/lib > $(VENV)/compileall.log || true  # some packages hold templates
 	$(PIP) -c constraints/demo.txt -c constraints/test.txt -r constraints/torch.txt
+	@$(RUN) -m pip uninstall --quiet --yes triton 2> /dev/null  # of the CUDA build: it crashes a process that has TensorFlow
 	@touch $@
 
 clean:

@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,11 +160,11 @@ def verify(
     """
     if record is not None and reference is not None:
         raise ValueError("record and reference exclude each other")
+    if reference is None:
+        _pytorch_versions()  # before TensorFlow, and before work that would be lost
     from . import recorded
 
     outputs = recorded.Recorded.load(reference) if reference else None
-    if outputs is None:
-        _pytorch_versions()  # before work that would be lost
     if record is not None:
         recorded.check_replaceable(record)
     import numpy as np
@@ -259,7 +259,13 @@ def verify(
 
 
 def _pytorch_versions() -> dict[str, str]:
-    """Versions of the reference's packages; `UserError` where they are not installed."""
+    """Versions of the reference's packages; `UserError` where they are not installed.
+
+    The process crashes where TensorFlow is imported before Triton, which PyTorch's CUDA build has
+    and transformers imports late: both have an LLVM of their own.
+    """
+    with suppress(ImportError):
+        import triton  # noqa: F401
     try:
         import torch
         import transformers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -406,6 +407,19 @@ def test_a_process_without_pytorch(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert f"equal within 0.0002; {path}" in done.stdout
     assert json.loads(path.read_text())["versions"]["torch"].startswith("2.")
+
+
+@pytest.mark.slow
+def test_triton_is_imported_before_tensorflow(tmp_path: Path) -> None:
+    """In the other order the process crashes. A stand-in for Triton prints the order."""
+    (tmp_path / "triton.py").write_text(
+        "import sys; print('triton', 'tensorflow' in sys.modules, flush=True)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
+    command = [sys.executable, "-m", "convert", "verify", BUNDLED_MODEL, tmp_path / "none"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "triton False\n")
+    assert "no such folder" in done.stderr
 
 
 # other sources
