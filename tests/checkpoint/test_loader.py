@@ -451,6 +451,7 @@ def test_numbers_too_large_for_the_type_are_named(copy: Path, dtype: str | None)
     assert model.load_report.not_finite == (("lm_head.bias",) if dtype else ())
 
 
+@pytest.mark.bfloat16
 def test_keras_policy_is_the_default_type(folder: Path) -> None:
     with layer_reference.policy("mixed_bfloat16"):
         model = AutoModelForCTC.from_pretrained(folder)

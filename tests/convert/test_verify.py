@@ -190,6 +190,7 @@ def test_certificate(
         assert 0 < row["scale"] <= live["scale"]
 
 
+@pytest.mark.bfloat16
 def test_half_precision_is_reported(layer: tuple[Path, Path]) -> None:
     source, out = layer
     values = certificate(source, out, "--dtypes", "bfloat16", "float16")

@@ -138,6 +138,7 @@ def test_half_precision_is_cast(shared: SavedModelLayer, without_head: Any) -> N
     assert difference(shared(half), without_head(half.astype(np.float32))) < 1e-5
 
 
+@pytest.mark.bfloat16
 @shares_base
 def test_a_policy_of_mixed_precision_leaves_it_as_it_is(base: Path, without_head: Any) -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")

@@ -270,6 +270,7 @@ def test_depthwise_conv(kernel_size: int, causal: bool) -> None:
         assert difference(expected.numpy().transpose(0, 2, 1), got) <= 1e-5
 
 
+@pytest.mark.bfloat16
 @pytest.mark.parametrize(("family", "positions"), COVERING)
 def test_half_precision(family: str, positions: str | None) -> None:
     """Near the float32 result, and neither padding nor an empty row makes NaN."""

@@ -254,7 +254,7 @@ def test_back_to_hugging_face_is_bit_identical(pair: Pair, tmp_path: Path) -> No
 
 
 @of_distinct_layers
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", [pytest.param("bfloat16", marks=pytest.mark.bfloat16), "float16"])
 def test_half_precision_is_near(pair: Pair, dtype: str, real_speech: np.ndarray) -> None:
     half = AutoModelForCTC.from_pretrained(pair.folder, dtype=dtype)
     speech = tf.constant(real_speech[np.newaxis, :16_000])

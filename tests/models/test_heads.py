@@ -498,6 +498,7 @@ def test_pre_training_draws_choices_in_training_alone() -> None:
     assert max(np.abs(drawn[0] - other).max() for other in drawn[1:]) > 0.1
 
 
+@pytest.mark.bfloat16
 @pytest.mark.parametrize("head", list(CLASSES))
 def test_mixed_precision(head: str) -> None:
     ours, _ = pair("wav2vec2", head)

@@ -180,6 +180,7 @@ def test_functions_traced_before(folder: Path, tmp_path: Path, speech: np.ndarra
     assert np.isfinite(model(speech)).all()
 
 
+@pytest.mark.bfloat16
 def test_half_precision_is_kept(folder: Path, speech: np.ndarray) -> None:
     model = AutoModelForCTC.from_pretrained(folder, dtype="bfloat16")
     model.load_adapter("fra")

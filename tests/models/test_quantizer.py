@@ -208,6 +208,7 @@ def test_temperature_is_no_weight(ours: Any) -> None:
     assert all(variable.trainable for variable in ours.weights)
 
 
+@pytest.mark.bfloat16
 def test_mixed_precision(ours: Any) -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

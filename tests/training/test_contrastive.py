@@ -599,6 +599,7 @@ def test_sums_are_drawn_in_compiled_functions(training: bool) -> None:
     assert (float(one["loss"]) == float(other["loss"])) == (not training)
 
 
+@pytest.mark.bfloat16
 def test_half_precision() -> None:
     whole, _ = pair("layer", FEW)
     keras.config.set_dtype_policy("mixed_bfloat16")

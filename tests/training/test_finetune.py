@@ -440,7 +440,9 @@ def test_a_new_vocabulary_and_the_best_model(
     assert Recognizer.load(output / "best").transcribe([np.zeros(4000, np.float32)])
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", [pytest.param("mixed_bfloat16", marks=pytest.mark.bfloat16), "mixed_float16"]
+)
 def test_mixed_precision_keeps_float32_weights(
     settings: FinetuneSettings, exact: FinetuneSettings, precision: str
 ) -> None:
