@@ -66,7 +66,7 @@ page:
 # imports few of the modules: compiling them all would take longer and 0.1 GB more.
 $(VENV)/demo: constraints/demo.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11 …"'
-	@echo "Installing TensorFlow and the packages of constraints/demo.txt into $(VENV): 0.4 GB to download, 1.6 GB on disk"
+	@echo "Installing TensorFlow and the packages of constraints/demo.txt into $(VENV): 0.3 GB to download, 1.6 GB on disk"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) --no-deps --no-compile -r constraints/demo.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
