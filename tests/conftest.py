@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips products in bfloat16 where TensorFlow's own crash the process.
+    """Skips tests of bfloat16 where TensorFlow's own products crash the process.
 
     It asks the processor for bfloat16 units, whatever oneDNN was told to use.
     """

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
+import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
@@ -25,6 +26,8 @@ MASK_PROBABILITY, MASK_LENGTH, MASK_MINIMUM = 0.65, 10, 2
 END_TEMPERATURE = 0.5  # of base models; 0.1 of large ones
 TEMPERATURE_DECAY = 0.999995
 SMALLEST_NORM = 1e-8  # below which a cosine is less than one, as in torch.cosine_similarity
+PROJECTIONS = 8
+LEAST_ROUNDING = 1e-4  # of a projection, relative to the vector's norm
 EVALUATION_SEEDS = (1, 2)  # of masks and of negatives
 
 
@@ -230,9 +233,7 @@ def contrastive_loss(
     similarity = tf.matmul(_unit(states), _unit(targets), transpose_b=True) / temperature
     own = tf.linalg.diag_part(similarity)
     others = tf.gather(similarity, negatives, batch_dims=2)
-    entry = fingerprint(targets)
-    same = tf.gather(entry, negatives, batch_dims=1) == entry[..., tf.newaxis]
-    others = tf.where(same, -np.inf, others)
+    others = tf.where(same_entries(targets, negatives), -np.inf, others)
     logits = tf.concat([own[..., tf.newaxis], others], axis=-1)
     loss = silence_padding(tf.reduce_logsumexp(logits, axis=-1) - own, masked)
     best = tf.reduce_max(others, axis=-1)
@@ -269,12 +270,26 @@ def _count(masked: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(masked, tf.int32), axis=-1)
 
 
-def fingerprint(vectors: tf.Tensor) -> tf.Tensor:
-    """(batch, frames, channels) → (batch, frames) int64, equal where all channels are.
+def same_entries(vectors: tf.Tensor, negatives: tf.Tensor) -> tf.Tensor:
+    """Returns whether each negative is the codebook entry of its frame.
 
-    A sum of the bits of all channels, each with its own random weight: exact in any order, and
-    equal for vectors that are not with a probability of one in a million.
+    Compares random projections of the vectors, up to the rounding of their type: a matrix product
+    need not round equal rows alike, and on processors without AVX-512 it does not. Other entries
+    agree in all projections with a probability below 10^-10.
+
+    Args:
+        vectors: (batch, frames, channels), an entry a frame.
+        negatives: (batch, frames, negatives) int32, frames of the same row.
+
+    Returns:
+        (batch, frames, negatives) bool.
     """
-    weights = np.random.default_rng(0).integers(2**20, size=vectors.shape[-1])
-    bits = tf.bitcast(tf.cast(vectors, tf.float32), tf.int32)
-    return tf.reduce_sum(tf.cast(bits, tf.int64) * weights, axis=-1)
+    rounding = max(
+        LEAST_ROUNDING, 8 * float(ml_dtypes.finfo(tf.as_dtype(vectors.dtype).as_numpy_dtype).eps)
+    )
+    weights = np.random.default_rng(0).normal(size=(vectors.shape[-1], PROJECTIONS))
+    values = tf.stop_gradient(tf.cast(vectors, tf.float32))
+    projections = tf.matmul(values, weights.astype(np.float32))
+    allowed = rounding * tf.norm(values, axis=-1)[..., tf.newaxis, tf.newaxis]
+    chosen = tf.gather(projections, negatives, batch_dims=1)  # (batch, frames, negatives, 8)
+    return tf.reduce_all(tf.abs(chosen - projections[:, :, tf.newaxis]) <= allowed, axis=-1)

@@ -105,7 +105,10 @@ def test_silenced_padding_is_zero_even_if_it_was_not_a_number() -> None:
     assert padding.silence_padding(values, None) is values
 
 
-@pytest.mark.parametrize("dtype", [tf.float32, tf.float16, tf.bfloat16])
+@pytest.mark.parametrize(
+    "dtype",
+    [tf.float32, tf.float16, pytest.param(tf.bfloat16, marks=pytest.mark.bfloat16)],
+)
 def test_attention_bias_leaves_padding_nothing(dtype: tf.DType) -> None:
     mask = tf.constant([[True, True, False], [False, False, False]])
     bias = padding.attention_bias(mask, dtype)
