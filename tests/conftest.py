@@ -14,10 +14,14 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a model hub
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"  # where tests have their servers
 
+import hypothesis
 import numpy as np
 import pytest
 
 from tests.support.paths import AUDIO
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is slow
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
