@@ -160,8 +160,8 @@ def verify(
     """
     if record is not None and reference is not None:
         raise ValueError("record and reference exclude each other")
-    if reference is None:
-        _pytorch_versions()  # before TensorFlow, and before work that would be lost
+    # before TensorFlow, and before work that would be lost
+    live_versions = _pytorch_versions() if reference is None else {}
     from . import recorded
 
     outputs = recorded.Recorded.load(reference) if reference else None
@@ -213,7 +213,7 @@ def verify(
         target_lang=target_lang,
         inputs=tuple(utterance.description for utterance in inputs),
         sha256=hashes(checkpoint.files),
-        versions=outputs.facts.versions if outputs else _pytorch_versions(),
+        versions=outputs.facts.versions if outputs else live_versions,
     )
     notes = _notes(checkpoint)
     theirs: Reference

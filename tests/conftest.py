@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips tests of bfloat16 where TensorFlow's own products crash the process.
 
-    It asks the processor for bfloat16 units, whatever oneDNN was told to use.
+    TensorFlow looks for bfloat16 units of the processor and ignores the limit set for oneDNN.
     """
     isa = os.environ.get("ONEDNN_MAX_CPU_ISA")
     marked = [item for item in items if item.get_closest_marker("bfloat16")]

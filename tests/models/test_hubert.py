@@ -45,7 +45,7 @@ def test_equals_transformers(kernel: int, modes: Sequence[str]) -> None:
 def gradients(
     call: layer_reference.Call, layer: keras.layers.Layer, values: Any, mask: Any
 ) -> list[np.ndarray]:
-    """Of the sum of a fixed function of the valid outputs, for each trainable variable."""
+    """Gradients of a fixed function of the valid outputs, one for each trainable variable."""
     with tf.GradientTape() as tape:
         output, output_mask = call(values, mask)
         weighted = tf.sin(output * 3.0)

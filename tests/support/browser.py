@@ -1,4 +1,4 @@
-"""Chromium, with a microphone that hears a file, before the page of a server."""
+"""Chromium, with a microphone that plays a file, before the page of a server."""
 
 from __future__ import annotations
 
