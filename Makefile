@@ -55,8 +55,8 @@ small-model: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 small-model: export MALLOC_TRIM_THRESHOLD_ = 8000000000
 small-model: export MALLOC_TOP_PAD_ = 500000000
 small-model: $(VENV)/test
-	$(RUN) -m convert.small_model build/small-model wav2vec2_tf/bundled/model tests/data/corpus tests/data/new_voice
-	$(RUN) -m convert verify wav2vec2_tf/bundled/model wav2vec2_tf/bundled/model --json build/parity.json --record wav2vec2_tf/bundled/pytorch_outputs.safetensors
+	$(RUN) -m convert.small_model build/small-model wav2vec2_tf/data/bundled/model tests/data/corpus tests/data/new_voice
+	$(RUN) -m convert verify wav2vec2_tf/data/bundled/model wav2vec2_tf/data/bundled/model --json build/parity.json --record wav2vec2_tf/data/bundled/pytorch_outputs.safetensors
 
 # Builds the page of `serve --ui` into the package; needs Node.js 20 or newer and npm.
 page:

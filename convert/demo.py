@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eval.__main__ import main as evaluate
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL, BUNDLED_REFERENCE
-from wav2vec2_tf.programs import run_program
+from wav2vec2_tf.cli.programs import run_program
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL, BUNDLED_REFERENCE
+from wav2vec2_tf.utils.errors import UserError
 
 from .__main__ import main as convert
 
@@ -76,7 +76,7 @@ def through_the_hub(saved: Path, audio_file: Path) -> None:
         import tensorflow_hub as hub
 
     from wav2vec2_tf import audio
-    from wav2vec2_tf.transcribe import Recognizer
+    from wav2vec2_tf.transcription.recognizer import Recognizer
 
     print(f'\n>>> model = tf.function(hub.KerasLayer("{saved}"), jit_compile=True)', flush=True)
     model = tf.function(hub.KerasLayer(str(saved)), jit_compile=True)

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.config import SAMPLE_RATE
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.progress import ProgressBar
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar
 
 from .options import add_export_options, export_options, print_differences
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wav2vec2_tf.export.form import Form, Sample
-    from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.models.processor import Processor
 
 QUANTIZATIONS = ("float32", "fp16", "int8", "int8-static")
 STATIC = "int8-static"
@@ -188,7 +188,7 @@ def _progress_alone() -> Iterator[None]:
 @contextmanager
 def _file_in_place(out: Path, module: ModuleType) -> Iterator[Path]:
     """A path of the same name in a folder beside; moved to `out` at the end, with its weights."""
-    from wav2vec2_tf.files import whole_file
+    from wav2vec2_tf.utils.files import whole_file
 
     out = out.expanduser().absolute()
     with ExitStack() as stack:
@@ -212,16 +212,16 @@ def calibration_samples(
     Raises:
         UserError: no utterance is long enough.
     """
-    from wav2vec2_tf.corpora import open_corpus
+    from wav2vec2_tf.data.corpora import open_corpus
     from wav2vec2_tf.export.form import inputs
-    from wav2vec2_tf.transcribe import batch_of, normalizes
+    from wav2vec2_tf.transcription.recognizer import batch_of
 
     usable = 0
     for utterance in open_corpus(corpus, transcribed=False):
         speech = utterance.load()[: form.length or LONGEST]
         if len(speech) < config.samples_of(config.fewest_frames):
             continue
-        padded, lengths = batch_of([speech], form.length or len(speech), normalizes(processor))
+        padded, lengths = batch_of([speech], form.length or len(speech), processor.normalizes)
         yield inputs(config, form, padded, lengths)
         usable += 1
         if usable == count:
@@ -236,14 +236,14 @@ def _calls(model: keras.Model, processor: Processor, form: Form) -> Sequence[dic
     import tensorflow as tf
 
     from wav2vec2_tf import audio
+    from wav2vec2_tf.data.bundled import BUNDLED_SPEECH
     from wav2vec2_tf.export.saved_model import ONLY_OUTPUT, outputs
-    from wav2vec2_tf.files import BUNDLED_SPEECH
-    from wav2vec2_tf.transcribe import batch_of, normalizes
+    from wav2vec2_tf.transcription.recognizer import batch_of
 
     config, random = model.config, np.random.default_rng(0)
     shortest = config.samples_of(config.fewest_frames)
     speech = audio.load(BUNDLED_SPEECH)
-    batches = [batch_of([speech], form.length or len(speech), normalizes(processor))]
+    batches = [batch_of([speech], form.length or len(speech), processor.normalizes)]
     if form.takes_lengths:
         counts = np.array([form.length or 12_000, (form.length or 12_000) // 2, shortest], np.int32)
         counts = np.maximum(counts, shortest)

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_tf.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
 
 from .options import add_source_options, source_options
 
@@ -46,7 +46,7 @@ def convert(
     **hub: Any,
 ) -> None:
     """See above; `hub` as `from_pretrained` takes it. Raises `UserError`; writes all or nothing."""
-    from wav2vec2_tf.files import whole_folder
+    from wav2vec2_tf.utils.files import whole_folder
 
     from .source import open_source
 

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_tf.config import PUBLISHED_LENGTH
-from wav2vec2_tf.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 
 HEAD_OPTIONS = {
     "none": "Model",

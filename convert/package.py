@@ -12,11 +12,11 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.config import Config
-    from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.models.config import Config
+    from wav2vec2_tf.models.processor import Processor
 
 SIGNATURES = {
     "serving_default": "speech → outputs; all of it counts",
@@ -139,7 +139,7 @@ def package(
     force: bool = False,
 ) -> Path:
     """Write the archive and its card; returns the card's path. Raises `UserError`."""
-    from wav2vec2_tf.files import whole_file
+    from wav2vec2_tf.utils.files import whole_file
 
     if not (model / "saved_model.pb").is_file():
         raise UserError(f"{model}: no SavedModel; make one with `convert saved-model`")
@@ -176,7 +176,7 @@ def package(
 
 
 def _read_report(path: Path, key: str, program: str) -> dict[str, Any]:
-    from wav2vec2_tf.files import read_json
+    from wav2vec2_tf.utils.files import read_json
 
     values = read_json(path)
     if key not in values:
@@ -227,14 +227,13 @@ def module_card(
     archive: str,
 ) -> str:
     """Markdown in the form of the cards on TensorFlow Hub."""
-    from wav2vec2_tf.audio import PREPROCESSOR_FILE
-    from wav2vec2_tf.config import SAMPLE_RATE
-    from wav2vec2_tf.export.saved_model import OF_UTTERANCES
-    from wav2vec2_tf.families import head_named
-    from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, read_config
-    from wav2vec2_tf.processor import Processor
-    from wav2vec2_tf.provenance import UNKNOWN, Provenance
-    from wav2vec2_tf.transcribe import load_saved_model
+    from wav2vec2_tf.audio import SAMPLE_RATE
+    from wav2vec2_tf.export.provenance import UNKNOWN, Provenance
+    from wav2vec2_tf.export.saved_model import OF_UTTERANCES, load_saved_model
+    from wav2vec2_tf.models.families import head_named
+    from wav2vec2_tf.models.feature_extractor import PREPROCESSOR_FILE
+    from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
+    from wav2vec2_tf.models.processor import Processor
 
     facts = model / SAVED_MODEL_FACTS
     config, origin = read_config(facts), Provenance.load(facts)
@@ -318,7 +317,11 @@ def module_card(
 
 def _layers(config: Config) -> str:
     """The sizes of the model, in words."""
-    from wav2vec2_tf.config import Wav2Vec2BertConfig, Wav2Vec2ConformerConfig, WaveformConfig
+    from wav2vec2_tf.models.config import (
+        Wav2Vec2BertConfig,
+        Wav2Vec2ConformerConfig,
+        WaveformConfig,
+    )
 
     conformer = isinstance(config, Wav2Vec2ConformerConfig | Wav2Vec2BertConfig)
     block = "Conformer" if conformer else "Transformer"
@@ -332,14 +335,13 @@ def _layers(config: Config) -> str:
 
 def _scale(config: Config, processor: Processor | None) -> str:
     """How the waveform is to be scaled, in words."""
-    from wav2vec2_tf.config import Wav2Vec2BertConfig
-    from wav2vec2_tf.transcribe import normalizes
+    from wav2vec2_tf.models.config import Wav2Vec2BertConfig
 
     if isinstance(config, Wav2Vec2BertConfig):
         return "full scale ±1 (its log-mel features are made inside)"
     if processor is None:
         return "scaled as the checkpoint asks for"
-    return "zero mean and unit variance" if normalizes(processor) else "full scale ±1"
+    return "zero mean and unit variance" if processor.normalizes else "full scale ±1"
 
 
 def _signature_row(name: str, function: Any) -> str:

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from wav2vec2_tf import families
-from wav2vec2_tf.config import (
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.data.bundled import BUNDLED_SPEECH
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.config import (
     PUBLISHED_LENGTH,
-    SAMPLE_RATE,
     Config,
     Wav2Vec2BertConfig,
     Wav2Vec2Config,
     Wav2Vec2ConformerConfig,
     WaveformConfig,
 )
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_SPEECH
-from wav2vec2_tf.progress import ProgressBar
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
     import torch
@@ -238,7 +238,7 @@ class Theirs:
 
     def outputs(self, utterance: Utterance, paths: Sequence[str] = ()) -> ReferenceOutputs:
         """See `Reference`."""
-        from wav2vec2_tf.log_mel import log_mel
+        from wav2vec2_tf.models.log_mel import log_mel
 
         speech = utterance.speech
         if self.model.config.model_type != "wav2vec2-bert":
@@ -310,7 +310,7 @@ class Exported:
     """A SavedModel."""
 
     def __init__(self, folder: Path, head: str) -> None:
-        from wav2vec2_tf.transcribe import load_saved_model
+        from wav2vec2_tf.export.saved_model import load_saved_model
 
         self.loaded, self.head = load_saved_model(folder), head
         signature = self.loaded.signatures["serving_default"]
@@ -420,7 +420,7 @@ def compare_models(
     Wav2Vec2-BERT's features are compared with those of transformers' extractor. Then it runs on
     these, and in the batch, where it makes its own, both run on its own.
     """
-    from wav2vec2_tf.log_mel import log_mel
+    from wav2vec2_tf.models.log_mel import log_mel
 
     exported = isinstance(ours, Exported)
     inner = [] if exported else inner_parts(config, head)

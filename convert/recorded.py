@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.errors import UserError, first_line
-from wav2vec2_tf.files import whole_file
+from wav2vec2_tf.utils.errors import UserError, first_line
+from wav2vec2_tf.utils.files import whole_file
 
 from .parity import LOGITS, QUANTIZED, QUANTIZER, Frames, Parts, ReferenceOutputs, Theirs, Utterance
 

@@ -7,16 +7,16 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.config import PUBLISHED_LENGTH
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.progress import ProgressBar
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar
 
 from .options import add_export_options, export_options, print_differences
 
 if TYPE_CHECKING:
     import keras
 
-    from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.models.processor import Processor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +42,8 @@ def convert(
 ) -> dict[str, float]:
     """Export, check and put in place; returns what `check.differences` does. Raises `UserError`."""
     from wav2vec2_tf.export import check, saved_model
-    from wav2vec2_tf.files import whole_folder
-    from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS
+    from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS
+    from wav2vec2_tf.utils.files import whole_folder
 
     from .source import head_to_export, open_source
 
@@ -76,10 +76,11 @@ def write_expected(
     import numpy as np
     import tensorflow as tf
 
-    from wav2vec2_tf.config import SAMPLE_RATE, Wav2Vec2BertConfig
+    from wav2vec2_tf.audio import SAMPLE_RATE
     from wav2vec2_tf.export.saved_model import outputs
-    from wav2vec2_tf.families import CTC
-    from wav2vec2_tf.transcribe import Recognizer, normalizes
+    from wav2vec2_tf.models.config import Wav2Vec2BertConfig
+    from wav2vec2_tf.models.families import CTC
+    from wav2vec2_tf.transcription.recognizer import Recognizer
 
     config, random = model.config, np.random.default_rng(0)
     samples = length or 3 * SAMPLE_RATE
@@ -100,7 +101,7 @@ def write_expected(
         arrays["frames"] = np.array([frames, (frames + 1) // 2], np.int32)
         expect("features", arrays["input_features"], arrays["frames"])
     if model.head == CTC and processor.tokenizer is not None:
-        recognizer = Recognizer(config, processor.tokenizer, normalizes(processor), model)
+        recognizer = Recognizer(config, processor.tokenizer, processor.normalizes, model)
         cut = [row[:count] for row, count in zip(raw, lengths, strict=True)]
         texts = [transcript.text for transcript in recognizer.transcribe(cut, length=samples)]
         arrays["raw"], arrays["text"] = raw, np.char.encode(texts, "utf-8")

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.auto import MODELS
 from wav2vec2_tf.checkpoint import loader
+from wav2vec2_tf.checkpoint.hub import resolve
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.readers import Checkpoint
 from wav2vec2_tf.checkpoint.weight_names import HEAD_KEYS
 from wav2vec2_tf.checkpoint.writer import write_safetensors
-from wav2vec2_tf.config import Config
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.families import (
+from wav2vec2_tf.export.provenance import Provenance
+from wav2vec2_tf.models.auto import MODELS
+from wav2vec2_tf.models.config import Config
+from wav2vec2_tf.models.families import (
     BASE,
     CTC,
     FRAME,
@@ -29,11 +30,15 @@ from wav2vec2_tf.families import (
     family_of,
     head_named,
 )
-from wav2vec2_tf.pretrained import WEIGHTS_FILE, Pretrained, log_report, open_model, write_config
-from wav2vec2_tf.processor import Processor
-from wav2vec2_tf.provenance import Provenance
-from wav2vec2_tf.sources import resolve
-from wav2vec2_tf.transcribe import check_extractor, fitting_tokenizer
+from wav2vec2_tf.models.pretrained import (
+    WEIGHTS_FILE,
+    Pretrained,
+    log_report,
+    open_model,
+    write_config,
+)
+from wav2vec2_tf.models.processor import Processor
+from wav2vec2_tf.utils.errors import UserError
 
 from .options import HEAD_OPTIONS
 
@@ -157,12 +162,12 @@ def open_source(
     processor = Processor.from_pretrained(
         source, target_lang=target_lang, dictionary=dictionary, **hub
     )
-    check_extractor(path, config, processor)
+    processor.check_extractor(path, config)
     if kind.head == CTC and processor.tokenizer is None:
         missing = "vocab.json" if path.is_dir() else "dict.ltr.txt beside it"
         print(f"{source} has no {missing}: there will be no text output", file=sys.stderr)
     elif kind.head == CTC:
-        fitting_tokenizer(path, config, processor)
+        processor.fitting_tokenizer(path, config)
     if left_out := {key.partition(".")[0] for key in plan.ignored} & set(HEAD_KEYS):
         listed = ", ".join(sorted(left_out))
         print(f"{source}: left out, of no use to this head: {listed}", file=sys.stderr)

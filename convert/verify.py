@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL, BUNDLED_REFERENCE
-from wav2vec2_tf.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL, BUNDLED_REFERENCE
+from wav2vec2_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
     from .parity import Comparison, Reference, Theirs
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from wav2vec2_tf.files import whole_file
+    from wav2vec2_tf.utils.files import whole_file
 
     path = args.json or Path(args.out) / PARITY_FILE
     for option in ("record", "reference"):
@@ -171,11 +171,11 @@ def verify(
     import tensorflow as tf
 
     import wav2vec2_tf
-    from wav2vec2_tf.auto import MODELS
-    from wav2vec2_tf.families import family_of, head_named
-    from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, open_model, read_config
-    from wav2vec2_tf.provenance import hashes
-    from wav2vec2_tf.sources import resolve
+    from wav2vec2_tf.checkpoint.hub import resolve
+    from wav2vec2_tf.export.provenance import hashes
+    from wav2vec2_tf.models.auto import MODELS
+    from wav2vec2_tf.models.families import family_of, head_named
+    from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, open_model, read_config
 
     from . import parity
     from .source import head_of
@@ -320,8 +320,8 @@ def _check_same(file: str, found: Facts, wanted: Facts, source: str, out: str) -
 
 def _language(folder: Path) -> str | None:
     """Of the vocabularies in a model's folder, the one that counts (MMS)."""
-    from wav2vec2_tf.files import read_json
-    from wav2vec2_tf.tokenizer import CONFIG_FILE
+    from wav2vec2_tf.text.tokenizer import CONFIG_FILE
+    from wav2vec2_tf.utils.files import read_json
 
     path = folder / CONFIG_FILE
     return read_json(path).get("target_lang") if path.is_file() else None

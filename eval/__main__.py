@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from wav2vec2_tf.programs import add_programs, run_program
+from wav2vec2_tf.cli.programs import add_programs, run_program
 
 PROGRAMS = {
     "wer": ("wer", "word error rate by padding mode"),

@@ -13,8 +13,8 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from wav2vec2_tf.config import SAMPLE_RATE
-from wav2vec2_tf.files import whole_file, whole_folder
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.utils.files import whole_file, whole_folder
 
 from . import workloads
 

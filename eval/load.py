@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.programs import positive
-from wav2vec2_tf.progress import ProgressBar
+from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar
 
 from .speed import BUSY, PACKAGES, check_plot, machine, write_plot
 from .versions import versions_of
@@ -102,9 +102,9 @@ class Level:
 
 def recordings(data: str, model: str) -> list[Recording]:
     """Of all audio in a folder, with the text that the model gives of each alone."""
-    from wav2vec2_tf import long_form
-    from wav2vec2_tf.audio_files import named_by
-    from wav2vec2_tf.transcribe import Recognizer
+    from wav2vec2_tf.audio.discover import named_by
+    from wav2vec2_tf.transcription import long_form
+    from wav2vec2_tf.transcription.recognizer import Recognizer
 
     from .serving import Form
 
@@ -295,7 +295,7 @@ def _counts(text: str) -> tuple[int, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `eval load`."""
-    from wav2vec2_tf.files import write_whole
+    from wav2vec2_tf.utils.files import write_whole
 
     from .serving import serving
 

@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.hub_options import add_hub_options, hub_options
-from wav2vec2_tf.progress import ProgressBar
+from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from wav2vec2_tf.corpora import Corpus
-    from wav2vec2_tf.long_form import Windows
-    from wav2vec2_tf.transcribe import Recognizer
+    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.transcription.long_form import Windows
+    from wav2vec2_tf.transcription.recognizer import Recognizer
 
 ONE_PASS = "one pass"
 
@@ -56,7 +56,7 @@ def joined(corpus: Corpus, seconds: float) -> Iterator[Joined]:
     """The corpus in recordings of up to so many seconds, in its order; longer utterances alone."""
     import numpy as np
 
-    from wav2vec2_tf.config import SAMPLE_RATE
+    from wav2vec2_tf.audio import SAMPLE_RATE
 
     speech: list[np.ndarray] = []
     texts: list[str] = []
@@ -77,7 +77,7 @@ def measure(
     """The first result is of one pass, then one for each way to cut."""
     import jiwer
 
-    from wav2vec2_tf import long_form
+    from wav2vec2_tf.transcription import long_form
 
     from .measure import letter_case, normalise
 
@@ -137,12 +137,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `eval long-form`."""
-    from wav2vec2_tf.config import SAMPLE_RATE
-    from wav2vec2_tf.corpora import open_corpus
-    from wav2vec2_tf.files import write_whole
-    from wav2vec2_tf.lengths import bucket
-    from wav2vec2_tf.long_form import Windows
-    from wav2vec2_tf.transcribe import Recognizer
+    from wav2vec2_tf.audio import SAMPLE_RATE
+    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.models.lengths import bucket
+    from wav2vec2_tf.transcription.long_form import Windows
+    from wav2vec2_tf.transcription.recognizer import Recognizer
+    from wav2vec2_tf.utils.files import write_whole
 
     try:
         pairs = [pair.split(":") for pair in args.windows.split(",")]

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wav2vec2_tf.config import SAMPLE_RATE
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.progress import ProgressBar, write
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar, write
 
 from .versions import versions_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from wav2vec2_tf.corpora import Corpus
+    from wav2vec2_tf.data.corpora import Corpus
 
     from .journal import Journal
 
@@ -33,7 +33,7 @@ PACKAGES = ("wav2vec2-tf", "tensorflow", "keras", "numpy", "jiwer", "soundfile",
 
 
 class Recognizer(Protocol):
-    """What a measurement needs of `wav2vec2_tf.transcribe.Recognizer`."""
+    """What a measurement needs of `wav2vec2_tf.transcription.recognizer.Recognizer`."""
 
     @property
     def fixed_length(self) -> int | None: ...

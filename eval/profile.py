@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_tf.config import PUBLISHED_LENGTH, SAMPLE_RATE
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.programs import positive
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH
+from wav2vec2_tf.utils.errors import UserError
 
 REPETITIONS = 5
 SHOWN = 16
@@ -136,7 +137,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from wav2vec2_tf.files import write_whole
+    from wav2vec2_tf.utils.files import write_whole
 
     if not (args.model / "saved_model.pb").is_file():
         raise UserError(f"--model {args.model}: is no SavedModel; `convert saved-model` makes one")
@@ -154,9 +155,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _operations(model: Path, batch: int, length: int) -> int | None:
     """Of one call, if the SavedModel is one of ours."""
-    from wav2vec2_tf.families import CTC, head_named
-    from wav2vec2_tf.info import flops
-    from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, read_config
+    from wav2vec2_tf.models.families import CTC, head_named
+    from wav2vec2_tf.models.flops import flops
+    from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
 
     facts = model / SAVED_MODEL_FACTS
     if not facts.exists():

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from wav2vec2_tf.cluster import pool
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.transcription.batch import pool
+from wav2vec2_tf.utils.errors import UserError
 
 from .measure import Engine, Heard, Task, hear
 
@@ -25,7 +25,7 @@ class Worker:
     """Has the model, in a process of its own."""
 
     def __init__(self, args: argparse.Namespace, threads: int) -> None:
-        from wav2vec2_tf.cluster.worker import use_threads
+        from wav2vec2_tf.transcription.batch.worker import use_threads
 
         from .wer import recognizer_of
 

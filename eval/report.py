@@ -10,7 +10,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.config import SAMPLE_RATE
+from wav2vec2_tf.audio import SAMPLE_RATE
 
 from .measure import Counts
 from .wer import band_figures, figures

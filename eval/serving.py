@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 HOST = "127.0.0.1"
 TRANSCRIPTIONS = "/v1/audio/transcriptions"

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.programs import positive
-from wav2vec2_tf.progress import ProgressBar
+from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar
 
 from .clients import (
     BOMB_SECONDS,
@@ -260,7 +260,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `eval soak`."""
-    from wav2vec2_tf.files import write_whole
+    from wav2vec2_tf.utils.files import write_whole
 
     sent = [each for each in recordings(args.data, args.model) if each.seconds <= MOST_SECONDS]
     with serving(["--model", f"model={args.model}", *LIMITS], key=KEY) as (server,):

@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.errors import UserError, did_you_mean
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.programs import positive
+from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.utils.errors import UserError, did_you_mean
 
 from .contestants import FLOAT32, INT8, REFERENCE, SYSTEMS
 from .versions import versions_of
@@ -30,7 +30,7 @@ from .workloads import CORPUS, QUICK_WORKS, WORKS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wav2vec2_tf.config import Config
+    from wav2vec2_tf.models.config import Config
 
     from .contestants import System
     from .timing import Result, Row
@@ -120,7 +120,7 @@ def _measure(
     threads: int,
     repetitions: int,
 ) -> Iterator[tuple[Result, Config]]:
-    from wav2vec2_tf.pretrained import read_config
+    from wav2vec2_tf.models.pretrained import read_config
 
     from .timing import Stopwatch
 
@@ -221,7 +221,7 @@ def _pinned(threads: int | None) -> Iterator[int]:
 
 
 def _write(path: Path | None, text: str) -> None:
-    from wav2vec2_tf.files import write_whole
+    from wav2vec2_tf.utils.files import write_whole
 
     if path:
         write_whole(path, text)
@@ -234,7 +234,7 @@ def check_plot(path: Path | None) -> None:
 
 
 def write_plot(path: Path, figure: Any) -> None:
-    from wav2vec2_tf.files import whole_file
+    from wav2vec2_tf.utils.files import whole_file
 
     with whole_file(path) as beside:
         figure.savefig(beside, format=path.suffix[1:], dpi=120)
@@ -379,7 +379,7 @@ def _median(row: Row) -> float:
 
 def flop_ratio(result: Result, config: Config) -> float:
     """Operations of a corpus padded to the published length, over those of its utterances."""
-    from wav2vec2_tf.info import flops
+    from wav2vec2_tf.models.flops import flops
 
     each = sum(flops(config, result.work.length, ctc=True).values())
     assert result.flops is not None

@@ -19,8 +19,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_tf.config import SAMPLE_RATE, Config
-from wav2vec2_tf.progress import ProgressBar
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.models.config import Config
+from wav2vec2_tf.utils.progress import ProgressBar
 
 from . import artefacts, workloads
 from .contestants import FLOAT32, LIMITS, REFERENCE, SYSTEMS, System
@@ -177,7 +178,7 @@ class Stopwatch:
 
     def _inputs(self, work: Work) -> tuple[tuple[Any, ...], float, int]:
         """Arguments of a call, seconds of audio, and operations."""
-        from wav2vec2_tf.info import flops
+        from wav2vec2_tf.models.flops import flops
 
         if work.kind == CORPUS:
             utterances = workloads.corpus(work.batch, work.length)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.progress import ProgressBar
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar
 
 from .measure import batches, letter_case, listen, normalise, say
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from wav2vec2_tf.beam_search import BeamSearch
-    from wav2vec2_tf.corpora import Corpus
-    from wav2vec2_tf.transcribe import Recognizer
+    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.text.beam_search import BeamSearch
+    from wav2vec2_tf.transcription.recognizer import Recognizer
 
 
 class Emission(NamedTuple):
@@ -76,7 +76,7 @@ def emissions(
     Raises:
         UserError: none can be used.
     """
-    from wav2vec2_tf import ctc
+    from wav2vec2_tf.text import ctc
 
     letters = letter_case(recognizer.characters)
     texts = {key: normalise(text, letters) for key, text in islice(corpus.texts.items(), limit)}

@@ -17,15 +17,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf import decoding
-from wav2vec2_tf.cluster import pool
-from wav2vec2_tf.config import PUBLISHED_LENGTH
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.hub_options import add_hub_options, hub_options
-from wav2vec2_tf.programs import positive
+from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH
+from wav2vec2_tf.text import decoding
+from wav2vec2_tf.transcription.batch import pool
+from wav2vec2_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.corpora import Corpus
+    from wav2vec2_tf.data.corpora import Corpus
 
     from .journal import Journal
     from .measure import Counts, Engine, Evaluation, Recognizer
@@ -127,7 +127,7 @@ def _aligned(header: list[str], rows: list[list[str]]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from wav2vec2_tf.files import write_whole
+    from wav2vec2_tf.utils.files import write_whole
 
     try:
         write_whole(path, text)
@@ -212,7 +212,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"evaluation needs {error.name}: pip install 'wav2vec2-tf[eval]'"
         ) from error
-    from wav2vec2_tf.corpora import open_corpus
+    from wav2vec2_tf.data.corpora import open_corpus
 
     from .measure import evaluate, say
 
@@ -220,7 +220,7 @@ def run(args: argparse.Namespace) -> int:
         os.environ["HF_HUB_OFFLINE"] = "1"  # the only way to tell `datasets`
     corpus = open_corpus(args.data, split=args.split, cache_dir=args.cache_dir)
 
-    from wav2vec2_tf.lengths import bucket
+    from wav2vec2_tf.models.lengths import bucket
 
     recognizer = recognizer_of(args)
     modes, length = _fit_model(args, modes, recognizer)
@@ -282,7 +282,7 @@ def run(args: argparse.Namespace) -> int:
 
 def recognizer_of(args: argparse.Namespace) -> Any:
     """The model of these arguments, and how it decodes."""
-    from wav2vec2_tf.transcribe import Recognizer
+    from wav2vec2_tf.transcription.recognizer import Recognizer
 
     recognizer = Recognizer.load(
         args.model,
@@ -314,7 +314,7 @@ def _tune(
     recognizer: Any,
     corpus: Corpus,
 ) -> int:
-    from wav2vec2_tf.lengths import bucket
+    from wav2vec2_tf.models.lengths import bucket
 
     from . import tune
 
@@ -347,7 +347,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _open_journal(args: argparse.Namespace, options: dict[str, Any], corpus: Corpus) -> Journal:
-    from wav2vec2_tf.corpora import files_identity
+    from wav2vec2_tf.data.corpora import files_identity
 
     from .journal import Journal
     from .measure import say

@@ -19,9 +19,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL, write_whole
-from wav2vec2_tf.programs import positive
+from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import write_whole
 
 STARTING = 2  # shards of each worker, which load the model and trace it
 
@@ -154,7 +155,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `eval workers`: 0; raises UserError."""
-    from wav2vec2_tf.cluster.inputs import inputs_named
+    from wav2vec2_tf.transcription.batch.inputs import inputs_named
 
     try:
         settings = [

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wav2vec2_tf.config import PUBLISHED_LENGTH, SAMPLE_RATE
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +91,7 @@ def speech(batch: int, length: int, seed: int = 0) -> np.ndarray:
     import numpy as np
     import soundfile
 
-    from wav2vec2_tf.files import BUNDLED_SPEECH
+    from wav2vec2_tf.data.bundled import BUNDLED_SPEECH
 
     random = np.random.default_rng(seed)
     samples, _ = soundfile.read(BUNDLED_SPEECH, dtype="float32")
@@ -136,7 +137,7 @@ def alone(utterances: Sequence[np.ndarray], run: Recognise) -> list[np.ndarray]:
 
 def bucketed(utterances: Sequence[np.ndarray], run: Recognise) -> list[np.ndarray]:
     """In batches padded to `lengths.BUCKETS`, with lengths: few shapes to compile for."""
-    from wav2vec2_tf.lengths import bucket
+    from wav2vec2_tf.models.lengths import bucket
 
     return _in_batches(utterances, run, bucket)
 

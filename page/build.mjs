@@ -5,7 +5,7 @@ import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
 
-const OUT = "../wav2vec2_tf/service/page";
+const OUT = "../wav2vec2_tf/serving/page";
 
 await rm(OUT, { recursive: true, force: true });
 await mkdir(OUT, { recursive: true });

@@ -66,7 +66,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def no_progress_lines() -> Iterator[None]:
     """Whether a program runs long enough for a line of progress depends on the machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wav2vec2_tf.progress.QUIET_SECONDS", math.inf)
+        patch.setattr("wav2vec2_tf.utils.progress.QUIET_SECONDS", math.inf)
         yield
 
 
@@ -150,6 +150,6 @@ def ours(tf_models: dict[str, object], style: str) -> object:
 def bundled_recognizer() -> object:
     """The bundled model as a `Recognizer`. Shared: tests leave it as it is."""
     from wav2vec2_tf import Recognizer
-    from wav2vec2_tf.files import BUNDLED_MODEL
+    from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 
     return Recognizer.load(BUNDLED_MODEL)

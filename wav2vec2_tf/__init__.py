@@ -11,7 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.auto import (
+    from wav2vec2_tf.export.keras_layer import SavedModelLayer
+    from wav2vec2_tf.models.auto import (
         AutoModel,
         AutoModelForAudioClassification,
         AutoModelForAudioFrameClassification,
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
         AutoModelForPreTraining,
         AutoProcessor,
     )
-    from wav2vec2_tf.config import (
+    from wav2vec2_tf.models.base import Wav2Vec2ForCTC, Wav2Vec2Model
+    from wav2vec2_tf.models.config import (
         Data2VecAudioConfig,
         HubertConfig,
         UniSpeechConfig,
@@ -30,49 +32,47 @@ if TYPE_CHECKING:
         Wav2Vec2ConformerConfig,
         WavLMConfig,
     )
-    from wav2vec2_tf.ctc_loss import CTCLoss
-    from wav2vec2_tf.errors import UserError
-    from wav2vec2_tf.heads import (
+    from wav2vec2_tf.models.heads import (
         Wav2Vec2ForAudioFrameClassification,
         Wav2Vec2ForPreTraining,
         Wav2Vec2ForSequenceClassification,
         Wav2Vec2ForXVector,
     )
-    from wav2vec2_tf.models import Wav2Vec2ForCTC, Wav2Vec2Model
-    from wav2vec2_tf.processor import Processor
-    from wav2vec2_tf.saved_model_layer import SavedModelLayer
-    from wav2vec2_tf.tokenizer import CTCTokenizer
-    from wav2vec2_tf.transcribe import Recognizer
+    from wav2vec2_tf.models.processor import Processor
+    from wav2vec2_tf.text.tokenizer import CTCTokenizer
+    from wav2vec2_tf.training.ctc_loss import CTCLoss
+    from wav2vec2_tf.transcription.recognizer import Recognizer
+    from wav2vec2_tf.utils.errors import UserError
 
 __version__ = "0.1.0"
 _MODULES = {
-    "AutoModel": "auto",
-    "AutoModelForAudioClassification": "auto",
-    "AutoModelForAudioFrameClassification": "auto",
-    "AutoModelForAudioXVector": "auto",
-    "AutoModelForCTC": "auto",
-    "AutoModelForPreTraining": "auto",
-    "AutoProcessor": "auto",
-    "CTCLoss": "ctc_loss",
-    "CTCTokenizer": "tokenizer",
-    "Data2VecAudioConfig": "config",
-    "HubertConfig": "config",
-    "Processor": "processor",
-    "Recognizer": "transcribe",
-    "SavedModelLayer": "saved_model_layer",
-    "UniSpeechConfig": "config",
-    "UniSpeechSatConfig": "config",
-    "UserError": "errors",
-    "WavLMConfig": "config",
-    "Wav2Vec2BertConfig": "config",
-    "Wav2Vec2Config": "config",
-    "Wav2Vec2ConformerConfig": "config",
-    "Wav2Vec2ForAudioFrameClassification": "heads",
-    "Wav2Vec2ForCTC": "models",
-    "Wav2Vec2ForPreTraining": "heads",
-    "Wav2Vec2ForSequenceClassification": "heads",
-    "Wav2Vec2ForXVector": "heads",
-    "Wav2Vec2Model": "models",
+    "AutoModel": "models.auto",
+    "AutoModelForAudioClassification": "models.auto",
+    "AutoModelForAudioFrameClassification": "models.auto",
+    "AutoModelForAudioXVector": "models.auto",
+    "AutoModelForCTC": "models.auto",
+    "AutoModelForPreTraining": "models.auto",
+    "AutoProcessor": "models.auto",
+    "CTCLoss": "training.ctc_loss",
+    "CTCTokenizer": "text.tokenizer",
+    "Data2VecAudioConfig": "models.config",
+    "HubertConfig": "models.config",
+    "Processor": "models.processor",
+    "Recognizer": "transcription.recognizer",
+    "SavedModelLayer": "export.keras_layer",
+    "UniSpeechConfig": "models.config",
+    "UniSpeechSatConfig": "models.config",
+    "UserError": "utils.errors",
+    "WavLMConfig": "models.config",
+    "Wav2Vec2BertConfig": "models.config",
+    "Wav2Vec2Config": "models.config",
+    "Wav2Vec2ConformerConfig": "models.config",
+    "Wav2Vec2ForAudioFrameClassification": "models.heads",
+    "Wav2Vec2ForCTC": "models.base",
+    "Wav2Vec2ForPreTraining": "models.heads",
+    "Wav2Vec2ForSequenceClassification": "models.heads",
+    "Wav2Vec2ForXVector": "models.heads",
+    "Wav2Vec2Model": "models.base",
 }
 __all__ = [
     "AutoModel",

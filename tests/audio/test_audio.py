@@ -27,7 +27,7 @@ from transformers import (
 from tests.support.ffmpeg import au, fake_ffmpeg, without_ffmpeg
 from tests.support.paths import AUDIO
 from wav2vec2_tf import audio
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 
 def tone(seconds: float, rate: int, hertz: float = 1000.0) -> np.ndarray:
@@ -128,7 +128,7 @@ def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(0).uniform(-1, 1, (30011, 2))
     contents = encoded(noise, 44100, format="FLAC")
     whole = audio.load(contents)
-    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 998)
+    monkeypatch.setattr(audio.read, "BLOCK_SAMPLES", 998)
     np.testing.assert_array_equal(audio.load(contents), whole)
 
 
@@ -249,7 +249,7 @@ def test_a_file_object_of_text_is_refused() -> None:
 
 
 def test_a_file_that_is_a_stream_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio, "MAXIMUM_BYTES", 2**21)
+    monkeypatch.setattr(audio.read, "MAXIMUM_BYTES", 2**21)
     with open("/dev/zero", "rb") as endless:
         assert re.search(r"/dev/zero: more than \d+ bytes; cut it", refused(endless))
 
@@ -303,7 +303,7 @@ def test_a_header_that_claims_much_takes_little_memory() -> None:
 
 
 def test_a_recording_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio, "MAXIMUM_HOURS", 1 / 3600)
+    monkeypatch.setattr(audio.read, "MAXIMUM_HOURS", 1 / 3600)
     assert audio.load(encoded(np.zeros(8000), 8000, format="FLAC")).shape == (16000,)
     assert "longer than" in refused(encoded(np.zeros(8001), 8000, format="FLAC"))
 
@@ -729,11 +729,11 @@ def test_blocks_are_what_load_gives(rate: int) -> None:
 
 def test_blocks_may_be_more_than_load_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     content = encoded(np.zeros(16000 * 3700, np.int16), 16000, format="FLAC")
-    monkeypatch.setattr(audio, "MAXIMUM_HOURS", 1)
+    monkeypatch.setattr(audio.read, "MAXIMUM_HOURS", 1)
     with pytest.raises(UserError, match="longer than 1 hours"):
         audio.load(content)
     assert sum(map(len, audio.blocks(content))) == 16000 * 3700
-    monkeypatch.setattr(audio, "STREAMED_HOURS", 1)
+    monkeypatch.setattr(audio.read, "STREAMED_HOURS", 1)
     with pytest.raises(UserError, match="longer than 1 hours"):
         list(audio.blocks(content))
 

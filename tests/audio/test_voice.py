@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.paths import CORPUS
-from wav2vec2_tf import audio, long_form
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.transcribe import Recognizer
-from wav2vec2_tf.voice import spans_of, speech_spans
+from wav2vec2_tf import audio
+from wav2vec2_tf.audio.vad import spans_of, speech_spans
+from wav2vec2_tf.transcription import long_form
+from wav2vec2_tf.transcription.recognizer import Recognizer
+from wav2vec2_tf.utils.errors import UserError
 
 UTTERANCE = CORPUS / "1003" / "1" / "1003-1-0012.flac"
 CHUNK = 512

@@ -20,7 +20,7 @@ from tests.support.paths import FAIRSEQ
 from tests.support.torch_files import CONTAINERS, assert_equal, fails, save
 from wav2vec2_tf.checkpoint import open_checkpoint
 from wav2vec2_tf.checkpoint.fairseq import Settings, vocabulary
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 GENUINE = ("pretrained_group_norm", "finetuned_ctc_group_norm", "finetuned_ctc_layer_norm_cfg")
 OMEGACONF = {

@@ -24,8 +24,8 @@ from wav2vec2_tf import (
     AutoProcessor,
     Recognizer,
     UserError,
-    info,
 )
+from wav2vec2_tf.models import flops as info
 
 PRE_TRAINED = ("pretrained_group_norm",)
 FINE_TUNED = ("finetuned_ctc_group_norm", "finetuned_ctc_layer_norm_cfg")

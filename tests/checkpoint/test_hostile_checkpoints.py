@@ -45,7 +45,7 @@ from tests.support.torch_files import (
 )
 from wav2vec2_tf.checkpoint import LazyTensor, open_checkpoint
 from wav2vec2_tf.checkpoint.torch_pickle import MAX_OPERATIONS, MAX_PICKLE_BYTES
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 # hostile pickles
 

@@ -19,8 +19,9 @@ import transformers
 from safetensors.numpy import load_file, save_file
 
 from tests.support import layer_reference, reference
-from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, Wav2Vec2Config, auto, families
+from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, Wav2Vec2Config
 from wav2vec2_tf.checkpoint import loader, weight_names
+from wav2vec2_tf.models import auto, families
 
 MASK = "wav2vec2.masked_spec_embed"
 POSITIONS = "wav2vec2.encoder.pos_conv_embed.conv."

@@ -39,7 +39,7 @@ from tests.support.torch_files import (
     write_stream,
 )
 from wav2vec2_tf.checkpoint import open_checkpoint
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)

@@ -22,8 +22,8 @@ from huggingface_hub import constants
 from huggingface_hub.utils import disable_progress_bars
 
 from tests.support.paths import ROOT
-from wav2vec2_tf import sources
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.checkpoint import hub as sources
+from wav2vec2_tf.utils.errors import UserError
 
 MAIN, OLD = "a" * 40, "b" * 40  # commits
 TOKEN = "hf_secret"
@@ -446,7 +446,7 @@ def test_environment_and_laziness_in_a_fresh_process(hub: Hub, tmp_path: Path) -
     """HF_ENDPOINT, HF_HOME and HF_HUB_OFFLINE are honoured; the hub's library is imported late."""
     hub.models["o/n"] = {MAIN: BOTH}
     program = (
-        "import sys; from wav2vec2_tf.sources import resolve\n"
+        "import sys; from wav2vec2_tf.checkpoint.hub import resolve\n"
         "resolve('.')\n"
         "assert 'huggingface_hub' not in sys.modules\n"
         "print(resolve('o/n'))"

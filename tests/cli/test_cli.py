@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from tests.support.paths import CORPUS
-from wav2vec2_tf.cli import main
-from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.cli.main import main
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 
 UTTERANCE = CORPUS / "1003" / "1" / "1003-1-0012.flac"
 
@@ -163,7 +163,7 @@ def test_tensorflow_is_imported_without_what_only_plots_and_data_frames_need() -
     """They are a third of the time of the import; who needs them later gets them."""
     program = """
 import sys
-from wav2vec2_tf.quick_import import NOT_NEEDED, import_tensorflow
+from wav2vec2_tf.utils.quick_import import NOT_NEEDED, import_tensorflow
 import_tensorflow()
 assert "keras" in sys.modules and not sys.modules.keys() & set(NOT_NEEDED)
 import matplotlib.pyplot, pandas, sklearn

@@ -15,8 +15,8 @@ LEVEL, NATIVE_LOG = "TF_CPP_MIN_LOG_LEVEL", "WAV2VEC2_TF_NATIVE_LOG"
 UTTERANCE = CORPUS / "1003" / "1" / "1003-1-0012.flac"
 PROGRAM = """
 import argparse, os, sys
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.programs import run_program
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.cli.programs import run_program
 
 def run(args):
     os.write(2, b"native\\n")

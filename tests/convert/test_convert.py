@@ -28,10 +28,10 @@ from tests.support import reference
 from tests.support.hub_pages import FINE_TUNED_PAGE, run_with_hub
 from tests.support.paths import ROOT
 from wav2vec2_tf import AutoModelForCTC, Processor
-from wav2vec2_tf.audio import FeatureExtractor, LogMelFeatureExtractor
-from wav2vec2_tf.auto import MODELS
-from wav2vec2_tf.provenance import Provenance
-from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS
+from wav2vec2_tf.export.provenance import Provenance
+from wav2vec2_tf.models.auto import MODELS
+from wav2vec2_tf.models.feature_extractor import FeatureExtractor, LogMelFeatureExtractor
+from wav2vec2_tf.transcription.recognizer import SAVED_MODEL_FACTS
 
 CARD = "---\nlanguage: en\nlicense: cc-by-nc-4.0\ntags:\n- speech\n---\n# A model\nlicense: mit\n"
 

@@ -23,11 +23,12 @@ from convert.verify import PROVEN, UNPROVEN
 from tests.support import reference
 from tests.support.paths import FAIRSEQ, ROOT
 from tests.support.without_pytorch import hide_pytorch
-from wav2vec2_tf import AutoModelForCTC, families
-from wav2vec2_tf.config import Wav2Vec2Config
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf import AutoModelForCTC
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL, BUNDLED_REFERENCE, BUNDLED_SPEECH
 from wav2vec2_tf.export import saved_model
-from wav2vec2_tf.files import BUNDLED_MODEL, BUNDLED_REFERENCE, BUNDLED_SPEECH
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.config import Wav2Vec2Config
+from wav2vec2_tf.utils.errors import UserError
 
 TOLERANCE = 2e-5  # a tenth of the program's: float32 gives a few 1e-6 at this size
 CASES = [

@@ -23,8 +23,8 @@ import soundfile
 from tests.support.corpus import SPOKEN, tone, write_corpus, write_parquet, write_tar
 from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
 from tests.support.paths import ROOT
-from wav2vec2_tf.corpora import Corpus, Utterance, open_corpus
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.data.corpora import Corpus, Utterance, open_corpus
+from wav2vec2_tf.utils.errors import UserError
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_archive_with_an_oversized_member(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_tar(tmp_path / "corpus.tar.gz", folder)
-    monkeypatch.setattr("wav2vec2_tf.corpora.MAX_MEMBER_BYTES", 100)
+    monkeypatch.setattr("wav2vec2_tf.data.corpora.MAX_MEMBER_BYTES", 100)
     assert "too large" in refusal(path)
 
 

@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 
 from tests.support.corpus import SPOKEN, tone, write_corpus, write_parquet, write_tar
 from tests.support.paths import ROOT
-from wav2vec2_tf.cli import main
-from wav2vec2_tf.corpora import Corpus, Utterance, open_corpus
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.shard_files import MANIFEST_FILE, Manifest
-from wav2vec2_tf.training.shards import check, make, quantize
+from wav2vec2_tf.cli.main import main
+from wav2vec2_tf.data.corpora import Corpus, Utterance, open_corpus
+from wav2vec2_tf.data.make_shards import check, make, quantize
+from wav2vec2_tf.data.shards import MANIFEST_FILE, Manifest
+from wav2vec2_tf.utils.errors import UserError
 
 PATIENCE = 900  # seconds; a loaded machine is slow to start Python
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wav2vec2_tf.tfrecord import (
+from wav2vec2_tf.data.tfrecord import (
     DamagedRecord,
     crc32c,
     decode_example,

@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 from packaging.requirements import Requirement
 
 from tests.support.paths import ROOT
-from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 
 CORPUS = ROOT / "tests" / "data" / "corpus"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from wav2vec2_tf.cli import main
+from wav2vec2_tf.cli.main import main
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {

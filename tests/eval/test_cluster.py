@@ -12,7 +12,7 @@ import pytest
 
 from eval.__main__ import main
 from tests.support.paths import CORPUS
-from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 
 COMMAND = ["wer", "--model", str(BUNDLED_MODEL), "--data", str(CORPUS)]
 

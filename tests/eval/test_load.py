@@ -16,7 +16,7 @@ from eval.__main__ import main
 from eval.clients import ANOTHER, KINDS, RIGHT
 from eval.serving import Form, serving
 from tests.support.paths import CORPUS
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 SPEAKER = CORPUS / "1003" / "1"
 

@@ -27,9 +27,9 @@ from eval.timing import Entrant, Result, Row, Stopwatch
 from eval.worker import Call, Worker, WorkerError
 from eval.workloads import BATCH, QUICK_WORKS, WORKS, Work
 from tests.support.paths import ROOT
-from wav2vec2_tf.config import Wav2Vec2Config
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.lengths import bucket
+from wav2vec2_tf.models.config import Wav2Vec2Config
+from wav2vec2_tf.models.lengths import bucket
+from wav2vec2_tf.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +240,7 @@ def test_ways_through_a_corpus() -> None:
 
 
 def test_flop_ratio_by_hand() -> None:
-    from wav2vec2_tf.info import flops
+    from wav2vec2_tf.models.flops import flops
 
     config = Wav2Vec2Config()
     one, other = (sum(flops(config, n, ctc=True).values()) for n in (80_000, 246_000))
@@ -311,8 +311,8 @@ def test_a_system_that_fails_gets_a_row_that_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others are timed all the same."""
-    from wav2vec2_tf.files import BUNDLED_MODEL
-    from wav2vec2_tf.pretrained import read_config
+    from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+    from wav2vec2_tf.models.pretrained import read_config
 
     monkeypatch.setattr(timing, "LIMITS", {"gemm-numpy": ("numpy",)})
     (tmp_path / "model").symlink_to(BUNDLED_MODEL)

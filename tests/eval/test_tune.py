@@ -16,11 +16,11 @@ from eval.__main__ import main
 from eval.journal import Batch, Journal
 from eval.tune import Emission, Point, Tuning, figures, tune
 from tests.support.paths import DATA, TEXT
-from wav2vec2_tf import ctc
-from wav2vec2_tf.beam_search import BeamSearch
-from wav2vec2_tf.cli import main as program
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.language_model import LanguageModel
+from wav2vec2_tf.cli.main import main as program
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.text import ctc
+from wav2vec2_tf.text.beam_search import BeamSearch
+from wav2vec2_tf.text.language_model import LanguageModel
 
 CORPUS = DATA / "corpus"
 
@@ -53,7 +53,7 @@ def test_the_gain_on_the_bundled_corpus(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One pass of the model: greedy, and two points of the grid, of which one is the default."""
-    monkeypatch.setattr("wav2vec2_tf.progress.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("wav2vec2_tf.utils.progress.QUIET_SECONDS", 0.0)
     out = tmp_path / "grid.json"
     options = ["--tune", "--lm-weights", "0.5,1", "--word-scores", "0", "--json", out]
     assert wer("--lm", arpa, "--lexicon", lexicon, *options) == 0

@@ -38,8 +38,8 @@ from eval.wer import MODES, to_json
 from tests.support.corpus import SPOKEN, Parrot, bucket, tone, write_corpus, write_tar
 from tests.support.paths import ROOT
 from wav2vec2_tf import audio
-from wav2vec2_tf.corpora import open_corpus
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.data.corpora import open_corpus
+from wav2vec2_tf.utils.errors import UserError
 
 LENGTH = 16000
 
@@ -61,10 +61,10 @@ def measured(
 def program(monkeypatch: pytest.MonkeyPatch) -> Parrot:
     """The recognizer that the program will load instead of a model."""
     parrot = Parrot()
-    module = types.ModuleType("wav2vec2_tf.transcribe")
+    module = types.ModuleType("wav2vec2_tf.transcription.recognizer")
     module.Recognizer = types.SimpleNamespace(load=lambda source, **options: parrot)  # type: ignore[attr-defined]
     module.bucket = bucket  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "wav2vec2_tf.transcribe", module)
+    monkeypatch.setitem(sys.modules, "wav2vec2_tf.transcription.recognizer", module)
     return parrot
 
 
@@ -363,10 +363,10 @@ def test_killed_run_resumes(folder: Path, tmp_path: Path) -> None:
         "            os.kill(os.getpid(), signal.SIGKILL)\n"
         "        print(*map(len, speech), file=open(os.environ['LOG'], 'a'))\n"
         "        return super().transcribe(speech, **options)\n"
-        "module = types.ModuleType('wav2vec2_tf.transcribe')\n"
+        "module = types.ModuleType('wav2vec2_tf.transcription.recognizer')\n"
         "module.Recognizer = types.SimpleNamespace(load=lambda *_, **__: Mortal())\n"
         "module.bucket = bucket\n"
-        "sys.modules['wav2vec2_tf.transcribe'] = module\n"
+        "sys.modules['wav2vec2_tf.transcription.recognizer'] = module\n"
         "from eval.__main__ import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
@@ -404,7 +404,7 @@ def test_program_writes_everything(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wav2vec2_tf.progress.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("wav2vec2_tf.utils.progress.QUIET_SECONDS", 0.0)
     out = tmp_path / "new" / "out"
     names = ("--json", out / "wer.json", "--report", out / "r.html", "--utterances", out / "u.csv")
     assert wer(folder, *names) == 0
@@ -474,7 +474,7 @@ def test_program_interrupted(
     program: Parrot,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    module: Any = sys.modules["wav2vec2_tf.transcribe"]
+    module: Any = sys.modules["wav2vec2_tf.transcription.recognizer"]
     out, work = tmp_path / "wer.json", tmp_path / "work.jsonl"
     monkeypatch.setattr(module.Recognizer, "load", lambda *_, **__: Interrupted())
     assert wer(folder, "--json", out, "--work", work) == 130
@@ -497,7 +497,7 @@ def test_program_notices_that_the_model_changed(
     program: Parrot,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    module: Any = sys.modules["wav2vec2_tf.transcribe"]
+    module: Any = sys.modules["wav2vec2_tf.transcription.recognizer"]
     monkeypatch.setattr(module.Recognizer, "load", lambda *_, **__: Interrupted())
     model = tmp_path / "model"
     model.mkdir()

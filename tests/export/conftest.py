@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests.support.exported import FEW, FIXED, SavedModel, checkpoint
-from wav2vec2_tf import Processor, families
-from wav2vec2_tf.auto import MODELS
+from wav2vec2_tf import Processor
 from wav2vec2_tf.export import saved_model
 from wav2vec2_tf.export.saved_model import STRUCTURES, Structure
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.auto import MODELS
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,12 @@ from tests.support.exported import FIXED, HEADED, SavedModel, checkpoint, padded
 from tests.support.hub_pages import run_with_hub
 from tests.support.paths import FAIRSEQ
 from tests.support.reference import difference
-from wav2vec2_tf import Processor, Recognizer, UserError, families
-from wav2vec2_tf.auto import MODELS
+from wav2vec2_tf import Processor, Recognizer, UserError
 from wav2vec2_tf.export import check, saved_model
 from wav2vec2_tf.export.saved_model import Structure
-from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.auto import MODELS
+from wav2vec2_tf.transcription.recognizer import SAVED_MODEL_FACTS
 
 TOLERANCE = 5e-5  # half the contract's; BERT's adapter makes the most of rounding
 LENGTHS = np.array([FIXED, 2345, 399], np.int32)
@@ -411,7 +412,7 @@ def test_recognizer_takes_a_fairseq_file(name: str) -> None:
 
 def test_a_fairseq_file_without_a_dictionary(tmp_path: Path) -> None:
     alone = Path(shutil.copy(FAIRSEQ / "finetuned_ctc_group_norm.pt", tmp_path))
-    with pytest.raises(UserError, match="there is no dict.ltr.txt beside it, so no text"):
+    with pytest.raises(UserError, match="has no dict.ltr.txt beside it, so its output"):
         Recognizer.load(alone)
 
 

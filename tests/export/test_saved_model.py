@@ -24,11 +24,12 @@ from tests.support.exported import FEW, FIXED, SavedModel, mask_of
 from tests.support.hub_pages import PRETRAINED_PAGE, TRAINING_STEP, run_with_hub
 from tests.support.reference import difference
 from wav2vec2_tf import AutoModel, Processor, Recognizer, UserError
-from wav2vec2_tf.audio import load, normalize
+from wav2vec2_tf.audio import load
+from wav2vec2_tf.audio.normalization import normalize
 from wav2vec2_tf.export import saved_model
 from wav2vec2_tf.export.saved_model import STRUCTURES, Structure
-from wav2vec2_tf.info import flops
-from wav2vec2_tf.transcribe import SAVED_MODEL_FACTS
+from wav2vec2_tf.models.flops import flops
+from wav2vec2_tf.transcription.recognizer import SAVED_MODEL_FACTS
 
 pytestmark = pytest.mark.xdist_group("saved_model")
 TOLERANCE = 1e-5

@@ -25,8 +25,9 @@ from tests.support.exported import (
     padded_batch,
 )
 from tests.support.reference import difference
-from wav2vec2_tf import CTCLoss, SavedModelLayer, UserError, families
+from wav2vec2_tf import CTCLoss, SavedModelLayer, UserError
 from wav2vec2_tf.export import saved_model
+from wav2vec2_tf.models import families
 
 SAMPLES = 4000
 LENGTHS = np.array([SAMPLES, 1234, 399], np.int32)

@@ -29,11 +29,10 @@ from tests.support import model_server
 from tests.support.exported import FEW
 from tests.support.paths import ROOT
 from wav2vec2_tf import AutoModelForCTC, Processor, Recognizer
-from wav2vec2_tf.audio import load
-from wav2vec2_tf.config import SAMPLE_RATE
+from wav2vec2_tf.audio import SAMPLE_RATE, load
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.export import saved_model
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.transcript import Transcript
+from wav2vec2_tf.text.transcript import Transcript
 
 SPEAKER = ROOT / "tests/data/corpus/1003/1"
 PAGE = ROOT / "docs/serving.md"

@@ -12,7 +12,7 @@ import soundfile
 
 from eval.artefacts import random_model
 from wav2vec2_tf import audio
-from wav2vec2_tf.files import BUNDLED_SPEECH
+from wav2vec2_tf.data.bundled import BUNDLED_SPEECH
 
 pytestmark = pytest.mark.full_size
 

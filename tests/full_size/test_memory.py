@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from tests.support import reference
-from wav2vec2_tf import families
-from wav2vec2_tf.auto import MODELS
 from wav2vec2_tf.checkpoint import loader
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.writer import write_safetensors
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.auto import MODELS
 
 pytestmark = pytest.mark.full_size
 

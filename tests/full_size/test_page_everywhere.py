@@ -21,7 +21,7 @@ from tests.support.browser import (
     words,
 )
 from tests.support.server import Running, serving
-from wav2vec2_tf.service.service import Settings
+from wav2vec2_tf.serving.service import Settings
 
 pytestmark = pytest.mark.full_size
 

@@ -25,12 +25,13 @@ from convert.verify import TOLERANCE
 from tests.support import reference
 from tests.support.paths import FAIRSEQ
 from tests.support.torch_files import save
-from wav2vec2_tf import AutoModel, AutoModelForCTC, families
-from wav2vec2_tf.auto import MODELS
+from wav2vec2_tf import AutoModel, AutoModelForCTC
 from wav2vec2_tf.checkpoint import fairseq, loader
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.writer import write_safetensors
-from wav2vec2_tf.pretrained import WEIGHTS_FILE, read_config
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.auto import MODELS
+from wav2vec2_tf.models.pretrained import WEIGHTS_FILE, read_config
 
 pytestmark = pytest.mark.full_size
 SPEECH = 32_000  # samples

@@ -22,10 +22,10 @@ from matplotlib.figure import Figure
 
 from convert.small_model import SAMPLE_RATE, VOICES, speak
 from tests.support.paths import ROOT
-from wav2vec2_tf.audio import FeatureExtractor
-from wav2vec2_tf.config import Wav2Vec2Config
-from wav2vec2_tf.heads import Wav2Vec2ForPreTraining
-from wav2vec2_tf.processor import Processor
+from wav2vec2_tf.models.config import Wav2Vec2Config
+from wav2vec2_tf.models.feature_extractor import FeatureExtractor
+from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
+from wav2vec2_tf.models.processor import Processor
 
 pytestmark = [
     pytest.mark.full_size,

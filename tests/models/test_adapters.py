@@ -17,9 +17,9 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import (
 from tests.support import layer_reference, reference
 from tests.support.layer_reference import TOLERANCE
 from tests.support.reference import difference
-from wav2vec2_tf.adapters import AttentionAdapter, ConvolutionalAdapter
-from wav2vec2_tf.config import Wav2Vec2Config
-from wav2vec2_tf.lengths import silence_padding
+from wav2vec2_tf.models.adapters import AttentionAdapter, ConvolutionalAdapter
+from wav2vec2_tf.models.config import Wav2Vec2Config
+from wav2vec2_tf.models.lengths import silence_padding
 
 HIDDEN = 12
 SIZES: dict[str, Any] = {

@@ -11,7 +11,7 @@ import torch
 
 from tests.support import layer_reference, reference
 from tests.support.layer_reference import TOLERANCE
-from wav2vec2_tf.batch_norm import BatchNorm
+from wav2vec2_tf.models.batch_norm import BatchNorm
 
 CHANNELS = 5
 MOVING = ("running_mean", "running_var", "num_batches_tracked")

@@ -14,7 +14,7 @@ from transformers.models.wav2vec2_bert.modeling_wav2vec2_bert import Wav2Vec2Ber
 from tests.support import conformer_reference as theirs
 from tests.support import layer_reference, reference
 from tests.support.reference import difference
-from wav2vec2_tf.bert_adapter import BertAdapter
+from wav2vec2_tf.models.bert_adapter import BertAdapter
 
 HIDDEN = theirs.HIDDEN
 KINDS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ import soundfile
 
 from eval.__main__ import main
 from tests.support.paths import CORPUS
-from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 
 pytestmark = pytest.mark.xdist_group("bundled")  # `figures` takes a while
 
@@ -68,7 +68,8 @@ def test_transformers_hears_the_same(figures: dict[str, Any]) -> None:
     import transformers
 
     from wav2vec2_tf import AutoProcessor
-    from wav2vec2_tf.audio import load, normalize
+    from wav2vec2_tf.audio import load
+    from wav2vec2_tf.audio.normalization import normalize
 
     model = transformers.Wav2Vec2ForCTC.from_pretrained(BUNDLED_MODEL).eval()
     processor = AutoProcessor.from_pretrained(BUNDLED_MODEL)

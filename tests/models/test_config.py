@@ -11,9 +11,10 @@ import pytest
 import transformers
 
 from tests.support import reference
-from wav2vec2_tf import AutoModelForCTC, UserError, Wav2Vec2Config, families
-from wav2vec2_tf.config import Config
-from wav2vec2_tf.files import read_json
+from wav2vec2_tf import AutoModelForCTC, UserError, Wav2Vec2Config
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.config import Config
+from wav2vec2_tf.utils.files import read_json
 
 
 def config_of(values: dict[str, Any]) -> Config:

@@ -14,8 +14,8 @@ from transformers.models.wav2vec2_conformer import modeling_wav2vec2_conformer a
 from tests.support import conformer_reference as theirs
 from tests.support import layer_reference, reference
 from tests.support.reference import difference
-from wav2vec2_tf.conformer import ConformerEncoder, DepthwiseConv
-from wav2vec2_tf.conformer_attention import RelativePositions, RotaryPositions
+from wav2vec2_tf.models.conformer import ConformerEncoder, DepthwiseConv
+from wav2vec2_tf.models.conformer_attention import RelativePositions, RotaryPositions
 
 HIDDEN = theirs.HIDDEN
 KINDS = (

@@ -14,8 +14,8 @@ from transformers.models.data2vec.modeling_data2vec_audio import (
 
 from tests.support import layer_reference, reference
 from tests.support.reference import difference
-from wav2vec2_tf.config import Data2VecAudioConfig
-from wav2vec2_tf.data2vec import PositionalConvStack
+from wav2vec2_tf.models.config import Data2VecAudioConfig
+from wav2vec2_tf.models.data2vec import PositionalConvStack
 
 HIDDEN = 12
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from tests.support import reference
 from tests.support.reference import difference
 from wav2vec2_tf import AutoModel, AutoModelForCTC, CTCLoss, UserError
-from wav2vec2_tf.families import MEMBERS
+from wav2vec2_tf.models.families import MEMBERS
 
 TOLERANCE = 2e-5  # a tenth of the contract's: float32 gives a few 1e-6 at this size
 NO_GRADIENT = ("k_proj/bias", "linear_k/bias", "masked_spec_embed")

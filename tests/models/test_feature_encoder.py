@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 import torch
 
-from wav2vec2_tf.config import Wav2Vec2Config
-from wav2vec2_tf.feature_encoder import FeatureEncoder, GroupNormConvLayer, windows
+from wav2vec2_tf.models.config import Wav2Vec2Config
+from wav2vec2_tf.models.feature_encoder import FeatureEncoder, GroupNormConvLayer, windows
 
 STACKS = [  # kernels and strides
     ((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)),

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tests.support import reference
-from wav2vec2_tf import families
-from wav2vec2_tf.models import Wav2Vec2ForCTC
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.base import Wav2Vec2ForCTC
 
 DROPOUT = {"hidden_dropout": 0.2, "attention_dropout": 0.1, "layerdrop": 0.3}
 CASES = [("wav2vec2-group", True), ("mms", False), ("wavlm-layer", False), ("bert", False)]

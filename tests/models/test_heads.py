@@ -17,9 +17,9 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import AMSoftmaxLoss as Thei
 from transformers.models.wav2vec2.modeling_wav2vec2 import TDNNLayer as TheirTDNNLayer
 
 from tests.support import reference
-from wav2vec2_tf import families, heads
-from wav2vec2_tf.config import Wav2Vec2Config
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.models import families, heads
+from wav2vec2_tf.models.config import Wav2Vec2Config
+from wav2vec2_tf.utils.errors import UserError
 
 TOLERANCE = 2e-5
 CLASSES = {

@@ -14,9 +14,9 @@ from transformers.models.hubert.modeling_hubert import HubertPositionalConvEmbed
 
 from tests.support import layer_reference, reference
 from tests.support.reference import difference
-from wav2vec2_tf.config import HubertConfig
-from wav2vec2_tf.encoder import PositionalConvEmbedding
-from wav2vec2_tf.hubert import BatchNormPositionalConv, hubert_positions
+from wav2vec2_tf.models.config import HubertConfig
+from wav2vec2_tf.models.hubert import BatchNormPositionalConv, hubert_positions
+from wav2vec2_tf.models.transformer import PositionalConvEmbedding
 
 HIDDEN = 12
 SIZES: dict[str, Any] = {

@@ -13,9 +13,11 @@ from torch.nn.utils import parametrize
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.support import reference
-from wav2vec2_tf import UserError, Wav2Vec2Config, families, info
-from wav2vec2_tf.cli import main
-from wav2vec2_tf.config import Wav2Vec2BertConfig
+from wav2vec2_tf import UserError, Wav2Vec2Config
+from wav2vec2_tf.cli.main import main
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models import flops as info
+from wav2vec2_tf.models.config import Wav2Vec2BertConfig
 
 
 def empty_checkpoint(name: str, folder: Path) -> Path:

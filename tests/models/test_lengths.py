@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support import reference
 from wav2vec2_tf import UserError, Wav2Vec2Config
-from wav2vec2_tf import lengths as padding
+from wav2vec2_tf.models import lengths as padding
 
 PUBLISHED = Wav2Vec2Config()
 layers = st.lists(

@@ -13,7 +13,8 @@ from transformers import SeamlessM4TFeatureExtractor
 from transformers.audio_utils import mel_filter_bank, window_function
 
 from tests.support.paths import AUDIO
-from wav2vec2_tf import Wav2Vec2BertConfig, audio, log_mel
+from wav2vec2_tf import Wav2Vec2BertConfig, audio
+from wav2vec2_tf.models import log_mel
 
 TOLERANCE = 1e-5  # seen: 2e-6
 # Of two windows that hardly differ: there transformers normalises the rounding of its own float32.

@@ -21,7 +21,7 @@ from tests.support import reference
 from tests.support.paths import ROOT
 from wav2vec2_tf import AutoModel, AutoModelForCTC, AutoProcessor, UserError
 from wav2vec2_tf.checkpoint import loader
-from wav2vec2_tf.cli import main as cli
+from wav2vec2_tf.cli.main import main as cli
 
 LETTERS = {"eng": "ETAON", "fra": "ETAÉÀÇ", "deu": "ENÄÖÜß"}
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "|")

@@ -20,17 +20,11 @@ from convert import parity
 from tests.support import layer_reference, reference
 from tests.support.paths import ROOT
 from tests.support.reference import difference
-from wav2vec2_tf import (
-    AutoModel,
-    AutoModelForCTC,
-    UserError,
-    Wav2Vec2Config,
-    Wav2Vec2ForCTC,
-    families,
-)
+from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, Wav2Vec2Config, Wav2Vec2ForCTC
 from wav2vec2_tf.checkpoint import loader
-from wav2vec2_tf.encoder import PositionalConvEmbedding
-from wav2vec2_tf.spec_augment import span_mask
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.spec_augment import span_mask
+from wav2vec2_tf.models.transformer import PositionalConvEmbedding
 
 TOLERANCE = 1e-5  # a tenth of the contract's: float32 gives 1e-6 at this size
 RAGGED = (3000, 400, 0, 719, 399, 720, 5000)  # samples; one frame takes 400

@@ -17,8 +17,8 @@ from transformers import (
 )
 
 from wav2vec2_tf import audio
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.processor import Processor
+from wav2vec2_tf.models.processor import Processor
+from wav2vec2_tf.utils.errors import UserError
 
 VOCABULARY = {t: i for i, t in enumerate(["<pad>", "<s>", "</s>", "<unk>", *"|ETAONIHSRDL"])}
 TOKENS = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}

@@ -15,8 +15,8 @@ from transformers.models.unispeech_sat.modeling_unispeech_sat import (
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2GumbelVectorQuantizer
 
 from tests.support import reference
-from wav2vec2_tf.config import UniSpeechSatConfig, Wav2Vec2Config
-from wav2vec2_tf.quantizer import GumbelVectorQuantizer
+from wav2vec2_tf.models.config import UniSpeechSatConfig, Wav2Vec2Config
+from wav2vec2_tf.models.quantizer import GumbelVectorQuantizer
 
 TOLERANCE = 1e-5
 CHANNELS, HIDDEN, ENTRIES, CODEBOOKS, WIDTH = 16, 24, 5, 3, 12

@@ -15,10 +15,10 @@ from transformers.models.wavlm import modeling_wavlm
 from tests.support import layer_reference, reference
 from tests.support.layer_reference import TOLERANCE
 from tests.support.reference import difference
-from wav2vec2_tf.config import WavLMConfig
-from wav2vec2_tf.encoder import Encoder
-from wav2vec2_tf.lengths import attention_bias, silence_padding
-from wav2vec2_tf.wavlm import GatedAttention, distance_buckets
+from wav2vec2_tf.models.config import WavLMConfig
+from wav2vec2_tf.models.lengths import attention_bias, silence_padding
+from wav2vec2_tf.models.transformer import Encoder
+from wav2vec2_tf.models.wavlm import GatedAttention, distance_buckets
 
 HIDDEN, HEADS = 12, 3
 SIZES: dict[str, Any] = {

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from tests.support.paths import CORPUS
 from tests.support.server import PATIENCE, wait_until
-from wav2vec2_tf import audio, long_form
-from wav2vec2_tf.lengths import bucket
-from wav2vec2_tf.long_form import Windows
-from wav2vec2_tf.service.batching import (
+from wav2vec2_tf import audio
+from wav2vec2_tf.models.lengths import bucket
+from wav2vec2_tf.serving.models import Engine
+from wav2vec2_tf.serving.scheduler import (
     MOST_PADDING,
     Batcher,
     Cancelled,
@@ -30,9 +30,10 @@ from wav2vec2_tf.service.batching import (
     Logits,
     Workers,
 )
-from wav2vec2_tf.service.served import Engine
-from wav2vec2_tf.transcribe import Recognizer
-from wav2vec2_tf.transcript import Transcript
+from wav2vec2_tf.text.transcript import Transcript
+from wav2vec2_tf.transcription import long_form
+from wav2vec2_tf.transcription.long_form import Windows
+from wav2vec2_tf.transcription.recognizer import Recognizer
 
 FRAME = 320
 

@@ -29,12 +29,13 @@ from tests.support.browser import (
 )
 from tests.support.paths import ROOT
 from tests.support.server import PATIENCE, Running, serving
-from wav2vec2_tf import audio, subtitles
-from wav2vec2_tf.service import ui
-from wav2vec2_tf.service.app import Settings
-from wav2vec2_tf.service.served import ServedModel
-from wav2vec2_tf.transcribe import Recognizer
-from wav2vec2_tf.transcript import Transcript, Word
+from wav2vec2_tf import audio
+from wav2vec2_tf.serving import ui
+from wav2vec2_tf.serving.app import Settings
+from wav2vec2_tf.serving.models import ServedModel
+from wav2vec2_tf.text import subtitles
+from wav2vec2_tf.text.transcript import Transcript, Word
+from wav2vec2_tf.transcription.recognizer import Recognizer
 
 SOURCES = ROOT / "page"
 MOST_BYTES = 4_000_000

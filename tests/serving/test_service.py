@@ -25,14 +25,18 @@ import tensorflow as tf
 
 from tests.support.paths import CORPUS
 from tests.support.server import PATIENCE, Running, serving, wait_until
-from wav2vec2_tf import audio, long_form, service, subtitles
-from wav2vec2_tf.cli import main
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.service import serve, served
-from wav2vec2_tf.service.app import Settings
-from wav2vec2_tf.transcribe import Recognizer
-from wav2vec2_tf.transcript import Transcript
+from wav2vec2_tf import audio
+from wav2vec2_tf import serving as service
+from wav2vec2_tf.cli.main import main
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.serving import models as served
+from wav2vec2_tf.serving import serve
+from wav2vec2_tf.serving.app import Settings
+from wav2vec2_tf.text import subtitles
+from wav2vec2_tf.text.transcript import Transcript
+from wav2vec2_tf.transcription import long_form
+from wav2vec2_tf.transcription.recognizer import Recognizer
+from wav2vec2_tf.utils.errors import UserError
 
 FILES = sorted((CORPUS / "1003" / "1").glob("*.flac"))
 FILE = FILES[12]
@@ -608,7 +612,7 @@ def test_a_missing_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "wav2vec2_tf.service.server")
+    monkeypatch.delitem(sys.modules, "wav2vec2_tf.serving.server")
     monkeypatch.delattr(service, "server")
     assert main(["serve", "--port", "0"]) == 1
     assert "pip install 'wav2vec2-tf[serve]'" in capsys.readouterr().err

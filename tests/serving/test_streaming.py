@@ -21,11 +21,11 @@ from websockets.sync.client import ClientConnection, connect
 from tests.support.paths import CORPUS
 from tests.support.server import PATIENCE, Running, serving, wait_until
 from wav2vec2_tf import audio
-from wav2vec2_tf.service import serve
-from wav2vec2_tf.service.app import Settings
-from wav2vec2_tf.service.batching import Batcher, Job
-from wav2vec2_tf.service.streaming import WINDOWS, Partial
-from wav2vec2_tf.transcribe import Recognizer
+from wav2vec2_tf.serving import serve
+from wav2vec2_tf.serving.app import Settings
+from wav2vec2_tf.serving.scheduler import Batcher, Job
+from wav2vec2_tf.serving.streaming import WINDOWS, Partial
+from wav2vec2_tf.transcription.recognizer import Recognizer
 
 FILES = sorted((CORPUS / "1003" / "1").glob("*.flac"))
 PCM = {"sample_rate": 16000, "encoding": "pcm_s16le"}

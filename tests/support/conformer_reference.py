@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import transformers
 
-from wav2vec2_tf.config import Wav2Vec2BertConfig, Wav2Vec2ConformerConfig
+from wav2vec2_tf.models.config import Wav2Vec2BertConfig, Wav2Vec2ConformerConfig
 
 HIDDEN = 24
 SIZES: dict[str, Any] = {

@@ -13,10 +13,11 @@ import tensorflow as tf
 
 from tests.support import reference
 from tests.support.paths import AUDIO
-from wav2vec2_tf import families
-from wav2vec2_tf.audio import load, normalize
-from wav2vec2_tf.config import Wav2Vec2BertConfig
+from wav2vec2_tf.audio import load
+from wav2vec2_tf.audio.normalization import normalize
 from wav2vec2_tf.export.saved_model import Structure
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.config import Wav2Vec2BertConfig
 
 FIXED = 8000  # samples
 SHALLOW: dict[str, Any] = {  # the frames of the published convolutions, from two of seven

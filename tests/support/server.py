@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.service.app import Service, Settings, create_app
-from wav2vec2_tf.service.served import ServedModel
-from wav2vec2_tf.service.server import Server, address, bound
-from wav2vec2_tf.transcribe import Recognizer
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.serving.app import Service, Settings, create_app
+from wav2vec2_tf.serving.models import ServedModel
+from wav2vec2_tf.serving.server import Server, address, bound
+from wav2vec2_tf.transcription.recognizer import Recognizer
 
 PATIENCE = 120.0  # seconds: the machine may be busy with something else
 

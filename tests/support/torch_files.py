@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from wav2vec2_tf.checkpoint import Checkpoint, open_checkpoint
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 CONTAINERS = ("zip", "stream")
 

@@ -23,7 +23,7 @@ from tests.support.paths import CORPUS as CORPORA
 from tests.support.paths import ROOT
 
 CORPUS = CORPORA / "1001"
-BUNDLED = ROOT / "wav2vec2_tf" / "bundled" / "model"
+BUNDLED = ROOT / "wav2vec2_tf" / "data" / "bundled" / "model"
 PATIENCE = 900  # seconds; a loaded machine is slow to start TensorFlow
 SHALLOW: dict[str, Any] = {  # the published frames by three convolutions, and one layer
     "conv_dim": (8, 8, 8),
@@ -126,7 +126,7 @@ def interrupted_at(step: int) -> Iterator[None]:
 
 def run_program(line: Sequence[str]) -> int:
     """Runs `wav2vec2-tf` with these arguments in this process."""
-    from wav2vec2_tf.cli import main
+    from wav2vec2_tf.cli.main import main
 
     return main(list(line))
 

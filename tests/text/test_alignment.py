@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.paths import DATA
-from wav2vec2_tf import CTCTokenizer, alignment
-from wav2vec2_tf.alignment import WILDCARD, WILDCARD_COST, align, frames_needed, viterbi
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf import CTCTokenizer
+from wav2vec2_tf.text import forced_alignment as alignment
+from wav2vec2_tf.text.forced_alignment import WILDCARD, WILDCARD_COST, align, frames_needed, viterbi
+from wav2vec2_tf.utils.errors import UserError
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ'"
 ENGLISH = CTCTokenizer({t: i for i, t in enumerate(["<pad>", "<unk>", "|", *LETTERS])})
@@ -419,7 +420,7 @@ def test_whatever_the_text(text: str, seed: int) -> None:
 
 def test_words_of_the_corpus_are_found_where_they_are_said(bundled_recognizer: Any) -> None:
     """All utterances as one recording, and their texts as one text. With -s, prints figures."""
-    from wav2vec2_tf.long_form import log_probabilities
+    from wav2vec2_tf.transcription.long_form import log_probabilities
 
     rows = [
         line.split("\t")

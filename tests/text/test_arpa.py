@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.paths import TEXT
-from wav2vec2_tf.arpa import FALLBACK, arpa_lines, estimate
-from wav2vec2_tf.cli import main
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.cli.main import main
+from wav2vec2_tf.text.ngram import FALLBACK, arpa_lines, estimate
+from wav2vec2_tf.utils.errors import UserError
 
 
 def written(folder: Path, sentences: list[list[str]], order: int) -> kenlm.Model:

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import reference
-from wav2vec2_tf import CTCTokenizer, ctc
+from wav2vec2_tf import CTCTokenizer
+from wav2vec2_tf.text import ctc
 
 BLANK, DELIMITER = 0, 1
 LETTERS = ctc.Alphabet(("<pad>", "|", "a", "b", "c"), BLANK, DELIMITER)

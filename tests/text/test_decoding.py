@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.paths import DATA, TEXT
-from wav2vec2_tf import beam_search, ctc, decoding
-from wav2vec2_tf.arpa import arpa_lines, estimate
-from wav2vec2_tf.beam_search import BeamSearch, read_lexicon, spelt
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.language_model import LanguageModel
+from wav2vec2_tf.text import beam_search, ctc, decoding
+from wav2vec2_tf.text.beam_search import BeamSearch, read_lexicon, spelt
+from wav2vec2_tf.text.language_model import LanguageModel
+from wav2vec2_tf.text.ngram import arpa_lines, estimate
+from wav2vec2_tf.utils.errors import UserError
 
 ALPHABET = ctc.Alphabet(("<pad>", "|", "A", "B"), blank=0, word_delimiter=1)
 LAST_BLANK = ctc.Alphabet(("B", "A", "|", "[PAD]"), blank=3, word_delimiter=2)
@@ -592,7 +592,7 @@ def test_without_the_extra_one_line_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, arpa: Path, missing: str
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    monkeypatch.delitem(sys.modules, "wav2vec2_tf.beam_search")
+    monkeypatch.delitem(sys.modules, "wav2vec2_tf.text.beam_search")
     with pytest.raises(UserError, match=r"pip install 'wav2vec2-tf\[lm\]'"):
         decoding.decoder_of(flags("--lm", str(arpa)), ALPHABET)
 

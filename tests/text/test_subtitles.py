@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2vec2_tf import subtitles
-from wav2vec2_tf.subtitles import FORMATS, clock, cues
-from wav2vec2_tf.transcript import Character, Transcript, Word
+from wav2vec2_tf.text import subtitles
+from wav2vec2_tf.text.subtitles import FORMATS, clock, cues
+from wav2vec2_tf.text.transcript import Character, Transcript, Word
 
 LINE = 42
 

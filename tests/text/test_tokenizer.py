@@ -13,8 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers import Wav2Vec2CTCTokenizer
 
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.tokenizer import CTCTokenizer
+from wav2vec2_tf.text.tokenizer import CTCTokenizer
+from wav2vec2_tf.utils.errors import UserError
 
 # id → token, as in facebook/wav2vec2-base-960h
 LETTERS = ["<pad>", "<s>", "</s>", "<unk>", *"|ETAONIHSRDLUMWCFGYPBVK'XJQZ"]

@@ -12,10 +12,10 @@ import tracemalloc
 import numpy as np
 
 from tests.support.paths import CORPUS
-from wav2vec2_tf.alignment import align
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.long_form import log_probabilities
-from wav2vec2_tf.transcribe import Recognizer
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.text.forced_alignment import align
+from wav2vec2_tf.transcription.long_form import log_probabilities
+from wav2vec2_tf.transcription.recognizer import Recognizer
 
 
 def main(hours: float = 3.0) -> int:

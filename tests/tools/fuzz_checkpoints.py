@@ -24,7 +24,7 @@ import atheris
 
 with atheris.instrument_imports(include=["wav2vec2_tf.checkpoint", "pickletools"]):
     from wav2vec2_tf.checkpoint import fairseq, open_checkpoint, torch_pickle
-    from wav2vec2_tf.errors import UserError
+    from wav2vec2_tf.utils.errors import UserError
 
 import numpy as np
 import torch

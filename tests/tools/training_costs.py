@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.support.paths import CORPUS
 from tests.support.training import BUNDLED, Workers, losses
-from wav2vec2_tf.config import SAMPLE_RATE
+from wav2vec2_tf.audio import SAMPLE_RATE
 
 STEPS, WARM_UP = 14, 5
 BASE_STEPS, BASE_WARM_UP = 5, 2
@@ -34,8 +34,8 @@ def table(header: str, rows: Sequence[str]) -> None:
 
 def pipeline(folder: Path) -> None:
     """Hours of audio in an hour that the pipeline gives, and that models learn from."""
-    from wav2vec2_tf.corpora import open_corpus
-    from wav2vec2_tf.training import shards as shard_program
+    from wav2vec2_tf.data import make_shards as shard_program
+    from wav2vec2_tf.data.corpora import open_corpus
 
     shards = folder / "shards"
     shard_program.make([open_corpus(str(CORPUS))], shards)
@@ -51,9 +51,9 @@ def pipeline(folder: Path) -> None:
 def fed(corpus: Path) -> float:
     import numpy as np
 
-    from wav2vec2_tf.config import Wav2Vec2Config
-    from wav2vec2_tf.corpora import open_corpus
-    from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.models.config import Wav2Vec2Config
+    from wav2vec2_tf.models.processor import Processor
     from wav2vec2_tf.training import batches as plans
 
     prepared = plans.prepare([open_corpus(str(corpus))], Wav2Vec2Config())
@@ -98,7 +98,7 @@ def base(folder: Path) -> list[str]:
     import keras
 
     from wav2vec2_tf import AutoProcessor, Wav2Vec2ForCTC
-    from wav2vec2_tf.config import Wav2Vec2Config
+    from wav2vec2_tf.models.config import Wav2Vec2Config
 
     if not (folder / "random").exists():
         keras.utils.set_random_seed(0)

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from tests.support.corpus import SPOKEN, tone, write_corpus, write_tar
 from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
-from wav2vec2_tf.audio import FeatureExtractor, LogMelFeatureExtractor
-from wav2vec2_tf.config import SAMPLE_RATE, Wav2Vec2BertConfig, Wav2Vec2Config
-from wav2vec2_tf.corpora import Corpus, open_corpus
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.lengths import BUCKETS, bucket
-from wav2vec2_tf.processor import Processor
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.data.corpora import Corpus, open_corpus
+from wav2vec2_tf.models.config import Wav2Vec2BertConfig, Wav2Vec2Config
+from wav2vec2_tf.models.feature_extractor import FeatureExtractor, LogMelFeatureExtractor
+from wav2vec2_tf.models.lengths import BUCKETS, bucket
+from wav2vec2_tf.models.processor import Processor
+from wav2vec2_tf.text.normalize import TextRules, build_vocabulary
 from wav2vec2_tf.training import batches
 from wav2vec2_tf.training.batches import (
     EMPTY,
@@ -36,7 +37,7 @@ from wav2vec2_tf.training.batches import (
     split,
     user_errors,
 )
-from wav2vec2_tf.training.transcripts import TextRules, build_vocabulary
+from wav2vec2_tf.utils.errors import UserError
 
 CONFIG = Wav2Vec2Config()
 TOKENIZER = build_vocabulary(text for text, _ in SPOKEN.values())

@@ -14,11 +14,11 @@ import tensorflow as tf
 import torch
 
 from tests.support import reference
-from wav2vec2_tf import contrastive
-from wav2vec2_tf.config import UniSpeechConfig, UniSpeechSatConfig, Wav2Vec2Config
-from wav2vec2_tf.contrastive import PreTrainingObjective, sample_negatives
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.heads import Wav2Vec2ForPreTraining
+from wav2vec2_tf.models.config import UniSpeechConfig, UniSpeechSatConfig, Wav2Vec2Config
+from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
+from wav2vec2_tf.training import contrastive
+from wav2vec2_tf.training.contrastive import PreTrainingObjective, sample_negatives
+from wav2vec2_tf.utils.errors import UserError
 
 TOLERANCE = 1e-4  # of the largest value of each tensor
 STILL: dict[str, Any] = {

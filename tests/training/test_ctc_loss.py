@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wav2vec2_tf import AutoModelForCTC, CTCLoss, UserError
-from wav2vec2_tf.ctc_loss import ctc_loss
-from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.training.ctc_loss import ctc_loss
 
 
 def theirs(

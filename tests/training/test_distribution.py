@@ -299,8 +299,8 @@ def test_workers_that_do_not_share_their_output_stop(
     ],
 )
 def test_workers_need_a_cluster(monkeypatch: pytest.MonkeyPatch, config: str | None) -> None:
-    from wav2vec2_tf.errors import UserError
     from wav2vec2_tf.training.distribution import strategy_of
+    from wav2vec2_tf.utils.errors import UserError
 
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if config is not None:
@@ -338,8 +338,8 @@ def test_no_tpu_is_one_line(
 
 def without_tpu() -> str:
     """What is said where there is no TPU."""
-    from wav2vec2_tf.errors import UserError
     from wav2vec2_tf.training.distribution import strategy_of
+    from wav2vec2_tf.utils.errors import UserError
 
     with pytest.raises(UserError) as caught:
         strategy_of("tpu")

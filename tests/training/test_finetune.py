@@ -31,9 +31,10 @@ from tests.support.training import (
     losses,
 )
 from wav2vec2_tf import Processor, UserError, Wav2Vec2Config, Wav2Vec2ForCTC
-from wav2vec2_tf.audio import load, normalize
-from wav2vec2_tf.cli import main
-from wav2vec2_tf.files import BUNDLED_MODEL
+from wav2vec2_tf.audio import load
+from wav2vec2_tf.audio.normalization import normalize
+from wav2vec2_tf.cli.main import main
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.training import state
 from wav2vec2_tf.training.finetune import FinetuneSettings, finetune
 from wav2vec2_tf.training.optimizer import decays
@@ -401,7 +402,7 @@ def test_a_new_vocabulary_and_the_best_model(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wav2vec2_tf.progress.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("wav2vec2_tf.utils.progress.QUIET_SECONDS", 0.0)
     run = replace(
         settings,
         dev=(str(CORPUS),),
@@ -435,7 +436,7 @@ def test_a_new_vocabulary_and_the_best_model(
     assert (output / "curves.png").read_bytes().startswith(b"\x89PNG")
     (events,) = (output / "events").iterdir()
     assert b"dev_wer" in events.read_bytes()
-    from wav2vec2_tf.transcribe import Recognizer
+    from wav2vec2_tf.transcription.recognizer import Recognizer
 
     assert Recognizer.load(output / "best").transcribe([np.zeros(4000, np.float32)])
 

@@ -16,16 +16,16 @@ import transformers
 
 from tests.support import reference
 from tests.support.training import Killed, killed_at, log_lines
-from wav2vec2_tf.contrastive import PreTrainingObjective
-from wav2vec2_tf.corpora import open_corpus
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.heads import Wav2Vec2ForPreTraining
-from wav2vec2_tf.models import Wav2Vec2ForCTC
-from wav2vec2_tf.processor import Processor
+from wav2vec2_tf.data.corpora import open_corpus
+from wav2vec2_tf.models.base import Wav2Vec2ForCTC
+from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
+from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.training import pretrain as program
 from wav2vec2_tf.training.batches import prepare
+from wav2vec2_tf.training.contrastive import PreTrainingObjective
 from wav2vec2_tf.training.feed import Feed
 from wav2vec2_tf.training.pretrain import Evaluation, PretrainSettings, pretrain
+from wav2vec2_tf.utils.errors import UserError
 
 FIGURES = {"loss", "contrastive", "diversity", "accuracy", "perplexity"}
 STEPS = 6

@@ -11,14 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.tokenizer import CTCTokenizer
-from wav2vec2_tf.training.transcripts import (
-    TextRules,
-    build_vocabulary,
-    describe,
-    unknown_characters,
-)
+from wav2vec2_tf.text.normalize import TextRules, build_vocabulary, describe, unknown_characters
+from wav2vec2_tf.text.tokenizer import CTCTokenizer
+from wav2vec2_tf.utils.errors import UserError
 
 ZWJ, ZWNJ, NUKTA = "\u200d", "\u200c", "\u093c"
 

@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from tests.support import reference
 from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
 from tests.support.paths import CORPUS
-from wav2vec2_tf.align_files import to_textgrid
-from wav2vec2_tf.alignment import AlignedCharacter, AlignedWord
-from wav2vec2_tf.cli import main
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.transcribe import Recognizer
-from wav2vec2_tf.transcript import Transcript
+from wav2vec2_tf.cli.main import main
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.text.forced_alignment import AlignedCharacter, AlignedWord
+from wav2vec2_tf.text.transcript import Transcript
+from wav2vec2_tf.transcription.align import to_textgrid
+from wav2vec2_tf.transcription.recognizer import Recognizer
 
 UTTERANCE = CORPUS / "1002" / "1" / "1002-1-0010.flac"
 TEXT = "Of Jerusalem, and upon the men of Judah — all the evil that I have:"

@@ -34,17 +34,18 @@ from tests.support.batch_jobs import (
 )
 from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
 from tests.support.paths import CORPUS
-from wav2vec2_tf import audio, transcriber
-from wav2vec2_tf.cli import main
-from wav2vec2_tf.cluster import attempts, plan, pool, worker
-from wav2vec2_tf.cluster.attempts import Attempt
-from wav2vec2_tf.cluster.inputs import Input, inputs_named
-from wav2vec2_tf.cluster.plan import Plan
-from wav2vec2_tf.cluster.pool import Size
-from wav2vec2_tf.cluster.shards import Done, Output
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.transcribe import Recognizer
+from wav2vec2_tf import audio
+from wav2vec2_tf.cli.main import main
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.transcription import transcriber
+from wav2vec2_tf.transcription.batch import attempts, plan, pool, worker
+from wav2vec2_tf.transcription.batch.attempts import Attempt
+from wav2vec2_tf.transcription.batch.inputs import Input, inputs_named
+from wav2vec2_tf.transcription.batch.plan import Plan
+from wav2vec2_tf.transcription.batch.pool import Size
+from wav2vec2_tf.transcription.batch.store import Done, Output
+from wav2vec2_tf.transcription.recognizer import Recognizer
+from wav2vec2_tf.utils.errors import UserError
 
 SPEAKER = CORPUS / "1003" / "1"
 FILES = sorted(SPEAKER.glob("*.flac"))

@@ -20,13 +20,15 @@ from hypothesis import strategies as st
 from eval import long_form as comparison
 from eval.__main__ import main as measure
 from tests.support.paths import CORPUS
-from wav2vec2_tf import audio, ctc, long_form
-from wav2vec2_tf.corpora import open_corpus
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import BUNDLED_MODEL
-from wav2vec2_tf.journal import Journal
-from wav2vec2_tf.long_form import Recording, Windows
-from wav2vec2_tf.transcribe import Recognizer
+from wav2vec2_tf import audio
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.data.corpora import open_corpus
+from wav2vec2_tf.text import ctc
+from wav2vec2_tf.transcription import long_form
+from wav2vec2_tf.transcription.long_form import Recording, Windows
+from wav2vec2_tf.transcription.recognizer import Recognizer
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.journal import Journal
 
 STRIDE, RATE = 320, 16000
 VOCABULARY, BLANK, DELIMITER = 32, 0, 4

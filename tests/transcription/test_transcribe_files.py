@@ -19,11 +19,12 @@ import soundfile
 import tensorflow as tf
 
 from tests.support.paths import CORPUS
-from wav2vec2_tf import audio, long_form, transcriber
-from wav2vec2_tf.audio_files import AudioFile, named_by, with_outputs
-from wav2vec2_tf.cli import main
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.transcribe import Recognizer
+from wav2vec2_tf import audio
+from wav2vec2_tf.audio.discover import AudioFile, named_by, with_outputs
+from wav2vec2_tf.cli.main import main
+from wav2vec2_tf.transcription import long_form, transcriber
+from wav2vec2_tf.transcription.recognizer import Recognizer
+from wav2vec2_tf.utils.errors import UserError
 
 SPEAKER = CORPUS / "1003" / "1"
 FILES = sorted(SPEAKER.glob("*.flac"))

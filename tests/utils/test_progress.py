@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from wav2vec2_tf import progress
-from wav2vec2_tf.progress import ProgressBar, duration
+from wav2vec2_tf.utils import progress
+from wav2vec2_tf.utils.progress import ProgressBar, duration
 
 QUIET_SECONDS = progress.QUIET_SECONDS  # as users have it
 

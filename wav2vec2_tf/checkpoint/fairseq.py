@@ -21,7 +21,7 @@ from typing import Any, TypeGuard
 
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor, quoted
 from wav2vec2_tf.checkpoint.torch_pickle import Record
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 
 @dataclass(frozen=True)

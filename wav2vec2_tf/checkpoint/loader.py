@@ -12,13 +12,13 @@ import numpy as np
 
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.weight_names import HEAD_KEYS, Name, name_of
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
     import keras
 
     from wav2vec2_tf.checkpoint.readers import Checkpoint
-    from wav2vec2_tf.config import Config
+    from wav2vec2_tf.models.config import Config
 
 MASK_EMBEDDING = "masked_spec_embed"
 """The one tensor that may be missing (published base-960h lacks it) or left over (a config without

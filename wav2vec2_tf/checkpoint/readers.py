@@ -14,7 +14,7 @@ from wav2vec2_tf.checkpoint import fairseq, torch_stream, torch_zip
 from wav2vec2_tf.checkpoint.fairseq import Settings
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor, quoted
 from wav2vec2_tf.checkpoint.torch_pickle import Malformed, Record
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 # Where a folder in Hugging Face format keeps its weights, best first.
 WEIGHT_FILES = (

@@ -26,7 +26,7 @@ from wav2vec2_tf.checkpoint.torch_pickle import (
     storage_reference,
     unpickle,
 )
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 MAGIC = b"PK\x03\x04"
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # zip specification (APPNOTE) 4.3.7

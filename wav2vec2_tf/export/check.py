@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 TOLERANCE = 1e-4
 """Largest |Δ| of an output."""
@@ -74,8 +74,8 @@ def save_calls(path: Path, calls: Sequence[Mapping[str, np.ndarray]]) -> None:
 def _of_file(path: Path, arrays: Any) -> dict[str, float]:
     """Of a file for another runtime: the output everywhere, and what its valid frames say."""
     from wav2vec2_tf.export import runtimes
-    from wav2vec2_tf.pretrained import read_config
-    from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.models.pretrained import read_config
+    from wav2vec2_tf.models.processor import Processor
 
     exported = runtimes.load(path)
     with exported.folder() as facts:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from wav2vec2_tf.config import Config, Wav2Vec2BertConfig
-from wav2vec2_tf.errors import UserError, first_line
-from wav2vec2_tf.log_mel import log_mel
-from wav2vec2_tf.pretrained import CONFIG_FILE, write_config
-from wav2vec2_tf.processor import Processor
-from wav2vec2_tf.provenance import Provenance
+from wav2vec2_tf.export.provenance import Provenance
+from wav2vec2_tf.models.config import Config, Wav2Vec2BertConfig
+from wav2vec2_tf.models.log_mel import log_mel
+from wav2vec2_tf.models.pretrained import CONFIG_FILE, write_config
+from wav2vec2_tf.models.processor import Processor
+from wav2vec2_tf.utils.errors import UserError, first_line
 
 FLOAT32, FLOAT16, INT8, INT8_STATIC = "float32", "fp16", "int8", "int8-static"
 SPEECH, FEATURES, LENGTHS = "speech", "input_features", "lengths"

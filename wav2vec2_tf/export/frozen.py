@@ -10,11 +10,11 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from wav2vec2_tf import families
-from wav2vec2_tf.config import Config, Wav2Vec2BertConfig
-from wav2vec2_tf.errors import UserError
 from wav2vec2_tf.export.form import LARGEST, LENGTHS, Form
 from wav2vec2_tf.export.saved_model import ONLY_OUTPUT, features_spec, outputs, speech_spec
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.config import Config, Wav2Vec2BertConfig
+from wav2vec2_tf.utils.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.errors import UserError, first_line
 from wav2vec2_tf.export.form import (
     FEATURE_ENCODER,
     FLOAT16,
@@ -26,6 +25,7 @@ from wav2vec2_tf.export.form import (
     facts_in,
     missing,
 )
+from wav2vec2_tf.utils.errors import UserError, first_line
 
 SUFFIX = ".tflite"
 SUFFIXES = (SUFFIX,)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.errors import UserError, first_line
 from wav2vec2_tf.export.form import (
     FEATURE_ENCODER,
     FLOAT16,
@@ -24,6 +23,7 @@ from wav2vec2_tf.export.form import (
     facts_in,
     missing,
 )
+from wav2vec2_tf.utils.errors import UserError, first_line
 
 SUFFIX = ".onnx"
 SUFFIXES = (SUFFIX,)

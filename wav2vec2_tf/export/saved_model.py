@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from wav2vec2_tf import ctc, families
-from wav2vec2_tf import lengths as padding
-from wav2vec2_tf.config import PUBLISHED_LENGTH, SAMPLE_RATE, Config, Wav2Vec2BertConfig
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.pretrained import SAVED_MODEL_FACTS, write_config
-from wav2vec2_tf.processor import Processor
-from wav2vec2_tf.transcribe import normalizes
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models import lengths as padding
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config, Wav2Vec2BertConfig
+from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, write_config
+from wav2vec2_tf.models.processor import Processor
+from wav2vec2_tf.text import ctc
+from wav2vec2_tf.utils.errors import UserError, first_line
 
 NORMALISER_EPSILON = 1e-7  # transformers' Wav2Vec2FeatureExtractor
 ONLY_OUTPUT = {
@@ -274,7 +275,7 @@ def _transcribe(run: Run, config: Config, processor: Processor, length: int | No
         speech = tf.ensure_shape(speech, [None, length])
         mask = padding.valid(lengths, width)
         speech = padding.silence_padding(speech, mask)
-        if normalizes(processor):
+        if processor.normalizes:
             speech = normalise(speech, lengths, mask)
         frames = config.frame_length(lengths)
         logits = run(speech, lengths, False)["logits"]  # not by XLA: TensorFlow Serving refuses it
@@ -292,3 +293,15 @@ def normalise(speech: tf.Tensor, lengths: tf.Tensor, mask: tf.Tensor) -> tf.Tens
     centred = padding.silence_padding(wide - mean, mask)
     variance = tf.reduce_sum(tf.square(centred), axis=1, keepdims=True) / count
     return tf.cast(centred * tf.math.rsqrt(variance + NORMALISER_EPSILON), speech.dtype)
+
+
+def load_saved_model(folder: Path) -> Any:
+    """A SavedModel that `convert saved-model` wrote; `UserError` for any other or a damaged one."""
+    try:
+        loaded = tf.saved_model.load(folder)
+        loaded.signatures["serving_default"].structured_input_signature[1]["speech"]
+    except (OSError, LookupError, ValueError, AttributeError, tf.errors.OpError) as error:
+        raise UserError(
+            f"{folder}: not a SavedModel of this project ({first_line(error)})"
+        ) from None
+    return loaded

@@ -19,17 +19,17 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from wav2vec2_tf.audio import normalize
-from wav2vec2_tf.config import SAMPLE_RATE, Config
-from wav2vec2_tf.corpora import Corpus, Utterance
-from wav2vec2_tf.ctc_loss import PADDING
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.lengths import BUCKETS, bucket
-from wav2vec2_tf.processor import Processor
-from wav2vec2_tf.progress import ProgressBar
-from wav2vec2_tf.tokenizer import CTCTokenizer
-from wav2vec2_tf.training.transcripts import TextRules, describe, unknown_characters
-from wav2vec2_tf.transcribe import normalizes
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.audio.normalization import normalize
+from wav2vec2_tf.data.corpora import Corpus, Utterance
+from wav2vec2_tf.models.config import Config
+from wav2vec2_tf.models.lengths import BUCKETS, bucket
+from wav2vec2_tf.models.processor import Processor
+from wav2vec2_tf.text.normalize import TextRules, describe, unknown_characters
+from wav2vec2_tf.text.tokenizer import CTCTokenizer
+from wav2vec2_tf.training.ctc_loss import PADDING
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar
 
 LONGEST_SECONDS = 20.0  # attention over longer ones takes most of the memory of a batch
 FEWEST_LABELS = 16  # width of the narrowest batch of labels, where widths are few
@@ -324,7 +324,7 @@ def dataset(
     A file that cannot be read, or is longer than its header says, stops the iteration with an error
     of TensorFlow; within `user_errors` it is a `UserError` that names it.
     """
-    normalized = normalizes(processor)
+    normalized = processor.normalizes
 
     # TensorFlow never lets go of a function that it calls: this one must not hold the pieces
     def read(rows: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from wav2vec2_tf.errors import UserError
+from wav2vec2_tf.utils.errors import UserError
 
 JOBS = ("chief", "worker")  # of a cluster, in the order of their replicas
 log = logging.getLogger(__name__)
@@ -63,8 +63,8 @@ def _of_workers() -> tf.distribute.Strategy:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except (RuntimeError, tf.errors.OpError) as error:
         raise UserError(
-            f"{address}: the workers did not come together ({_first_line(error)}): start all of "
-            "them anew, with the same cluster in TF_CONFIG"
+            f"{address}: the workers did not connect ({_first_sentence(error)}): start all of them "
+            "again, with the same cluster in TF_CONFIG"
         ) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which TensorFlow notes, and goes on
@@ -81,14 +81,14 @@ def _of_tpu() -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, OSError, RuntimeError, tf.errors.OpError) as error:
         raise UserError(
-            f"no TPU was found ({_first_line(error)}): set TPU_NAME to one that is not of this "
+            f"no TPU was found ({_first_sentence(error)}): set TPU_NAME to one that is not of this "
             "machine, or choose another strategy"
         ) from None
     return tf.distribute.TPUStrategy(resolver)
 
 
-def _first_line(error: Exception) -> str:
-    """The first sentence of an error of TensorFlow."""
+def _first_sentence(error: Exception) -> str:
+    """Returns the first sentence of an error of TensorFlow."""
     text = " ".join(str(getattr(error, "message", error)).split())
     return text.partition(". ")[0].rstrip(".") or "no reason given"
 

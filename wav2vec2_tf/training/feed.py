@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from wav2vec2_tf.processor import Processor
+from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.training import batches as plans
 from wav2vec2_tf.training.batches import Prepared
 from wav2vec2_tf.training.distribution import own_replicas

@@ -10,21 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.errors import UserError, did_you_mean
-from wav2vec2_tf.progress import ProgressBar
 from wav2vec2_tf.training.settings import Settings, add_training_flags, run_training
+from wav2vec2_tf.utils.errors import UserError, did_you_mean
+from wav2vec2_tf.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from wav2vec2_tf.corpora import Corpus
-    from wav2vec2_tf.models import Wav2Vec2ForCTC
-    from wav2vec2_tf.processor import Processor
-    from wav2vec2_tf.tokenizer import CTCTokenizer
+    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.models.base import Wav2Vec2ForCTC
+    from wav2vec2_tf.models.processor import Processor
+    from wav2vec2_tf.text.normalize import TextRules
+    from wav2vec2_tf.text.tokenizer import CTCTokenizer
     from wav2vec2_tf.training.feed import Feed
     from wav2vec2_tf.training.program import Setup
     from wav2vec2_tf.training.trainer import Trainer
-    from wav2vec2_tf.training.transcripts import TextRules
 
 VOCABULARIES = ("keep", "transcripts")
 UNKNOWN = ("refuse", "map", "drop")
@@ -61,7 +61,7 @@ class FinetuneSettings(Settings):
 
     @property
     def rules(self) -> TextRules:
-        from wav2vec2_tf.training.transcripts import TextRules
+        from wav2vec2_tf.text.normalize import TextRules
 
         return TextRules(self.unicode_form, self.letter_case, dict(self.replace), self.remove)
 
@@ -81,7 +81,7 @@ class CTCObjective:
         """The "loss" of all utterances, and as "weight" their labels."""
         import tensorflow as tf
 
-        from wav2vec2_tf.ctc_loss import count_labels, ctc_loss
+        from wav2vec2_tf.training.ctc_loss import count_labels, ctc_loss
 
         logits = self.model(dict(inputs), training=training)
         counts = count_labels(labels)
@@ -161,8 +161,8 @@ def _trainer(settings: FinetuneSettings, setup: Setup, hub: dict[str, Any]) -> T
 
 def _model(settings: FinetuneSettings, tokenizer: CTCTokenizer, hub: dict[str, Any]) -> Any:
     """The model that the settings start from, with a new head for a new vocabulary."""
-    from wav2vec2_tf.auto import AutoModelForCTC
     from wav2vec2_tf.checkpoint.loader import initial
+    from wav2vec2_tf.models.auto import AutoModelForCTC
 
     new: dict[str, Any] = {}
     if settings.vocabulary != "keep":
@@ -190,7 +190,7 @@ class Evaluation:
         """(rows, frames) best tokens of a batch, -1 beyond a row's frames."""
         import tensorflow as tf
 
-        from wav2vec2_tf.lengths import size, valid
+        from wav2vec2_tf.models.lengths import size, valid
 
         def of_replica(inputs: Mapping[str, tf.Tensor], labels: tf.Tensor) -> tf.Tensor:
             ids = tf.argmax(self.model(dict(inputs)), axis=-1, output_type=tf.int32)
@@ -224,9 +224,9 @@ class Evaluation:
 
 def _processor(settings: FinetuneSettings, corpora: list[Any], hub: dict[str, Any]) -> Processor:
     """The model's own, with the vocabulary that the settings ask for."""
-    from wav2vec2_tf.processor import Processor
-    from wav2vec2_tf.tokenizer import VOCABULARY_FILE, CTCTokenizer
-    from wav2vec2_tf.training.transcripts import build_vocabulary
+    from wav2vec2_tf.models.processor import Processor
+    from wav2vec2_tf.text.normalize import build_vocabulary
+    from wav2vec2_tf.text.tokenizer import VOCABULARY_FILE, CTCTokenizer
 
     keeps = settings.vocabulary == "keep"
     processor = Processor.from_pretrained(

@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.progress import ProgressBar
 from wav2vec2_tf.training.settings import Settings, add_training_flags, run_training
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from wav2vec2_tf.contrastive import PreTrainingObjective
-    from wav2vec2_tf.corpora import Corpus
-    from wav2vec2_tf.heads import Wav2Vec2ForPreTraining
-    from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
+    from wav2vec2_tf.models.processor import Processor
+    from wav2vec2_tf.training.contrastive import PreTrainingObjective
     from wav2vec2_tf.training.feed import Feed
     from wav2vec2_tf.training.program import Setup
     from wav2vec2_tf.training.trainer import Trainer
@@ -93,7 +93,7 @@ def pretrain(settings: PretrainSettings, *, restart: bool = False, **hub: Any) -
 
 
 def _trainer(settings: PretrainSettings, setup: Setup, hub: dict[str, Any]) -> Trainer:
-    from wav2vec2_tf.contrastive import PreTrainingObjective
+    from wav2vec2_tf.training.contrastive import PreTrainingObjective
     from wav2vec2_tf.training.trainer import Trainer, chosen
 
     with setup.making_a_model():
@@ -169,11 +169,11 @@ def _model(
     settings: PretrainSettings, hub: dict[str, Any]
 ) -> tuple[Wav2Vec2ForPreTraining, Processor]:
     """A model that takes masked frames, and the processor that comes with it."""
-    from wav2vec2_tf.config import Wav2Vec2Config
-    from wav2vec2_tf.heads import Wav2Vec2ForPreTraining
-    from wav2vec2_tf.pretrained import read_config
-    from wav2vec2_tf.processor import Processor
-    from wav2vec2_tf.sources import resolve
+    from wav2vec2_tf.checkpoint.hub import resolve
+    from wav2vec2_tf.models.config import Wav2Vec2Config
+    from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
+    from wav2vec2_tf.models.pretrained import read_config
+    from wav2vec2_tf.models.processor import Processor
 
     processor = Processor.from_pretrained(settings.model, **hub)
     changes = {"apply_spec_augment": True, **settings.model_config}

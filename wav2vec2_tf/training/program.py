@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wav2vec2_tf.config import Config
-from wav2vec2_tf.corpora import Corpus, open_corpus
-from wav2vec2_tf.processor import Processor
+from wav2vec2_tf.data.corpora import Corpus, open_corpus
+from wav2vec2_tf.models.config import Config
+from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.training import run_folder
 from wav2vec2_tf.training.batches import prepare
 from wav2vec2_tf.training.distribution import (

@@ -10,13 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import whole_file, whole_folder
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import whole_file, whole_folder
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.corpora import Corpus
-    from wav2vec2_tf.pretrained import Pretrained
-    from wav2vec2_tf.processor import Processor
+    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.models.pretrained import Pretrained
+    from wav2vec2_tf.models.processor import Processor
     from wav2vec2_tf.training.settings import Settings
 
 SETTINGS_FILE, CURVES_FILE, LOG_FILE = "settings.yaml", "curves.png", "log.jsonl"

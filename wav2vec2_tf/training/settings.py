@@ -17,8 +17,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from wav2vec2_tf.errors import UserError, did_you_mean
-from wav2vec2_tf.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.utils.errors import UserError, did_you_mean
 
 SCHEDULES = ("tri-stage", "linear", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")

@@ -17,8 +17,8 @@ import numpy as np
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.readers import open_checkpoint
 from wav2vec2_tf.checkpoint.writer import write_safetensors
-from wav2vec2_tf.errors import UserError
-from wav2vec2_tf.files import read_json, sha256, whole_folder
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import read_json, sha256, whole_folder
 
 FACTS_FILE, TENSORS_FILE = "state.json", "model.safetensors"
 KEPT = 2

@@ -23,10 +23,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.checkpoint.loader import path_below
-from wav2vec2_tf.config import SAMPLE_RATE
-from wav2vec2_tf.errors import UserError, did_you_mean
-from wav2vec2_tf.progress import ProgressBar
 from wav2vec2_tf.training import run_folder
 from wav2vec2_tf.training.batches import user_errors
 from wav2vec2_tf.training.distribution import is_chief, meet
@@ -36,6 +34,8 @@ from wav2vec2_tf.training.optimizer import AdamW
 from wav2vec2_tf.training.run_folder import BEST, CHECKPOINTS, EVENTS, LAST, LOG_FILE
 from wav2vec2_tf.training.settings import Settings
 from wav2vec2_tf.training.state import Checkpoints, State
+from wav2vec2_tf.utils.errors import UserError, did_you_mean
+from wav2vec2_tf.utils.progress import ProgressBar
 
 log = logging.getLogger(__name__)
 

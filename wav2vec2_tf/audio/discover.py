@@ -1,0 +1,125 @@
+"""Which recordings a command names, and where what is made of each goes."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wav2vec2_tf.utils.errors import UserError
+
+STANDARD_INPUT = "-"
+MAXIMUM_BYTES = 2**32  # of standard input, which may have no end
+BLOCK_BYTES = 2**20
+ENDINGS = tuple(
+    f".{ending}"
+    for ending in (
+        *("aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "avi", "caf", "flac", "flv"),
+        *("m4a", "m4b", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpeg", "mpg", "oga"),
+        *("ogg", "opus", "rf64", "snd", "spx", "tta", "w64", "wav", "webm", "wma", "wv"),
+    )
+)
+"""Of files that are taken from a folder; one that is named is taken whatever its name."""
+
+
+@dataclass(frozen=True)
+class AudioFile:
+    """One recording."""
+
+    name: str
+    """As it was given, or found; `STANDARD_INPUT`."""
+    relative: Path
+    """Where its output goes in a folder of outputs, but for the ending."""
+    output: Path | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[str]:
+        """The path to read. Standard input is copied to a file, since it is read twice."""
+        if self.name != STANDARD_INPUT:
+            yield self.name
+            return
+        with tempfile.NamedTemporaryFile() as copy:
+            while block := sys.stdin.buffer.read(BLOCK_BYTES):
+                copy.write(block)
+                if copy.tell() > MAXIMUM_BYTES:
+                    raise UserError(f"standard input: more than {MAXIMUM_BYTES} bytes; give a file")
+            copy.flush()
+            try:
+                yield copy.name
+            except UserError as error:
+                raise UserError(str(error).replace(copy.name, "standard input")) from None
+
+    def message(self, error: UserError) -> str:
+        """What is wrong with it, and that it is this one."""
+        known = "standard input" if self.name == STANDARD_INPUT else self.name
+        return str(error) if known in str(error) else f"{known}: {error}"
+
+    @property
+    def bytes(self) -> int:
+        """Its size; 0 where that is not known."""
+        try:
+            return os.path.getsize(self.name)
+        except OSError:
+            return 0
+
+
+def named_by(arguments: Sequence[str], complain: Callable[[str], None]) -> list[AudioFile]:
+    """The recordings that files, folders and patterns name, each once, in order.
+
+    Args:
+        complain: told of folders and patterns in which there is none. A file that is not there is
+            found out when it is opened.
+    """
+    found: dict[str, AudioFile] = {}
+    for argument in arguments:
+        path = Path(argument)
+        chosen = [AudioFile(argument, Path("stdin" if argument == STANDARD_INPUT else path.name))]
+        if path.is_dir():
+            below = map(Path, audio_below(argument))
+            chosen = [AudioFile(str(file), file.relative_to(path)) for file in below]
+            if not chosen:
+                complain(f"{argument}: a folder without audio; give files by their names")
+        elif glob.has_magic(argument) and not path.exists():
+            files = [Path(name) for name in sorted(glob.glob(argument, recursive=True))]
+            chosen = [AudioFile(str(file), Path(file.name)) for file in files if file.is_file()]
+            if not chosen:
+                complain(f"{argument}: no file has a name like this")
+        for audio in chosen:
+            found.setdefault(audio.name, audio)
+    return list(found.values())
+
+
+def audio_below(folder: str) -> Iterator[str]:
+    """The paths of all audio in a folder and in those below it, in order, and nothing hidden."""
+    with os.scandir(folder) as entries:
+        ordered = sorted(entries, key=lambda entry: entry.name)
+    for entry in ordered:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from audio_below(entry.path)
+        elif entry.name.lower().endswith(ENDINGS) and entry.is_file():
+            yield entry.path
+
+
+def with_outputs(found: Sequence[AudioFile], folder: Path, ending: str) -> list[AudioFile]:
+    """Each with a file in `folder` for what is made of it.
+
+    Raises:
+        UserError: two have the same.
+    """
+    result: dict[Path, AudioFile] = {}
+    for audio in found:
+        output = folder / audio.relative.with_suffix(f".{ending}")
+        if output in result:
+            raise UserError(
+                f"{result[output].name} and {audio.name} would both be written to {output}: "
+                "rename one, or give the folder that both are in"
+            )
+        result[output] = replace(audio, output=output)
+    return list(result.values())

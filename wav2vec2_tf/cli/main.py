@@ -1,0 +1,42 @@
+"""`wav2vec2-tf …`: parse and call."""
+
+from __future__ import annotations
+
+import argparse
+
+from wav2vec2_tf import __version__
+from wav2vec2_tf.cli.programs import NATIVE_LOG, add_programs, run_program
+
+PROGRAMS = {
+    "transcribe": ("transcription.files", "audio files → text, or words with times"),
+    "serve": ("serving.serve", "a server: OpenAI's audio API, and text as the audio comes"),
+    "batch": (
+        "transcription.batch.job",
+        "very many recordings → tables of transcripts, on all cores or a cluster",
+    ),
+    "align": (
+        "transcription.align",
+        "a recording and its text → the times of each word and character",
+    ),
+    "ngram": ("text.ngram", "text → an n-gram language model, to decode with"),
+    "finetune": ("training.finetune", "transcribed speech → a model of it, with CTC"),
+    "info": ("models.flops", "parameters and GFLOPs of a model, part by part"),
+    "convert": (
+        "convert.__main__",
+        "checkpoints and exports: torch, verify, saved-model, package, litert, onnx, openvino",
+    ),
+    "pretrain": ("training.pretrain", "speech alone → a model to fine-tune"),
+    "shards": ("data.make_shards", "corpora → TFRecord shards of speech, to train from"),
+    "eval": ("eval.__main__", "measure: wer, long-form, speed, profile; a server by load, soak"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="wav2vec2-tf",
+        description="wav2vec 2.0 for TensorFlow and Keras 3.",
+        epilog=f"The environment variable {NATIVE_LOG}=1 shows the log of TensorFlow's C++ code.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    add_programs(parser, "wav2vec2_tf", PROGRAMS)
+    return run_program(parser, argv)

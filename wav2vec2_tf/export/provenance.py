@@ -1,0 +1,98 @@
+"""Where a model's weights come from: `provenance.json`, carried from conversion to module card."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+
+from wav2vec2_tf.checkpoint.loader import Plan
+from wav2vec2_tf.checkpoint.readers import Checkpoint
+from wav2vec2_tf.utils.files import read_json, sha256, whole_file
+
+PROVENANCE_FILE = "provenance.json"
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    source: str
+    """The folder or Hugging Face id that was converted."""
+    revision: str
+    licence: str
+    """The checkpoint's own, as its model card states it."""
+    sha256: dict[str, str]
+    """Of each file of weights."""
+    seeded: tuple[str, ...]
+    """Tensors the checkpoint lacks."""
+    ignored: tuple[str, ...]
+    """Tensors of heads that were not asked for."""
+
+    description: str = ""
+    """First paragraph of the checkpoint's own model card."""
+
+    @classmethod
+    def of(cls, source: str | PathLike[str], checkpoint: Checkpoint, plan: Plan) -> Provenance:
+        """The record that a folder carries, or a new one for a checkpoint that carries none."""
+        path = checkpoint.path
+        folder = path if path.is_dir() else path.parent
+        if path.is_dir() and (folder / PROVENANCE_FILE).exists():
+            return cls.load(folder)
+        left_out = checkpoint.settings.ignored if checkpoint.settings else ()
+        return cls(
+            source=str(source),
+            revision=folder.name if folder.parent.name == "snapshots" else UNKNOWN,
+            licence=licence_of(folder),
+            sha256=hashes(checkpoint.files),
+            seeded=tuple(plan.seeded.values()),
+            ignored=(*plan.ignored, *left_out),
+            description=description_of(folder),
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Provenance:
+        """The record in a folder; of unknown origin where there is none."""
+        path = folder / PROVENANCE_FILE
+        values = read_json(path) if path.exists() else {}
+        sha256 = values.get("sha256")
+        lists = {name: values.get(name) for name in ("seeded", "ignored")}
+        return cls(
+            source=str(values.get("source", UNKNOWN)),
+            revision=str(values.get("revision", UNKNOWN)),
+            licence=str(values.get("licence", UNKNOWN)),
+            sha256={str(k): str(v) for k, v in sha256.items()} if isinstance(sha256, dict) else {},
+            description=str(values.get("description", "")),
+            **{k: tuple(map(str, v)) if isinstance(v, list) else () for k, v in lists.items()},
+        )
+
+    def save(self, folder: Path) -> None:
+        with whole_file(folder / PROVENANCE_FILE) as beside:
+            beside.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def _card(folder: Path) -> tuple[str, str]:
+    """Front matter and text of a Hugging Face model card; empty where there is none."""
+    card = folder / "README.md"
+    text = card.read_text("utf-8", errors="replace") if card.exists() else ""
+    parts = re.match(r"---\s*\n(.*?)\n---\s*?(?:\n(.*)|$)", text, re.DOTALL)
+    return (parts.group(1), parts.group(2) or "") if parts else ("", text)
+
+
+def licence_of(folder: Path) -> str:
+    """The `license:` in the front matter of a Hugging Face model card, or "unknown"."""
+    stated = re.search(r"^license:\s*(\S+)", _card(folder)[0], re.MULTILINE)
+    return stated.group(1).strip("\"'") if stated else UNKNOWN
+
+
+def description_of(folder: Path) -> str:
+    """The first paragraph of a model card's text, on one line."""
+    paragraphs = (" ".join(part.split()) for part in _card(folder)[1].split("\n\n"))
+    return next((p for p in paragraphs if p and not p.startswith(("#", "<", "|", "!"))), "")[:1000]
+
+
+def hashes(files: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 by file name."""
+    return {path.name: sha256(path) for path in files}

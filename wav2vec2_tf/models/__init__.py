@@ -1,0 +1,1 @@
+"""The models of the family, their configs, and what prepares their input."""

@@ -1,0 +1,356 @@
+"""The models: speech → hidden states, speech → logits. The config says of which family."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models import lengths as padding
+from wav2vec2_tf.models.config import Config, Wav2Vec2BertConfig, WaveformConfig
+from wav2vec2_tf.models.feature_encoder import FeatureEncoder
+from wav2vec2_tf.models.layers import dense
+from wav2vec2_tf.models.log_mel import log_mel_graph
+from wav2vec2_tf.models.pretrained import Pretrained
+from wav2vec2_tf.models.spec_augment import span_mask
+from wav2vec2_tf.models.transformer import EncoderOutput, FeatureProjection, FeedForward
+from wav2vec2_tf.utils.errors import UserError
+
+if keras.backend.backend() != "tensorflow":
+    raise UserError(
+        f"Keras runs on {keras.backend.backend()} here, and wav2vec2_tf needs TensorFlow: "
+        "set KERAS_BACKEND=tensorflow before Python starts"
+    )
+
+
+class Encoded(NamedTuple):
+    """What heads see. Frames that are not valid are zero."""
+
+    last_hidden_state: tf.Tensor
+    """(batch, frames, hidden), after the adapter where there is one."""
+    hidden_states: tuple[tf.Tensor, ...]
+    attentions: tuple[tf.Tensor, ...]
+    extract_features: tf.Tensor
+    """(batch, frames, channels): the features normalised, before their projection."""
+    frame_mask: tf.Tensor | None
+    """(batch, frames) of the last hidden state; None where every frame is valid."""
+    encoder_mask: tf.Tensor | None
+    """The same of all others, which no adapter has shortened."""
+
+
+class Wav2Vec2Model(Pretrained, keras.Model):
+    """No head (arXiv:2006.11477; transformers' `Wav2Vec2Model`, `HubertModel`, …)."""
+
+    base_name = ""
+    head = families.BASE
+
+    def __init__(self, config: Config, **kwargs: object) -> None:
+        super().__init__(config, **kwargs)
+        family = families.family_of(config)
+        self.feature_encoder = None
+        if isinstance(config, WaveformConfig):
+            self.feature_encoder = FeatureEncoder(config, name="feature_encoder")
+            self.channels = config.conv_dim[-1]
+        else:  # log-mel features, which have no weights
+            assert isinstance(config, Wav2Vec2BertConfig)
+            self.channels = config.feature_projection_input_dim
+        self.feature_projection = FeatureProjection(
+            config, self.channels, config.feat_proj_layer_norm, name="feature_projection"
+        )
+        self.encoder = family.encoder(config, name="encoder")
+        self.intermediate_ffn = (
+            FeedForward(config, hidden_act="relu", name="intermediate_ffn")
+            if getattr(config, "use_intermediate_ffn_before_adapter", False)
+            else None
+        )
+        self.adapter = None
+        if config.add_adapter:
+            assert family.adapter is not None  # or there would be no such family
+            self.adapter = family.adapter(config, name="adapter")
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, input_shape: object = None) -> None:
+        for part in (
+            *(self.feature_encoder, self.feature_projection, self.encoder),
+            *(self.intermediate_ffn, self.adapter),
+        ):
+            if part is not None:
+                part.build()
+        if self.config.has_mask_embedding:
+            self.masked_spec_embed = self.add_weight(
+                name="masked_spec_embed",
+                shape=(self.config.hidden_size,),
+                initializer=keras.initializers.RandomUniform(0.0, 1.0),
+            )
+
+    def call(
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> tf.Tensor | EncoderOutput:
+        """16 kHz speech → hidden states, a frame in 20 ms.
+
+        Args:
+            speech: (batch, samples) float, normalised as the checkpoint's processor says.
+                Wav2Vec2-BERT also takes log-mel features, (batch, frames, 160).
+            lengths: (batch,) samples (or frames) of each row that are speech; the rest has no
+                influence, and its frames come out zero. Without it every sample counts, as in the
+                published models. `fit` gives both as one: see `lengths.unpack`.
+            training: draw dropout, SpecAugment and LayerDrop, as the config says.
+            output_hidden_states: also give the embedding's and every layer's.
+            output_attentions: also give every layer's attention weights.
+
+        Returns:
+            (batch, frames, hidden), frames = `config.frame_length(samples)`; an `EncoderOutput`
+            where more is asked for.
+
+        Raises:
+            UserError: speech or lengths of another rank or type.
+        """
+        encoded = self.encode(
+            speech,
+            lengths,
+            training=training,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+        )
+        padding.with_mask(encoded.last_hidden_state, encoded.frame_mask)
+        if output_hidden_states or output_attentions:
+            return EncoderOutput(*encoded[:3])
+        return encoded.last_hidden_state
+
+    def encode(
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        *,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+        mask_time_indices: tf.Tensor | None = None,
+    ) -> Encoded:
+        """`call` for heads, with all that they see.
+
+        Args:
+            mask_time_indices: (batch, frames) bool, the frames to put the mask embedding in place
+                of, training or not, instead of those that SpecAugment would draw.
+        """
+        speech, lengths = self._checked(*padding.unpack(speech, lengths))
+        batch, steps = padding.size(speech, 0), padding.size(speech, 1)
+        waveform = speech.shape.rank == 2
+        frames = self.config.encoder_frames(steps) if waveform else steps
+        # The convolutions need a row, and input for one frame: what is too many is cut off below.
+        speech, lengths = self._at_least_one(speech, lengths)
+        mask = None
+        if lengths is not None:
+            frame_lengths = self.config.encoder_frames(lengths) if waveform else lengths
+            width = padding.size(speech, 1)
+            mask = padding.valid(
+                frame_lengths, self.config.encoder_frames(width) if waveform else width
+            )
+        if not waveform:
+            features = padding.silence_padding(speech, mask)
+        elif self.feature_encoder is not None:
+            features = self.feature_encoder(speech, lengths)
+        else:
+            features, _ = log_mel_graph(speech, lengths)
+            features = tf.cast(features, self.compute_dtype)
+        hidden_states, features = self.feature_projection(features, training=training)
+        if self.config.apply_spec_augment:
+            if mask_time_indices is not None:
+                rows, width = padding.size(features, 0), padding.size(features, 1)
+                masked = tf.pad(mask_time_indices, [[0, rows - batch], [0, width - frames]])
+                hidden_states = self._masked(hidden_states, masked)
+            elif training:
+                hidden_states = self._masked_in_time(hidden_states, mask)
+            if training:
+                hidden_states = self._masked_in_features(hidden_states)
+        last, states, attentions = self.encoder(
+            hidden_states,
+            mask,
+            training=training,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+        )
+        if self.intermediate_ffn is not None:
+            last += 0.5 * self.intermediate_ffn(last, training=training)
+            last = padding.silence_padding(last, mask)
+        adapted_mask, adapted = mask, self.config.adapted_frames(frames)
+        if self.adapter is not None:
+            last, adapted_mask = self.adapter(last, mask, training=training)
+        # each cut in two steps, or the graph forgets what is static
+        return Encoded(
+            last[:batch][:, :adapted],
+            tuple(state[:batch][:, :frames] for state in states),
+            tuple(weights[:batch][:, :, :frames, :frames] for weights in attentions),
+            padding.silence_padding(features, mask)[:batch][:, :frames],
+            None if adapted_mask is None else adapted_mask[:batch][:, :adapted],
+            None if mask is None else mask[:batch][:, :frames],
+        )
+
+    def _checked(
+        self, speech: tf.Tensor, lengths: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Inputs of the right form, and what is not speech silenced."""
+        speech = tf.convert_to_tensor(speech)
+        takes = "(batch, samples)"
+        is_features = self.feature_encoder is None and speech.shape.rank == 3
+        if self.feature_encoder is None:
+            takes += f" or (batch, frames, {self.channels})"
+        fits = speech.shape.rank == 2 or (is_features and speech.shape[2] == self.channels)
+        if not fits or not speech.dtype.is_floating:
+            raise UserError(
+                f"speech must be {takes} of floating-point numbers, "
+                f"got {speech.dtype.name} of shape {speech.shape}"
+            )
+        if lengths is None:
+            return speech, None
+        lengths = tf.convert_to_tensor(lengths)
+        if not lengths.dtype.is_integer or not lengths.shape.is_compatible_with(speech.shape[:1]):
+            raise UserError(
+                "lengths must be (batch,) whole numbers, "
+                f"got {lengths.dtype.name} of shape {lengths.shape}"
+            )
+        steps = padding.size(speech, 1)
+        lengths = padding.clip_lengths(lengths, steps)
+        return padding.silence_padding(speech, padding.valid(lengths, steps)), lengths
+
+    def _at_least_one(
+        self, speech: tf.Tensor, lengths: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """With a row and input for a frame of output, if there is less."""
+        batch, steps = padding.size(speech, 0), padding.size(speech, 1)
+        channels = [[0, 0]] * (speech.shape.rank - 2)
+        shortest = self.config.fewest_frames
+        if speech.shape.rank == 2:
+            shortest = self.config.samples_of(shortest)
+        if not isinstance(steps, int) or steps < shortest:
+            missing = tf.maximum(shortest - steps, 0)
+            speech = tf.pad(speech, [[0, 0], [0, missing], *channels])
+        if not isinstance(batch, int) or batch == 0:
+            rows, shape = tf.maximum(1 - batch, 0), speech.shape[1:]
+            speech = tf.pad(speech, [[0, rows], [0, 0], *channels])
+            speech.set_shape([None, *shape])
+            lengths = None if lengths is None else tf.pad(lengths, [[0, rows]])
+        return speech, lengths
+
+    def _masked(self, hidden_states: tf.Tensor, masked: tf.Tensor) -> tf.Tensor:
+        if not self.config.has_mask_embedding:
+            raise UserError(
+                "the config masks nothing (mask_time_prob is 0), so there is no embedding to put "
+                "in place of masked frames; load the model with mask_time_prob above 0"
+            )
+        embedding = tf.cast(self.masked_spec_embed, hidden_states.dtype)
+        return tf.where(tf.cast(masked, tf.bool)[..., tf.newaxis], embedding, hidden_states)
+
+    def _masked_in_time(self, hidden_states: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+        """SpecAugment (arXiv:1904.08779): spans of each row's frames masked."""
+        config = self.config
+        if config.mask_time_prob == 0:
+            return hidden_states
+        batch, frames = padding.size(hidden_states, 0), padding.size(hidden_states, 1)
+        lengths = (
+            tf.fill([batch], frames)
+            if mask is None
+            else tf.reduce_sum(tf.cast(mask, tf.int32), axis=-1)
+        )
+        masked = span_mask(
+            lengths,
+            frames,
+            probability=config.mask_time_prob,
+            span=config.mask_time_length,
+            minimum=config.mask_time_min_masks,
+            seed=self.seed_generator,
+        )
+        return self._masked(hidden_states, masked)
+
+    def _masked_in_features(self, hidden_states: tf.Tensor) -> tf.Tensor:
+        """SpecAugment: spans of each row's channels zero."""
+        config = self.config
+        if config.mask_feature_prob == 0:
+            return hidden_states
+        masked = span_mask(
+            tf.fill([padding.size(hidden_states, 0)], config.hidden_size),
+            config.hidden_size,
+            probability=config.mask_feature_prob,
+            span=config.mask_feature_length,
+            minimum=config.mask_feature_min_masks,
+            seed=self.seed_generator,
+        )
+        return tf.where(masked[:, tf.newaxis], tf.zeros((), hidden_states.dtype), hidden_states)
+
+
+class LogitsOutput(NamedTuple):
+    """Of a head with logits alone, where more is asked for."""
+
+    logits: tf.Tensor
+    hidden_states: tuple[tf.Tensor, ...] = ()
+    attentions: tuple[tf.Tensor, ...] = ()
+
+
+class Wav2Vec2ForCTC(Pretrained, keras.Model):
+    """A model with a linear head over characters (transformers' `Wav2Vec2ForCTC`, …)."""
+
+    base_name = "base_model"
+    head = families.CTC
+
+    def __init__(self, config: Config, **kwargs: object) -> None:
+        super().__init__(config, **kwargs)
+        if config.vocab_size is None:
+            raise UserError("config: vocab_size is null, and a CTC head needs it")
+        self.base_model = Wav2Vec2Model(config, name="base_model")
+        self.dropout = keras.layers.Dropout(config.final_dropout)
+        self.lm_head = dense(config, config.vocab_size, "lm_head")
+
+    def build(self, input_shape: object = None) -> None:
+        self.base_model.build()
+        self.lm_head.build((None, None, self.config.last_hidden_size))
+
+    def set_head(self, vocab_size: int) -> None:
+        """Put a new head in place of the one there is, which gives NaN from now on.
+
+        So does any function that was traced with it, rather than what no longer means anything.
+        """
+        before = self.lm_head
+        for variable in before.weights:
+            variable.assign(tf.fill(variable.shape, tf.constant(float("nan"), variable.dtype)))
+        self._tracker.unlock()  # Keras lets a built model change its layers in no other way
+        self._layers.remove(before)
+        self.lm_head = dense(self.config, vocab_size, "lm_head", dtype=before.dtype_policy)
+        self._tracker.lock()
+        with keras.name_scope(self.name, caller=self):
+            self.lm_head.build((None, None, self.config.last_hidden_size))
+
+    def call(
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> tf.Tensor | LogitsOutput:
+        """16 kHz speech → (batch, frames, vocab) logits; see `Wav2Vec2Model.call`.
+
+        Frames beyond a row's own hold the head's bias.
+        """
+        outputs = self.base_model.encode(
+            speech,
+            lengths,
+            training=training,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+        )
+        logits = self.lm_head(self.dropout(outputs.last_hidden_state, training=training))
+        return with_states(padding.with_mask(logits, outputs.frame_mask), outputs)
+
+
+def with_states(logits: tf.Tensor, outputs: Encoded) -> tf.Tensor | LogitsOutput:
+    """The logits alone, or with what else was asked of the base model."""
+    if outputs.hidden_states or outputs.attentions:
+        return LogitsOutput(logits, outputs.hidden_states, outputs.attentions)
+    return logits

@@ -1,0 +1,400 @@
+"""Models with the heads beside CTC: pre-training, classifiers of utterances and frames, x-vectors.
+
+Each serves every family that has it in transformers; the config decides on the base model.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from wav2vec2_tf.models import families
+from wav2vec2_tf.models.base import Encoded, LogitsOutput, Wav2Vec2Model, with_states
+from wav2vec2_tf.models.config import Config, UniSpeechConfig, UniSpeechSatConfig, Wav2Vec2Config
+from wav2vec2_tf.models.layers import dense, layer_norm
+from wav2vec2_tf.models.lengths import silence_padding, size, valid, with_mask
+from wav2vec2_tf.models.pretrained import Pretrained
+from wav2vec2_tf.models.quantizer import GumbelVectorQuantizer
+from wav2vec2_tf.utils.errors import UserError
+
+
+class PreTrainingOutput(NamedTuple):
+    projected_states: tf.Tensor
+    """(batch, frames, proj_codevector_dim), or hidden_size where the family does not project"""
+    projected_quantized_states: tf.Tensor
+    """(batch, frames, as many): what the states are to predict"""
+    codevector_perplexity: tf.Tensor
+    """scalar: see `GumbelVectorQuantizer.call`"""
+    hidden_states: tuple[tf.Tensor, ...] = ()
+    attentions: tuple[tf.Tensor, ...] = ()
+
+
+class UniSpeechSatPreTrainingOutput(NamedTuple):
+    projected_states: tf.Tensor
+    """(batch, frames, hidden)"""
+    logits: tf.Tensor
+    """(batch, frames, conv channels): the normed features"""
+    hidden_states: tuple[tf.Tensor, ...] = ()
+    attentions: tuple[tf.Tensor, ...] = ()
+
+
+class XVectorOutput(NamedTuple):
+    logits: tf.Tensor
+    """(batch, xvector_output_dim): what `objective` takes"""
+    embeddings: tf.Tensor
+    """(batch, xvector_output_dim): the x-vector, one a speaker"""
+    hidden_states: tuple[tf.Tensor, ...] = ()
+    attentions: tuple[tf.Tensor, ...] = ()
+
+
+class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
+    """The base model and the quantizer whose choices it learns to predict (arXiv:2006.11477).
+
+    Returns what transformers' class of the family returns. UniSpeech (arXiv:2101.07597) and
+    UniSpeech-SAT (arXiv:2110.05752) hold weights that do not enter it: those of their losses.
+    """
+
+    base_name = "base_model"
+    head = families.PRE_TRAINING
+    config: Wav2Vec2Config
+
+    def __init__(self, config: Wav2Vec2Config, **kwargs: object) -> None:
+        super().__init__(config, **kwargs)
+        _refuse_wider_adapter(config, "pre-training")
+        self.base_model = Wav2Vec2Model(config, name="base_model")
+        self.dropout_features = keras.layers.Dropout(config.feat_quantizer_dropout)
+        self.quantizer = GumbelVectorQuantizer(config, name="quantizer")
+        self.project_q = dense(config, config.proj_codevector_dim, "project_q")
+        if isinstance(config, UniSpeechConfig):
+            self.project_hid = dense(config, config.hidden_size, "project_hid")
+            self.ctc_proj = dense(config, config.num_ctc_classes, "ctc_proj")
+        else:
+            self.project_hid = dense(config, config.proj_codevector_dim, "project_hid")
+        if isinstance(config, UniSpeechSatConfig):
+            self.speaker_proj = dense(config, config.codevector_dim, "speaker_proj")
+            self.layer_norm_for_extract = layer_norm(config, "layer_norm_for_extract")
+
+    def build(self, input_shape: object = None) -> None:
+        config = self.config
+        self.base_model.build()
+        self.quantizer.build()
+        self.project_q.build((None, None, config.codevector_dim))
+        if isinstance(config, UniSpeechConfig):
+            self.project_hid.build((None, None, config.proj_codevector_dim))
+            self.ctc_proj.build((None, None, config.hidden_size))
+        else:
+            self.project_hid.build((None, None, config.hidden_size))
+        if isinstance(config, UniSpeechSatConfig):
+            self.speaker_proj.build((None, None, config.hidden_size))
+            self.layer_norm_for_extract.build((None, None, config.hidden_size))
+            self.label_embeddings_concat = self.add_weight(
+                name="label_embeddings_concat",
+                shape=(config.num_clusters, config.codevector_dim),
+                initializer="zeros",
+            )
+
+    def call(
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        mask_time_indices: tf.Tensor | None = None,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> PreTrainingOutput | UniSpeechSatPreTrainingOutput:
+        """Speech → predictions and their targets; see `Wav2Vec2Model.call`.
+
+        Args:
+            mask_time_indices: (batch, frames) true for the frames that the base model does not get
+                to see. Perplexity is over them, but in UniSpeech, where it is over all valid ones.
+        """
+        outputs = self.base_model.encode(
+            speech,
+            lengths,
+            training=training,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+            mask_time_indices=mask_time_indices,
+        )
+        mask = outputs.encoder_mask
+        features = self.dropout_features(outputs.extract_features, training=training)
+        states, inner = outputs.last_hidden_state, (outputs.hidden_states, outputs.attentions)
+        if isinstance(self.config, UniSpeechSatConfig):
+            return UniSpeechSatPreTrainingOutput(states, features, *inner)
+        chosen = mask
+        if mask_time_indices is not None and not isinstance(self.config, UniSpeechConfig):
+            masked = tf.cast(mask_time_indices, tf.bool)
+            chosen = masked if mask is None else masked & mask
+        quantized, perplexity = self.quantizer(features, chosen=chosen, training=training)
+        quantized = self.project_q(silence_padding(quantized, mask))
+        if isinstance(self.config, UniSpeechConfig):
+            return PreTrainingOutput(states, self.project_hid(quantized), perplexity, *inner)
+        return PreTrainingOutput(self.project_hid(states), quantized, perplexity, *inner)
+
+
+class Wav2Vec2ForSequenceClassification(Pretrained, keras.Model):
+    """One label an utterance, from the mean of its frames (SUPERB, arXiv:2105.01051)."""
+
+    base_name = "base_model"
+    head = families.SEQUENCE
+
+    def __init__(self, config: Config, **kwargs: object) -> None:
+        super().__init__(config, **kwargs)
+        _refuse_adapter(config, "sequence classification")
+        self.base_model = Wav2Vec2Model(config, name="base_model")
+        self.projector = dense(config, config.classifier_proj_size, "projector")
+        self.classifier = dense(config, config.num_labels, "classifier")
+
+    def build(self, input_shape: object = None) -> None:
+        self.base_model.build()
+        self.layer_weights = _layer_weights(self)
+        self.projector.build((None, None, self.config.hidden_size))
+        self.classifier.build((None, self.config.classifier_proj_size))
+
+    def call(
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> tf.Tensor | LogitsOutput:
+        """Speech → (batch, num_labels) logits; see `Wav2Vec2Model.call`.
+
+        Of a row with no frame they are the classifier's bias.
+        """
+        states, frame_mask, outputs = _encode(
+            self, speech, lengths, training, output_hidden_states, output_attentions
+        )
+        projected = silence_padding(self.projector(states), frame_mask)
+        count = tf.cast(_frame_count(projected, frame_mask), tf.float32)[:, tf.newaxis]
+        total = tf.reduce_sum(tf.cast(projected, tf.float32), axis=1)
+        return with_states(self.classifier(tf.math.divide_no_nan(total, count)), outputs)
+
+
+class Wav2Vec2ForAudioFrameClassification(Pretrained, keras.Model):
+    """Labels of each frame, such as who speaks in it."""
+
+    base_name = "base_model"
+    head = families.FRAME
+
+    def __init__(self, config: Config, **kwargs: object) -> None:
+        super().__init__(config, **kwargs)
+        _refuse_adapter(config, "frame classification")
+        self.base_model = Wav2Vec2Model(config, name="base_model")
+        self.classifier = dense(config, config.num_labels, "classifier")
+
+    def build(self, input_shape: object = None) -> None:
+        self.base_model.build()
+        self.layer_weights = _layer_weights(self)
+        self.classifier.build((None, None, self.config.hidden_size))
+
+    def call(
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> tf.Tensor | LogitsOutput:
+        """Speech → (batch, frames, num_labels) logits; see `Wav2Vec2Model.call`.
+
+        Frames beyond a row's own hold the classifier's bias.
+        """
+        states, frame_mask, outputs = _encode(
+            self, speech, lengths, training, output_hidden_states, output_attentions
+        )
+        return with_states(with_mask(self.classifier(states), frame_mask), outputs)
+
+
+class Wav2Vec2ForXVector(Pretrained, keras.Model):
+    """A vector for the speaker of an utterance (x-vectors, Snyder et al. 2018, section 2.1)."""
+
+    base_name = "base_model"
+    head = families.X_VECTOR
+
+    def __init__(self, config: Config, **kwargs: object) -> None:
+        super().__init__(config, **kwargs)
+        if not config.use_weighted_layer_sum:
+            _refuse_wider_adapter(config, "an x-vector")
+        self.base_model = Wav2Vec2Model(config, name="base_model")
+        self.projector = dense(config, config.tdnn_dim[0], "projector")
+        self.tdnn = [
+            TDNNLayer(config, index, name=f"tdnn_{index}") for index in range(len(config.tdnn_dim))
+        ]
+        self.feature_extractor = dense(config, config.xvector_output_dim, "feature_extractor")
+        self.classifier = dense(config, config.xvector_output_dim, "classifier")
+        self.objective = AMSoftmaxLoss(config, name="objective")
+
+    def build(self, input_shape: object = None) -> None:
+        self.base_model.build()
+        self.layer_weights = _layer_weights(self)
+        self.projector.build((None, None, self.config.hidden_size))
+        for layer in self.tdnn:
+            layer.build()
+        self.feature_extractor.build((None, 2 * self.config.tdnn_dim[-1]))
+        self.classifier.build((None, self.config.xvector_output_dim))
+        self.objective.build()
+
+    def call(
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        training: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> XVectorOutput:
+        """Speech → the x-vector; see `Wav2Vec2Model.call`.
+
+        Where too few frames are left for a standard deviation (of one PyTorch's is NaN, of none it
+        raises) it is 0, and the mean of none is 0 too.
+        """
+        states, frame_mask, outputs = _encode(
+            self, speech, lengths, training, output_hidden_states, output_attentions
+        )
+        count = _frame_count(states, frame_mask)
+        states = self.projector(states)
+        for layer in self.tdnn:
+            states = layer(states)
+            count = tf.maximum(count - layer.span, 0)
+        embeddings = self.feature_extractor(statistics_pooling(states, count))
+        logits = self.classifier(embeddings)
+        return XVectorOutput(logits, embeddings, outputs.hidden_states, outputs.attentions)
+
+
+class TDNNLayer(keras.layers.Layer):
+    """(batch, frames, channels) → (batch, frames - span, channels): a dilated convolution and ReLU.
+
+    The kernel lies as the checkpoint has it, transposed: (kernel size · channels in, channels out),
+    and multiplies the frames it sees side by side: TensorFlow has no gradient for dilated
+    convolutions on the CPU.
+    """
+
+    def __init__(self, config: Config, index: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.inputs = config.tdnn_dim[max(index - 1, 0)]
+        self.outputs = config.tdnn_dim[index]
+        self.kernel_size, self.dilation = config.tdnn_kernel[index], config.tdnn_dilation[index]
+        self.span = (self.kernel_size - 1) * self.dilation
+        """Frames that it takes from the length."""
+        self.initializer = keras.initializers.RandomNormal(stddev=config.initializer_range)
+
+    def build(self, input_shape: object = None) -> None:
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.kernel_size * self.inputs, self.outputs),
+            initializer=self.initializer,
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.outputs,), initializer="zeros")
+
+    def call(self, states: tf.Tensor) -> tf.Tensor:
+        frames = size(states, 1) - self.span
+        frames = max(frames, 0) if isinstance(frames, int) else tf.maximum(frames, 0)
+        starts = range(0, self.span + 1, self.dilation)
+        seen = tf.concat([states[:, start : start + frames] for start in starts], axis=-1)
+        return tf.nn.relu(tf.matmul(seen, self.kernel) + self.bias)
+
+
+class AMSoftmaxLoss(keras.layers.Layer):
+    """Softmax over cosines, that of the true speaker less a margin (arXiv:1801.05599)."""
+
+    SCALE, MARGIN = 30.0, 0.4
+
+    def __init__(self, config: Config, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.channels, self.labels = config.xvector_output_dim, config.num_labels
+
+    def build(self, input_shape: object = None) -> None:
+        self.weight = self.add_weight(
+            name="weight",
+            shape=(self.channels, self.labels),
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+        )
+
+    def call(self, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """(batch, xvector_output_dim) logits and (batch,) speakers → the mean loss, a scalar."""
+        logits, weight = tf.cast(logits, tf.float32), tf.cast(self.weight, tf.float32)
+        cosines = tf.matmul(tf.nn.l2_normalize(logits, axis=1), tf.nn.l2_normalize(weight, axis=0))
+        margins = self.MARGIN * tf.one_hot(labels, self.labels)
+        scores = self.SCALE * (cosines - margins)
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores)
+        return tf.reduce_mean(loss)
+
+
+def statistics_pooling(states: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """(batch, frames, channels) → (batch, 2 · channels) float32: mean and standard deviation.
+
+    Args:
+        count: (batch,) frames that count, the first of each row. The deviation is the unbiased
+            one: of one frame 0, and its gradient is 0 where it is 0.
+    """
+    mask = valid(count, size(states, 1))
+    states = silence_padding(tf.cast(states, tf.float32), mask)
+    count = tf.cast(count, tf.float32)[:, tf.newaxis]
+    mean = tf.reduce_sum(states, axis=1) / tf.maximum(count, 1.0)
+    centred = silence_padding(states - mean[:, tf.newaxis], mask)
+    variance = tf.reduce_sum(tf.square(centred), axis=1) / tf.maximum(count - 1.0, 1.0)
+    spread = variance > 0
+    deviation = tf.where(spread, tf.sqrt(tf.where(spread, variance, 1.0)), 0.0)
+    return tf.concat([mean, deviation], axis=-1)
+
+
+def _refuse_adapter(config: Config, head: str) -> None:
+    if config.add_adapter:
+        raise UserError(f"config: {head} takes no adapter: add_adapter must be false")
+
+
+def _refuse_wider_adapter(config: Config, head: str) -> None:
+    if config.last_hidden_size != config.hidden_size:
+        raise UserError(f"config: {head} needs an output_hidden_size equal to hidden_size")
+
+
+def _layer_weights(model: keras.Model) -> keras.Variable | None:
+    """The share of each layer's states in what the head sees, before the softmax."""
+    if not model.config.use_weighted_layer_sum:
+        return None
+    states = model.config.num_hidden_layers + 1  # the embedding's too
+    initializer = keras.initializers.Constant(1 / states)
+    return model.add_weight(name="layer_weights", shape=(states,), initializer=initializer)
+
+
+def _encode(
+    model: keras.Model,
+    speech: tf.Tensor,
+    lengths: tf.Tensor | None,
+    training: bool,
+    output_hidden_states: bool,
+    output_attentions: bool,
+) -> tuple[tf.Tensor, tf.Tensor | None, Encoded]:
+    """The states that a head sees, the mask of their frames, and what was asked for.
+
+    The states are the last, or a weighted sum of all of the encoder's: there may be an adapter
+    after them.
+    """
+    weighted = model.layer_weights is not None
+    outputs = model.base_model.encode(
+        speech,
+        lengths,
+        training=training,
+        output_hidden_states=output_hidden_states or weighted,
+        output_attentions=output_attentions,
+    )
+    if not weighted:
+        return outputs.last_hidden_state, outputs.frame_mask, outputs
+    shares = tf.nn.softmax(tf.cast(model.layer_weights, tf.float32))
+    shares = tf.unstack(tf.cast(shares, outputs.last_hidden_state.dtype))
+    states = tf.add_n(
+        [state * share for state, share in zip(outputs.hidden_states, shares, strict=True)]
+    )
+    if not output_hidden_states:
+        outputs = outputs._replace(hidden_states=())
+    return states, outputs.encoder_mask, outputs
+
+
+def _frame_count(states: tf.Tensor, frame_mask: tf.Tensor | None) -> tf.Tensor:
+    """(batch,) valid frames of each row, int32"""
+    if frame_mask is None:
+        return tf.fill([size(states, 0)], size(states, 1))
+    return tf.reduce_sum(tf.cast(frame_mask, tf.int32), axis=-1)

@@ -1,0 +1,295 @@
+"""The objective of pre-training: frames are masked, and what they held is told from distractors.
+
+wav2vec 2.0 (arXiv:2006.11477), sections 3 and 4.2, as transformers and fairseq compute it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import keras
+import ml_dtypes
+import numpy as np
+import tensorflow as tf
+
+from wav2vec2_tf.models.config import UniSpeechConfig, UniSpeechSatConfig
+from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
+from wav2vec2_tf.models.lengths import clip_lengths, silence_padding, size, valid
+from wav2vec2_tf.models.quantizer import START_TEMPERATURE
+from wav2vec2_tf.models.spec_augment import span_mask
+from wav2vec2_tf.utils.errors import UserError
+
+MASK_PROBABILITY, MASK_LENGTH, MASK_MINIMUM = 0.65, 10, 2
+"""Section 4.2: of p = 0.065 of the frames a span of 10 begins. Fairseq has at least 2 of them."""
+END_TEMPERATURE = 0.5  # of base models; 0.1 of large ones
+TEMPERATURE_DECAY = 0.999995
+SMALLEST_NORM = 1e-8  # below which a cosine is less than one, as in torch.cosine_similarity
+PROJECTIONS = 8
+LEAST_ROUNDING = 1e-4  # of a projection, relative to the vector's norm
+EVALUATION_SEEDS = (1, 2)  # of masks and of negatives
+
+
+class PreTrainingLosses(NamedTuple):
+    """Float32 scalars. All but the perplexity are sums over the masked frames."""
+
+    loss: tf.Tensor
+    """Equation 2: contrastive + `diversity_loss_weight` · diversity."""
+    contrastive: tf.Tensor
+    diversity: tf.Tensor
+    correct: tf.Tensor
+    """Frames of which the true entry is likelier than every distractor."""
+    masked: tf.Tensor
+    """The frames that all this is of."""
+    perplexity: tf.Tensor
+    """Entries of the codebooks in use; see `GumbelVectorQuantizer.call`."""
+
+
+class PreTrainingObjective:
+    """What `model` is pre-trained to make small, drawn anew at every step in training.
+
+    Masks and negatives are drawn with the base model's own seed generator, beside SpecAugment.
+    Without `training` they are the same at every call, the choice of entries is the likeliest one,
+    and losses of different steps can be compared.
+
+    How evenly entries are used is measured over the masked frames of one call: over the batch that
+    one replica sees, or one of the batches whose gradients are accumulated, as in fairseq and
+    transformers. The contrastive loss does not depend on how rows are spread over calls.
+
+    Args:
+        mask_time_prob, mask_time_length, mask_time_min_masks: as the config's fields of these
+            names, whose values are those of fine-tuning.
+        start_temperature, end_temperature, temperature_decay: see `gumbel_temperature`.
+
+    Raises:
+        UserError: the model has no such objective, its config masks nothing, or an argument is
+            out of range.
+    """
+
+    def __init__(
+        self,
+        model: Wav2Vec2ForPreTraining,
+        *,
+        mask_time_prob: float = MASK_PROBABILITY,
+        mask_time_length: int = MASK_LENGTH,
+        mask_time_min_masks: int = MASK_MINIMUM,
+        start_temperature: float = START_TEMPERATURE,
+        end_temperature: float = END_TEMPERATURE,
+        temperature_decay: float = TEMPERATURE_DECAY,
+    ) -> None:
+        config = model.config
+        if isinstance(config, UniSpeechConfig | UniSpeechSatConfig):
+            raise UserError(f"{config.model_type} has another objective than the contrastive one")
+        if config.add_adapter:
+            raise UserError("config: pre-training takes no adapter: add_adapter must be false")
+        if not (config.apply_spec_augment and config.has_mask_embedding):
+            raise UserError(
+                "config: pre-training masks frames: apply_spec_augment must be true and "
+                "mask_time_prob above 0"
+            )
+        if not 0 < mask_time_prob <= 1:
+            raise UserError(f"mask_time_prob must be above 0 and at most 1, got {mask_time_prob}")
+        if mask_time_length < 1:
+            raise UserError(f"mask_time_length must be at least 1, got {mask_time_length}")
+        if mask_time_min_masks < 0:
+            raise UserError(f"mask_time_min_masks must not be negative, got {mask_time_min_masks}")
+        if not 0 < end_temperature <= start_temperature:
+            raise UserError(
+                "the Gumbel temperature falls from start_temperature to end_temperature, above 0, "
+                f"got {start_temperature} and {end_temperature}"
+            )
+        if not 0 < temperature_decay <= 1:
+            raise UserError(
+                f"temperature_decay must be above 0 and at most 1, got {temperature_decay}"
+            )
+        self.model = model
+        self.temperature = functools.partial(
+            gumbel_temperature,
+            start=start_temperature,
+            end=end_temperature,
+            decay=temperature_decay,
+        )
+        self.mask_time_prob = mask_time_prob
+        self.mask_time_length = mask_time_length
+        self.mask_time_min_masks = mask_time_min_masks
+
+    def at_step(self, step: int) -> None:
+        """Set the temperature of the step with this number, from 0."""
+        self.model.quantizer.temperature.assign(self.temperature(step))
+
+    def sums(
+        self, inputs: Mapping[str, tf.Tensor], labels: tf.Tensor | None, training: bool
+    ) -> dict[str, tf.Tensor]:
+        """Of a batch of "speech" (batch, samples) and "lengths" (batch,); labels are not looked at.
+
+        Returns:
+            "loss", "contrastive", "diversity", "accuracy" (the frames that are told apart),
+            "perplexity" (times the weight) and "weight" (the masked frames): divided by it, the
+            others are means over masked frames. See `PreTrainingLosses`.
+        """
+        config, speech = self.model.config, inputs["speech"]
+        samples = size(speech, 1)
+        lengths = clip_lengths(inputs["lengths"], samples)
+        generator = self.model.base_model.seed_generator
+        mask_seed, negatives_seed = (generator, generator) if training else EVALUATION_SEEDS
+        masked = span_mask(
+            config.encoder_frames(lengths),
+            config.encoder_frames(samples),
+            probability=self.mask_time_prob,
+            span=self.mask_time_length,
+            minimum=self.mask_time_min_masks,
+            seed=mask_seed,
+        )
+        negatives = sample_negatives(masked, config.num_negatives, negatives_seed)
+        losses = self.losses(speech, lengths, masked, negatives, training)
+        return {
+            "loss": losses.loss,
+            "contrastive": losses.contrastive,
+            "diversity": losses.diversity,
+            "accuracy": losses.correct,
+            "perplexity": losses.perplexity * losses.masked,
+            "weight": losses.masked,
+        }
+
+    def losses(
+        self,
+        speech: tf.Tensor,
+        lengths: tf.Tensor | None,
+        masked: tf.Tensor,
+        negatives: tf.Tensor,
+        training: bool,
+    ) -> PreTrainingLosses:
+        """Of given masks and negatives.
+
+        Args:
+            speech, lengths: see `Wav2Vec2Model.call`.
+            masked: (batch, frames) bool. Frames beyond a row's own, and one that is alone in its
+                row, are left unmasked: there is nothing to tell it from.
+            negatives: (batch, frames, negatives) int32; see `sample_negatives`.
+        """
+        config, masked = self.model.config, tf.cast(masked, tf.bool)
+        if lengths is not None:
+            own = config.encoder_frames(clip_lengths(lengths, size(speech, 1)))
+            masked &= valid(own, size(masked, 1))
+        masked &= _count(masked)[:, tf.newaxis] > 1
+        outputs = self.model(speech, lengths, mask_time_indices=masked, training=training)
+        contrastive, correct = contrastive_loss(
+            outputs.projected_states,
+            outputs.projected_quantized_states,
+            masked,
+            negatives,
+            config.contrastive_logits_temperature,
+        )
+        weight = tf.reduce_sum(tf.cast(masked, tf.float32))
+        entries = config.num_codevector_groups * config.num_codevectors_per_group
+        diversity = weight * diversity_loss(outputs.codevector_perplexity, entries)
+        loss = contrastive + config.diversity_loss_weight * diversity
+        return PreTrainingLosses(
+            loss, contrastive, diversity, correct, weight, outputs.codevector_perplexity
+        )
+
+
+def sample_negatives(
+    masked: tf.Tensor, count: int, seed: keras.random.SeedGenerator | int
+) -> tf.Tensor:
+    """(batch, frames) bool → (batch, frames, count) int32: the frames to tell each frame from.
+
+    Those of a masked frame are drawn uniformly, with repetition, from the other masked frames of
+    its row (section 3.2). Of a frame that is not masked, or the only one, they say nothing.
+    """
+    batch, frames = size(masked, 0), size(masked, 1)
+    position = tf.range(frames)
+    in_order = tf.sort(tf.where(masked, position, position + frames)) % tf.maximum(frames, 1)
+    rank = tf.cumsum(tf.cast(masked, tf.int32), axis=-1) - 1  # among the masked ones
+    others = tf.maximum(_count(masked) - 1, 1)[:, tf.newaxis, tf.newaxis]
+    draw = keras.random.uniform((batch, frames, count), seed=seed)
+    chosen = tf.cast(draw * tf.cast(others, tf.float32), tf.int32)
+    chosen = tf.minimum(chosen, others - 1)  # the product may be rounded up
+    chosen += tf.cast(chosen >= rank[..., tf.newaxis], tf.int32)  # past the frame itself
+    return tf.gather(in_order, tf.minimum(chosen, tf.maximum(frames - 1, 0)), batch_dims=1)
+
+
+def contrastive_loss(
+    states: tf.Tensor,
+    targets: tf.Tensor,
+    masked: tf.Tensor,
+    negatives: tf.Tensor,
+    temperature: float,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Equation 3, summed over the masked frames; and how many of them are told apart.
+
+    A negative that is the same entry as the frame's own does not enter. A frame is told apart where
+    its own entry is likelier than each that does; of a collapsed codebook, none is.
+
+    Args:
+        states, targets: (batch, frames, channels), what is predicted of each frame and what is to
+            be predicted.
+        masked: (batch, frames) bool.
+        negatives: (batch, frames, negatives) int32, frames of the same row.
+        temperature: κ, by which the cosines are divided.
+    """
+    # The cosines of all pairs of frames: the negatives' vectors, side by side, would be larger.
+    similarity = tf.matmul(_unit(states), _unit(targets), transpose_b=True) / temperature
+    own = tf.linalg.diag_part(similarity)
+    others = tf.gather(similarity, negatives, batch_dims=2)
+    others = tf.where(same_entries(targets, negatives), -np.inf, others)
+    logits = tf.concat([own[..., tf.newaxis], others], axis=-1)
+    loss = silence_padding(tf.reduce_logsumexp(logits, axis=-1) - own, masked)
+    best = tf.reduce_max(others, axis=-1)
+    correct = masked & (own > best) & (best > -np.inf)
+    return tf.reduce_sum(loss), tf.reduce_sum(tf.cast(correct, tf.float32))
+
+
+def diversity_loss(perplexity: tf.Tensor, entries: int) -> tf.Tensor:
+    """0 where all `entries` of the codebooks are used alike, nearing 1 where few are.
+
+    Of equation 4 the published models took this form, with the exponential of the entropy.
+    """
+    return (entries - perplexity) / entries
+
+
+def gumbel_temperature(
+    step: int,
+    *,
+    start: float = START_TEMPERATURE,
+    end: float = END_TEMPERATURE,
+    decay: float = TEMPERATURE_DECAY,
+) -> float:
+    """τ of equation 1 after `step` steps (section 4.2)."""
+    return max(start * decay**step, end)
+
+
+def _unit(vectors: tf.Tensor) -> tf.Tensor:
+    """With norm 1, in float32."""
+    return tf.nn.l2_normalize(tf.cast(vectors, tf.float32), axis=-1, epsilon=SMALLEST_NORM**2)
+
+
+def _count(masked: tf.Tensor) -> tf.Tensor:
+    """(batch, frames) → (batch,) int32"""
+    return tf.reduce_sum(tf.cast(masked, tf.int32), axis=-1)
+
+
+def same_entries(vectors: tf.Tensor, negatives: tf.Tensor) -> tf.Tensor:
+    """Returns whether each negative is the codebook entry of its frame.
+
+    Compares random projections of the vectors, up to the rounding of their type: a matrix product
+    need not round equal rows alike, and on processors without AVX-512 it does not. Other entries
+    agree in all projections with a probability below 10^-10.
+
+    Args:
+        vectors: (batch, frames, channels), an entry a frame.
+        negatives: (batch, frames, negatives) int32, frames of the same row.
+
+    Returns:
+        (batch, frames, negatives) bool.
+    """
+    rounding = max(
+        LEAST_ROUNDING, 8 * float(ml_dtypes.finfo(tf.as_dtype(vectors.dtype).as_numpy_dtype).eps)
+    )
+    weights = np.random.default_rng(0).normal(size=(vectors.shape[-1], PROJECTIONS))
+    values = tf.stop_gradient(tf.cast(vectors, tf.float32))
+    projections = tf.matmul(values, weights.astype(np.float32))
+    allowed = rounding * tf.norm(values, axis=-1)[..., tf.newaxis, tf.newaxis]
+    chosen = tf.gather(projections, negatives, batch_dims=1)  # (batch, frames, negatives, 8)
+    return tf.reduce_all(tf.abs(chosen - projections[:, :, tf.newaxis]) <= allowed, axis=-1)

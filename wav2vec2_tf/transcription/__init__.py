@@ -1,0 +1,1 @@
+"""Audio to text with a model: one batch, long recordings, many files."""

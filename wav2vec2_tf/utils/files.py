@@ -1,0 +1,120 @@
+"""Files read safely, and written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from wav2vec2_tf.utils.errors import UserError
+
+ARTEFACTS = ("config.json", "saved_model.pb")
+"""A folder that holds one of these is a model, and may be replaced by another."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; renamed to it at the end, removed on an error."""
+    with _parents(path):
+        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            yield beside
+            beside.chmod(0o666 & ~_umask())  # some writers keep their files to themselves
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A file of text in UTF-8, its line ends as they are: whole, or not there."""
+    with whole_file(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="")
+
+
+@contextmanager
+def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """An empty folder beside `path`; put in its place at the end, removed on an error.
+
+    Raises `UserError` where something is there already, unless it is a model and `replace` is set.
+    """
+    path = path.expanduser().absolute()
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        if not replace:
+            raise UserError(f"{path} exists already: name another, or replace it with --force")
+        if path.is_symlink() or not any((path / name).is_file() for name in ARTEFACTS):
+            raise UserError(f"{path} is no model folder, and --force replaces nothing else")
+    with _parents(path):
+        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        old = beside.with_suffix(".old")
+        try:
+            yield beside
+            beside.chmod(0o777 & ~_umask())
+            if path.exists():
+                path.rename(old)
+            beside.rename(path)
+        finally:
+            if old.exists() and not path.exists():
+                old.rename(path)
+            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _parents(path: Path) -> Iterator[None]:
+    """Make the folders above `path`; on an error, remove those made here."""
+    made = [parent for parent in path.absolute().parents if not parent.exists()]
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{path.parent}: no folder can be made there ({error.strerror}); name another place"
+            ) from None
+        yield
+    except BaseException:
+        for parent in made:
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal; it is not held in memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def encodable(text: str) -> bool:
+    """Whether it has no half of a character, which JSON and names of files can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; `UserError` where there is none."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file; a model folder in Hugging Face format has one"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not readable as JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: a JSON object is wanted, not a {type(values).__name__}")
+    return values
