@@ -27,6 +27,11 @@ from transformers import (
 from tests.support.ffmpeg import au, fake_ffmpeg, without_ffmpeg
 from tests.support.paths import AUDIO
 from wav2vec2_tf import audio
+from wav2vec2_tf.models.feature_extractor import (
+    FeatureExtractor,
+    LogMelFeatureExtractor,
+    feature_extractor,
+)
 from wav2vec2_tf.utils.errors import UserError
 
 
@@ -366,7 +371,7 @@ def assert_equal_to_transformers(
     fields: dict[str, Any], speech: Any, tolerance: float = 1e-6, **options: Any
 ) -> None:
     wanted = Wav2Vec2FeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
-    given = audio.FeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
+    given = FeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
     assert given.keys() == wanted.keys()
     for key in wanted:
         assert len(given[key]) == len(wanted[key])
@@ -402,7 +407,7 @@ def test_what_is_longer_than_max_length_stays_unless_truncated() -> None:
     # asked for a mask as well, transformers raises an error of numpy's
     options: dict[str, Any] = {"padding": "max_length", "max_length": 400}
     assert_equal_to_transformers({}, utterances(500, 123, 377), **options)
-    features = audio.FeatureExtractor(return_attention_mask=True)(utterances(500, 123), **options)
+    features = FeatureExtractor(return_attention_mask=True)(utterances(500, 123), **options)
     assert [row.sum() for row in features["attention_mask"]] == [500, 123]
     assert [len(row) for row in features["input_values"]] == [500, 400]
 
@@ -472,7 +477,7 @@ def test_equals_transformers_on_every_form_of_speech(speech: Any) -> None:
 
 def test_statistics_include_padding_unless_there_is_a_mask() -> None:
     speech = [np.array([1.0, 3.0]), np.array([1.0, 3.0, 1.0, 3.0])]
-    extractor = audio.FeatureExtractor()
+    extractor = FeatureExtractor()
     with_mask = extractor(speech, padding=True, return_attention_mask=True)
     without = extractor(speech, padding=True)
     np.testing.assert_allclose(with_mask["input_values"][0], [-1, 1, 0, 0], atol=1e-6)
@@ -485,7 +490,7 @@ def test_statistics_include_padding_unless_there_is_a_mask() -> None:
 
 
 def test_rows_of_several_lengths_are_a_list_and_of_one_an_array() -> None:
-    extractor = audio.FeatureExtractor()
+    extractor = FeatureExtractor()
     assert isinstance(extractor(utterances(5, 6))["input_values"], list)
     assert extractor(utterances(6, 6))["input_values"].shape == (2, 6)
     assert extractor(utterances(6)[0])["input_values"].shape == (1, 6)
@@ -508,7 +513,7 @@ def test_rows_of_several_lengths_are_a_list_and_of_one_an_array() -> None:
 )
 def test_bad_speech_is_refused(speech: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        audio.FeatureExtractor()(speech, **options)
+        FeatureExtractor()(speech, **options)
 
 
 @pytest.mark.parametrize(
@@ -520,24 +525,24 @@ def test_bad_speech_is_refused(speech: Any, options: dict[str, Any], message: st
     ],
 )
 def test_files_go_to_transformers_and_back(tmp_path: Path, fields: dict[str, Any]) -> None:
-    ours = audio.FeatureExtractor(**fields)
+    ours = FeatureExtractor(**fields)
     ours.save_pretrained(tmp_path / "ours")
     theirs = Wav2Vec2FeatureExtractor.from_pretrained(tmp_path / "ours")
     theirs.save_pretrained(tmp_path / "theirs")
     saved = {name: getattr(theirs, name) for name in theirs.to_dict() if hasattr(ours, name)}
-    assert audio.FeatureExtractor(**saved) == ours
-    assert audio.FeatureExtractor.from_pretrained(tmp_path / "ours") == ours
-    assert audio.FeatureExtractor.from_pretrained(tmp_path / "theirs") == ours
+    assert FeatureExtractor(**saved) == ours
+    assert FeatureExtractor.from_pretrained(tmp_path / "ours") == ours
+    assert FeatureExtractor.from_pretrained(tmp_path / "theirs") == ours
 
 
 def test_a_nested_processor_config_counts_first_and_any_other_not(tmp_path: Path) -> None:
     plain = {"do_normalize": True, "processor_class": "Wav2Vec2Processor", "unknown": 1}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(plain))
     (tmp_path / "processor_config.json").write_text(json.dumps({"processor_class": "X"}))
-    assert audio.FeatureExtractor.from_pretrained(tmp_path).do_normalize
+    assert FeatureExtractor.from_pretrained(tmp_path).do_normalize
     nested = {"feature_extractor": {"do_normalize": False}}
     (tmp_path / "processor_config.json").write_text(json.dumps(nested))
-    assert not audio.FeatureExtractor.from_pretrained(tmp_path).do_normalize
+    assert not FeatureExtractor.from_pretrained(tmp_path).do_normalize
     assert not Wav2Vec2FeatureExtractor.from_pretrained(tmp_path).do_normalize
 
 
@@ -559,17 +564,17 @@ def test_a_nested_processor_config_counts_first_and_any_other_not(tmp_path: Path
 )
 def test_a_bad_config_is_refused_by_name(tmp_path: Path, contents: str, message: str) -> None:
     (tmp_path / "preprocessor_config.json").write_text(contents)
-    for read in (audio.FeatureExtractor.from_pretrained, audio.feature_extractor):
+    for read in (FeatureExtractor.from_pretrained, feature_extractor):
         with pytest.raises(UserError, match=f"preprocessor_config.json: .*{message}"):
             read(tmp_path)
 
 
 def test_a_missing_config_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"preprocessor_config\.json: no such file"):
-        audio.FeatureExtractor.from_pretrained(tmp_path)
+        FeatureExtractor.from_pretrained(tmp_path)
     (tmp_path / "processor_config.json").write_text('{"feature_extractor": []}')
     with pytest.raises(UserError, match=r"processor_config\.json: feature_extractor must be"):
-        audio.FeatureExtractor.from_pretrained(tmp_path)
+        FeatureExtractor.from_pretrained(tmp_path)
 
 
 # The extractor of log-mel features
@@ -580,7 +585,7 @@ def assert_log_mel_equals_transformers(
 ) -> dict[str, Any]:
     theirs = SeamlessM4TFeatureExtractor(**fields)
     wanted = theirs(speech, sampling_rate=16000, return_tensors="np", **options)
-    given = audio.LogMelFeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
+    given = LogMelFeatureExtractor(**fields)(speech, sampling_rate=16000, **options)
     assert given.keys() == wanted.keys()
     assert given["input_features"].dtype == np.float32
     np.testing.assert_allclose(given["input_features"], wanted["input_features"], rtol=0, atol=1e-3)
@@ -625,7 +630,7 @@ def test_log_mel_of_real_speech_equals_transformers() -> None:
 
 def test_log_mel_without_padding_has_whole_frames_only() -> None:
     speech = utterances(5040, 3280)
-    features = audio.LogMelFeatureExtractor()(speech, padding=False)
+    features = LogMelFeatureExtractor()(speech, padding=False)
     assert [len(row) for row in features["input_features"]] == [15, 9]
     assert [row.tolist() for row in features["attention_mask"]] == [[1] * 15, [1] * 9]
     assert_log_mel_equals_transformers({}, speech[1], padding=False)
@@ -633,10 +638,10 @@ def test_log_mel_without_padding_has_whole_frames_only() -> None:
 
 def test_log_mel_of_too_little_speech_is_finite_and_masked() -> None:
     # transformers fails below one window, and divides by zero with one
-    features = audio.LogMelFeatureExtractor()(utterances(5040, 1, 399, 400, 559))
+    features = LogMelFeatureExtractor()(utterances(5040, 1, 399, 400, 559))
     assert np.isfinite(features["input_features"]).all()
     assert features["attention_mask"].sum(axis=1).tolist() == [15, 0, 0, 0, 0]
-    alone = audio.LogMelFeatureExtractor()(utterances(100)[0])
+    alone = LogMelFeatureExtractor()(utterances(100)[0])
     assert alone["input_features"].shape == (1, 0, 160)
     assert alone["attention_mask"].shape == (1, 0)
 
@@ -655,21 +660,21 @@ def test_bad_speech_for_log_mel_is_refused(
     speech: Any, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        audio.LogMelFeatureExtractor()(speech, **options)
+        LogMelFeatureExtractor()(speech, **options)
 
 
 def test_log_mel_files_go_to_transformers_and_back(tmp_path: Path) -> None:
-    ours = audio.LogMelFeatureExtractor(padding_value=1, padding_side="left")
+    ours = LogMelFeatureExtractor(padding_value=1, padding_side="left")
     ours.save_pretrained(tmp_path / "ours")
     theirs = AutoFeatureExtractor.from_pretrained(tmp_path / "ours")
     assert isinstance(theirs, SeamlessM4TFeatureExtractor)
     theirs.save_pretrained(tmp_path / "theirs")
     assert {name: getattr(theirs, name) for name in vars(ours)} == vars(ours)
     for folder in ("ours", "theirs"):
-        assert audio.feature_extractor(tmp_path / folder) == ours
-        assert audio.LogMelFeatureExtractor.from_pretrained(tmp_path / folder) == ours
+        assert feature_extractor(tmp_path / folder) == ours
+        assert LogMelFeatureExtractor.from_pretrained(tmp_path / folder) == ours
         with pytest.raises(UserError, match="'SeamlessM4TFeatureExtractor' is not 'Wav2Vec2F"):
-            audio.FeatureExtractor.from_pretrained(tmp_path / folder)
+            FeatureExtractor.from_pretrained(tmp_path / folder)
 
 
 def test_the_extractor_is_picked_by_the_files(tmp_path: Path) -> None:
@@ -678,9 +683,9 @@ def test_the_extractor_is_picked_by_the_files(tmp_path: Path) -> None:
             (tmp_path / f"{name}.json").unlink(missing_ok=True)
             if name in files:
                 (tmp_path / f"{name}.json").write_text(json.dumps(files[name]))
-        return type(audio.feature_extractor(tmp_path))
+        return type(feature_extractor(tmp_path))
 
-    waveform, log_mel = audio.FeatureExtractor, audio.LogMelFeatureExtractor
+    waveform, log_mel = FeatureExtractor, LogMelFeatureExtractor
     seamless = {"feature_extractor_type": "SeamlessM4TFeatureExtractor"}
     bert = {"processor_class": "Wav2Vec2BertProcessor"}
     assert picked(preprocessor_config={}) is waveform
@@ -712,7 +717,7 @@ def test_unsupported_log_mel_is_refused_by_name(
     values = {"feature_extractor_type": "SeamlessM4TFeatureExtractor", **fields}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(values))
     with pytest.raises(UserError, match=rf"preprocessor_config\.json: {message}"):
-        audio.feature_extractor(tmp_path)
+        feature_extractor(tmp_path)
 
 
 # Block by block

@@ -323,7 +323,7 @@ def test_a_taken_port_is_one_line(model: Path, tmp_path: Path) -> None:
         )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert re.match(r"error: 127.0.0.1:\d+: the workers did not come together \(.+\): start", last)
+    assert re.match(r"error: 127.0.0.1:\d+: the workers did not connect \(.+\): start", last)
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
 
