@@ -34,7 +34,7 @@ test-slow: $(VENV)/test
 	$(RUN) -m pytest -q -n $(PROCESSES) --dist loadgroup --durations=20 -m slow $(PYTEST)
 
 check: $(VENV)/test
-	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
 
 # Parity with PyTorch: every published size, every family × format × head, and the published
 # snippets on a model of real size. Ends with the table of figures, docs/parity.md.

@@ -347,7 +347,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _open_journal(args: argparse.Namespace, options: dict[str, Any], corpus: Corpus) -> Journal:
-    from wav2vec2_tf.data.corpora import files_identity
+    from wav2vec2_tf.utils.files import files_identity
 
     from .journal import Journal
     from .measure import say

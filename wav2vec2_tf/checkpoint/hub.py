@@ -7,9 +7,12 @@ import logging
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from wav2vec2_tf.utils.errors import UserError, near_languages
+from wav2vec2_tf.utils.options import option
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,20 @@ WEIGHT_FILES = (
 )
 ADAPTER_FILE = re.compile(r"adapter\.(.+)\.(safetensors|bin)")  # of a language, of a thousand
 DISK_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubOptions:
+    """How models are fetched from the Hugging Face Hub."""
+
+    revision: str | None = option(None, help="branch, tag or commit of the model's repository")
+    token: str | None = option(None, help="access token; by default $HF_TOKEN or the stored one")
+    cache_dir: str | None = option(None, help="where downloads are kept", metavar="FOLDER")
+    local_files_only: bool = option(False, help="use what is cached, never the network")
+
+    def keywords(self) -> dict[str, Any]:
+        """Returns the options as `resolve` and every `from_pretrained` take them."""
+        return asdict(self)
 
 
 def resolve(

@@ -12,7 +12,6 @@ import contextlib
 import csv
 import glob
 import gzip
-import hashlib
 import io
 import json
 import logging
@@ -29,7 +28,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wav2vec2_tf.data.shards import MANIFEST_FILE, Manifest, read_record
 from wav2vec2_tf.utils.errors import UserError, first_line
-from wav2vec2_tf.utils.files import encodable
+from wav2vec2_tf.utils.files import encodable, files_identity
 
 if TYPE_CHECKING:
     import datasets
@@ -135,17 +134,6 @@ def open_corpus(
     if not corpus.texts:
         raise UserError(f"{spec}: the corpus is empty; name one with utterances in it")
     return corpus if transcribed else _without_texts(corpus)
-
-
-def files_identity(files: Iterable[Path]) -> str:
-    """A digest of names, sizes and times: it changes when any of the files does."""
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        status = file.stat()
-        digest.update(
-            f"{file.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="replace")
-        )
-    return digest.hexdigest()
 
 
 # LibriSpeech's layout and OpenSLR's, and audio alone, as a folder and as an archive

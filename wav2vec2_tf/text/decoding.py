@@ -4,14 +4,114 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import files_identity
+from wav2vec2_tf.utils.options import OptionError, check, option
 
 if TYPE_CHECKING:
     from wav2vec2_tf.text.beam_search import BeamSearch
     from wav2vec2_tf.text.ctc import Alphabet
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeamSearchOptions:
+    """Decoding by beam search, with what it is to prefer (`text.beam_search.BeamSearch`).
+
+    `lm`, `lexicon`, `hotwords`, `beam_size` or `n_best` switch it on; decoding is greedy otherwise.
+    """
+
+    lm: str | None = option(
+        None, metavar="FILE", help="KenLM n-gram language model of words: ARPA or binary"
+    )
+    lexicon: str | None = option(
+        None,
+        metavar="FILE",
+        help="restrict the output to the words of this file: one word a line, optionally followed "
+        "by its tokens",
+    )
+    hotwords: tuple[str, ...] = option(
+        (),
+        metavar="WORD",
+        flag="hotword",
+        repeated=True,
+        help="word or phrase to favour; may be given more than once",
+    )
+    beam_size: int | None = option(
+        None, metavar="N", minimum=1, maximum=100_000, help="hypotheses kept (default: 50)"
+    )
+    n_best: int | None = option(
+        None, metavar="N", minimum=1, maximum=100_000, help="also return the N best transcripts"
+    )
+    lm_weight: float | None = option(
+        None, metavar="X", help="weight of ln p(word | preceding words) (default: 0.5)"
+    )
+    word_score: float | None = option(None, metavar="X", help="added for each word (default: 0)")
+    unknown_score: float | None = option(
+        None, metavar="X", help="added for a word that the language model lacks (default: -10)"
+    )
+    hotword_score: float | None = option(
+        None, metavar="X", help="added for each hotword (default: 5)"
+    )
+
+    def __post_init__(self) -> None:
+        """Raises `OptionError` for a weight of something that is not given."""
+        check(self)
+        needs = {
+            "lm_weight": ("{lm}", self.lm),
+            "unknown_score": ("{lm}", self.lm),
+            "hotword_score": ("{hotwords}", self.hotwords),
+            "word_score": ("{lm} or {lexicon}", self.lm or self.lexicon),
+        }
+        for name, (needed, there) in needs.items():
+            if getattr(self, name) is not None and not there:
+                raise OptionError("{" + name + "} needs " + needed)
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether no field asks for a beam search."""
+        return not (self.lm or self.lexicon or self.hotwords or self.beam_size or self.n_best)
+
+    def decoder(self, alphabet: Alphabet) -> BeamSearch | None:
+        """Makes the beam search; None where decoding is greedy.
+
+        Raises:
+            UserError: a file does not fit the vocabulary, or the extra `lm` is not installed.
+        """
+        if self.is_greedy:
+            return None
+        from wav2vec2_tf.text.beam_search import BeamSearch, read_lexicon
+        from wav2vec2_tf.text.language_model import LanguageModel
+
+        sizes = {name: getattr(self, name) for name in BEAM_SEARCH_FIELDS}
+        return BeamSearch(
+            alphabet,
+            LanguageModel(self.lm) if self.lm else None,
+            read_lexicon(self.lexicon, alphabet) if self.lexicon else None,
+            self.hotwords,
+            **{name: value for name, value in sizes.items() if value is not None},
+        )
+
+    def identity(self) -> dict[str, Any] | None:
+        """Returns the options with hashes of the files' contents; None where decoding is greedy.
+
+        Resumed work compares it, so that it does not go on with other options.
+        """
+        if self.is_greedy:
+            return None
+        files = [Path(file) for file in (self.lm, self.lexicon) if file]
+        return asdict(self) | {"content of the files": files_identity(files)}
+
+
+BEAM_SEARCH_FIELDS = (
+    *("lm_weight", "word_score", "unknown_score", "hotword_score"),
+    *("beam_size", "n_best"),
+)
+"""Fields of `BeamSearchOptions` that are fields of `BeamSearch`, too."""
+
 
 OPTIONS = (
     *("lm_weight", "word_score", "unknown_score", "hotword_score"),
@@ -83,7 +183,7 @@ def identity(args: argparse.Namespace) -> dict[str, Any] | None:
     """What a beam search was told, with the content of its files; None of greedy decoding."""
     if not wants_beam_search(args):
         return None
-    from wav2vec2_tf.data.corpora import files_identity
+    from wav2vec2_tf.utils.files import files_identity
 
     files = [Path(file) for file in (args.lm, args.lexicon) if file]
     told = {name: getattr(args, name, None) for name in ("lm", "lexicon", "hotword", *OPTIONS)}

@@ -88,7 +88,7 @@ def windows_of(args: argparse.Namespace, batch_seconds: float | None = None) -> 
 
 def model_identity(args: argparse.Namespace) -> str:
     """What tells the model of these arguments from another; no model is loaded."""
-    from wav2vec2_tf.data.corpora import files_identity
+    from wav2vec2_tf.utils.files import files_identity
 
     source = Path(args.model or BUNDLED_MODEL)
     files = source.rglob("*") if source.is_dir() else [source] if source.exists() else []

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -118,3 +118,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{path}: a JSON object is wanted, not a {type(values).__name__}")
     return values
+
+
+def files_identity(files: Iterable[Path]) -> str:
+    """Returns a digest of names, sizes and times, which changes when any of the files does."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        status = file.stat()
+        digest.update(
+            f"{file.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="replace")
+        )
+    return digest.hexdigest()

@@ -1,0 +1,38 @@
+"""How recordings are transcribed: options of `Transcriber` and of the programs that use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wav2vec2_tf.text.decoding import BeamSearchOptions
+from wav2vec2_tf.utils.options import check, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscribeOptions:
+    """How recordings are cut, computed and decoded."""
+
+    vad: bool = option(
+        False, help="skip what is not speech, found by voice activity detection (extra: vad)"
+    )
+    window: float | None = option(
+        None,
+        above=0,
+        maximum=1e6,
+        metavar="SECONDS",
+        help="longer recordings are cut into overlapping windows of this; memory grows with it "
+        "(default: 15.4)",
+    )
+    batch_seconds: float | None = option(
+        None,
+        above=0,
+        maximum=1e6,
+        metavar="SECONDS",
+        help="speech computed at once; memory grows with it (default: 15.4, on a GPU 240)",
+    )
+    beam_search: BeamSearchOptions = field(default_factory=BeamSearchOptions)
+    """Decoding is greedy unless these ask for a beam search."""
+
+    def __post_init__(self) -> None:
+        """Raises `OptionError` for a value that is not allowed."""
+        check(self)
