@@ -22,7 +22,7 @@ endif
 endif
 endif
 
-.PHONY: demo test test-slow check verify bench small-model page clean
+.PHONY: demo test test-slow check docs verify bench small-model page clean
 
 demo: $(VENV)/demo
 	$(RUN) -m convert.demo build/demo
@@ -35,6 +35,10 @@ test-slow: $(VENV)/test
 
 check: $(VENV)/test
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
+
+# Builds the documentation site into build/site; a broken link or a missing object is an error.
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet --strict
 
 # Parity with PyTorch: every published size, every family × format × head, and the published
 # snippets on a model of real size. Ends with the table of figures, docs/parity.md.
@@ -78,6 +82,10 @@ $(VENV)/test: $(VENV)/demo constraints/test.txt constraints/torch.txt
 	@$(RUN) -m compileall -q -j 0 $(VENV)/lib > $(VENV)/compileall.log || true  # some packages hold templates
 	$(PIP) -c constraints/demo.txt -c constraints/test.txt -r constraints/torch.txt
 	@$(RUN) -m pip uninstall --quiet --yes triton 2> /dev/null  # of the CUDA build: it crashes a process that has TensorFlow
+	@touch $@
+
+$(VENV)/docs: $(VENV)/test constraints/docs.txt
+	$(PIP) --no-deps -r constraints/docs.txt
 	@touch $@
 
 clean:
