@@ -1,4 +1,4 @@
-"""Every command and every program of the README and of pages of docs runs, as it stands."""
+"""Runs every command and every program of the README and of the documentation."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ from tests.support.paths import ROOT
 from wav2vec2_tf.cli.main import main
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHECKPOINTS = (ROOT / "docs" / "checkpoints.md").read_text(encoding="utf-8")
 PAGES = {
-    "README.md": 10,
-    "docs/training.md": 5,
-    "docs/exports.md": 6,
-    "docs/transcription.md": 2,
+    "README.md": 8,
+    "docs/index.md": 1,
+    "docs/transcription.md": 3,
     "docs/decoding.md": 3,
     "docs/alignment.md": 2,
+    "docs/conversion.md": 2,
+    "docs/saved-models.md": 4,
+    "docs/exports.md": 6,
+    "docs/training.md": 5,
     "docs/serving.md": 5,
+    "docs/evaluation.md": 2,
+    "docs/coming-from-transformers.md": 1,
 }
-"""Pages whose programs run, and how many there are at least."""
+"""Pages with programs that run, and the least number of them."""
 LONG, SHORT = "new_voice/finetune.yaml\n", "new_voice/finetune.yaml --epochs 1\n"
-"""A command as it stands, and with one epoch in place of ten, which take five minutes."""
+"""A command of the pages, and the same with one epoch instead of ten, which take five minutes."""
 OFFLINE = "# with internet\n"
 PORT = re.compile(r"(--port |127\.0\.0\.1:)\d+")
 
@@ -42,7 +48,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
-    """The language and the text of each program on a page."""
+    """Returns the language and the text of each program on a page."""
     text = (ROOT / page).read_text(encoding="utf-8")
     return re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
@@ -65,11 +71,13 @@ def test_bash_and_python_blocks_run_in_order(checkout: Path, page: str, tmp_path
     for language, block in blocks(page):
         if "--port " in block:
             port = free_port()  # in place of the page's, which something else may have
+        if block.startswith(OFFLINE):
+            continue
         block = PORT.sub(rf"\g<1>{port}", block)
         if language == "python":
             legacy = {"TF_USE_LEGACY_KERAS": "1"} if "TF_USE_LEGACY_KERAS=1" in block else {}
             call, given = [sys.executable, "-"], block
-        elif language == "bash" and not block.startswith(OFFLINE):
+        elif language == "bash":
             script = tmp_path / "block.sh"
             script.write_text(block.replace(LONG, SHORT), encoding="utf-8")
             legacy, call, given = {}, ["bash", "-eu", str(script)], ""
@@ -89,42 +97,67 @@ def test_bash_and_python_blocks_run_in_order(checkout: Path, page: str, tmp_path
     assert ran >= PAGES[page]
 
 
-def test_commands_for_the_internet_parse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot run here has at least the right words: an option misspelt would exit with 2."""
+def test_every_page_with_programs_is_run() -> None:
+    pages = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+    with_programs = {
+        page
+        for page in pages
+        for language, block in blocks(page)
+        if language in ("bash", "python") and not block.startswith(OFFLINE)
+    }
+    assert with_programs == set(PAGES)
+
+
+def test_commands_that_need_the_internet_parse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown option would exit with status 2; 1 means that the model cannot be downloaded."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    found = [
+        (language, block.removeprefix(OFFLINE))
+        for page in PAGES | {"docs/families.md": 0}
+        for language, block in blocks(page)
+        if block.startswith(OFFLINE)
+    ]
     commands = [
         shlex.split(line)[1:]
-        for language, block in blocks("README.md")
-        if language == "bash" and block.startswith(OFFLINE)
-        for line in block.removeprefix(OFFLINE).splitlines()
+        for language, block in found
+        if language == "bash"
+        for line in block.splitlines()
     ]
     assert len(commands) >= 5
     for command in commands:
-        assert main(command) == 1  # not a usage error: the model is not there
+        assert main(command) == 1
+    for language, block in found:
+        if language == "python":
+            compile(block, "page", "exec")
 
 
-def test_every_published_checkpoint_has_its_command(
+def test_every_published_checkpoint_can_be_converted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Each asks for its model, which is not there, and for nothing that the program lacks."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.chdir(tmp_path)
-    commands = re.findall(r"^\|.*\| `wav2vec2-tf (convert torch .*)` \|$", README, re.MULTILINE)
-    assert len(commands) > 30
-    for command in commands:
-        assert main(shlex.split(command)) == 1
+    rows = re.findall(r"^\| [^|]+ \| `(\S+)` \|([^\n]*)", CHECKPOINTS, re.MULTILINE)
+    assert len(rows) == 38
+    for checkpoint, rest in rows:
+        flags = re.findall(r"`(--[^`]+)`", rest)
+        assert main(["convert", "torch", checkpoint, "out", *shlex.split(" ".join(flags))]) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 180
 
 
 def test_targets_of_the_makefile_are_those_the_readme_names() -> None:
     makefile = (ROOT / "Makefile").read_text()
     named = set(re.findall(r"^make ([\w-]+)", README, re.MULTILINE))
-    assert {"demo", "test", "verify", "check"} <= named
+    assert {"demo", "test"} <= named
     for target in named:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 def test_the_makefile_runs_what_ci_runs() -> None:
     commands = (ROOT / ".ci" / "run").read_text()
-    for target in ("check", "test", "test-slow"):
+    for target in ("check", "docs", "test", "test-slow"):
         assert re.search(rf"^run {target}\b", commands, re.MULTILINE), target
