@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -45,9 +44,8 @@ class Reader:
         self.jitter, self.deaf = jitter, deaf
         self.heard: list[np.ndarray] = []
 
-    def __call__(self, speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
-        rows = [self.row(row, len(self.heard)) for row in speech.numpy()]
-        return tf.constant(np.stack(rows))
+    def __call__(self, speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        return np.stack([self.row(row, len(self.heard)) for row in speech])
 
     def row(self, speech: np.ndarray, seed: int) -> np.ndarray:
         self.heard.append(speech)
@@ -313,7 +311,7 @@ class Unkept(list):
 def test_what_is_too_short_or_no_audio(bundled_recognizer: Recognizer, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="399 samples are too few"):
         long_form.transcribe(bundled_recognizer, np.zeros(399, np.float32))
-    with pytest.raises(UserError, match="no samples|too few"):
+    with pytest.raises(UserError, match="have samples"):
         long_form.transcribe(bundled_recognizer, np.zeros(0, np.float32))
     with pytest.raises(UserError, match="no such file"):
         long_form.transcribe(bundled_recognizer, tmp_path / "none.wav")

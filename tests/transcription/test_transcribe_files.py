@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 
 from tests.support.paths import CORPUS
 from wav2vec2_tf import audio
 from wav2vec2_tf.audio.discover import AudioFile, named_by, with_outputs
 from wav2vec2_tf.cli.main import main
-from wav2vec2_tf.transcription import long_form, transcriber
+from wav2vec2_tf.transcription import transcriber
 from wav2vec2_tf.transcription.recognizer import Recognizer
+from wav2vec2_tf.transcription.recording import Recording
 from wav2vec2_tf.utils.errors import UserError
 
 SPEAKER = CORPUS / "1003" / "1"
@@ -154,8 +154,8 @@ def test_outputs_that_are_there_are_kept(
     (out / "b.txt").write_text("kept")
     command = ["transcribe", str(folder / "in"), "-o", str(out)]
     read: list[str] = []
-    of = long_form.Recording.of
-    monkeypatch.setattr(long_form.Recording, "of", lambda path: read.append(path) or of(path))
+    of = Recording.of
+    monkeypatch.setattr(Recording, "of", lambda path, rate: read.append(path) or of(path, rate))
     assert main(command) == 0
     assert "kept: 1 of 2" in capsys.readouterr().err
     assert [Path(path).name for path in read] == ["a.FLAC"]
@@ -170,7 +170,7 @@ def test_outputs_that_are_there_are_kept(
 def counting(bundled_recognizer: Recognizer, calls: list[int], stop: int = 10**9) -> Recognizer:
     """The model, interrupted in its call number `stop`."""
 
-    def logits(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
+    def logits(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
         if len(calls) == stop:
             raise KeyboardInterrupt
         calls.append(speech.shape[0])
@@ -264,8 +264,8 @@ def test_progress_on_a_terminal(long: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ("arguments", "complaint"),
     [
         (["IN", "--format", "srt"], "give -o FOLDER"),
-        (["IN", "-o", "FILE"], "is a file, and several recordings want a folder"),
-        (["IN", "IN/below/a.FLAC", "-o", "FILE"], "is a file"),
+        (["IN", "-o", "FILE"], "must be a folder for several recordings, got a file"),
+        (["IN", "IN/below/a.FLAC", "-o", "FILE"], "got a file"),
         (["ONE", "COPY/b.flac", "-o", "OUT"], "would both be written to"),
         (["ONE", "--window", "121"], "1 to 120 s"),
         (["ONE", "--window", "0.5"], "1 to 120 s"),
@@ -301,7 +301,7 @@ def test_wrong_seconds_are_a_usage_error(
     with pytest.raises(SystemExit) as stop:
         main(["transcribe", str(FILES[0]), option, value])
     assert stop.value.code == 2
-    assert "number of seconds above 0" in capsys.readouterr().err
+    assert "is not a number above 0" in capsys.readouterr().err
 
 
 def test_a_place_that_may_not_be_written_to(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wav2vec2_tf.audio.normalization import SAMPLE_RATE, check_waveform, normalize
 from wav2vec2_tf.audio.read import AudioSource, blocks, count_samples, load
+from wav2vec2_tf.audio.read import load as load_audio
 
 __all__ = [
     "SAMPLE_RATE",
@@ -12,5 +13,6 @@ __all__ = [
     "check_waveform",
     "count_samples",
     "load",
+    "load_audio",
     "normalize",
 ]

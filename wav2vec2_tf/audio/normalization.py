@@ -63,14 +63,23 @@ def check_waveform(array: Any, sampling_rate: int | None = None) -> np.ndarray:
     return speech
 
 
-def normalize(speech: np.ndarray) -> np.ndarray:
+def normalize(
+    speech: np.ndarray, mean: float | None = None, variance: float | None = None
+) -> np.ndarray:
     """Scales `speech` to zero mean and unit variance over all of it, as transformers does.
+
+    Args:
+        speech: samples.
+        mean: that of the recording which `speech` is a part of; by default that of `speech`.
+        variance: that of the recording, likewise.
 
     Returns:
         float32, the shape of `speech`.
     """
     speech = as_float(speech)
-    normalized: np.ndarray = (speech - speech.mean()) / np.sqrt(speech.var() + VARIANCE_EPSILON)
+    mean = speech.mean() if mean is None else mean
+    variance = speech.var() if variance is None else variance
+    normalized: np.ndarray = (speech - mean) / np.sqrt(variance + VARIANCE_EPSILON)
     return normalized.astype(np.float32, copy=False)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BeamSearchOptions:
-    """Decoding by beam search, with what it is to prefer (`text.beam_search.BeamSearch`).
+    """What a beam search prefers, and how wide it is; see `text.beam_search.BeamSearch`.
 
     `lm`, `lexicon`, `hotwords`, `beam_size` or `n_best` switch it on; decoding is greedy otherwise.
     """
@@ -103,7 +103,8 @@ class BeamSearchOptions:
         if self.is_greedy:
             return None
         files = [Path(file) for file in (self.lm, self.lexicon) if file]
-        return asdict(self) | {"content of the files": files_identity(files)}
+        fields = {**asdict(self), "hotwords": list(self.hotwords)}  # as JSON returns it
+        return fields | {"content of the files": files_identity(files)}
 
 
 BEAM_SEARCH_FIELDS = (

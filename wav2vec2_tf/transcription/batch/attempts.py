@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from wav2vec2_tf.transcription.transcriber import journal_of
+from wav2vec2_tf.transcription.resume import journal_of
 from wav2vec2_tf.utils.errors import UserError
 
 MOST_ATTEMPTS = 10  # at a shard, each of which a worker did not survive, in one run of a job

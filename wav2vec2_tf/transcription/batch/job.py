@@ -15,16 +15,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.cli.shared import (
+    add_model_flags,
+    add_transcribe_flags,
+    hub_options,
+    transcribe_options,
+)
 from wav2vec2_tf.transcription.batch import pool
 from wav2vec2_tf.transcription.batch.store import FORMATS, Done, Output
-from wav2vec2_tf.transcription.transcriber import add_computing_arguments, add_model_arguments
 from wav2vec2_tf.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
     from wav2vec2_tf.transcription.batch.plan import Plan
+    from wav2vec2_tf.transcription.batch.worker import Model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `batch`."""
+    parser.epilog = "example: wav2vec2-tf batch calls/ transcripts/ --model facebook/mms-1b-all"
     parser.add_argument(
         "input",
         metavar="INPUT",
@@ -32,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "perhaps id), a folder, or a pattern like 'talks/**/*.mp3'",
     )
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="a folder for the tables")
-    add_model_arguments(parser)
+    add_model_flags(parser)
     output = parser.add_argument_group("output")
     output.add_argument(
         "--format", choices=FORMATS, default=FORMATS[0], help="of the tables (default: %(default)s)"
@@ -46,20 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--overwrite", action="store_true", help="begin anew; else a job that is there goes on"
     )
-    pool.add_arguments(add_computing_arguments(parser))
+    pool.add_arguments(add_transcribe_flags(parser))
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs `batch`: 0, or 1 if recordings could not be transcribed; raises UserError."""
-    from wav2vec2_tf.text import decoding
-    from wav2vec2_tf.transcription.batch.worker import Job
+    from wav2vec2_tf.transcription.batch.worker import Job, Model
 
-    decoding.check_weights(args)
+    transcribe_options(args)  # raises before anything is started
     pool.require_ray()
-    options = pool.travelling(args)
+    args = pool.travelling(args)
+    model = Model(args.model, args.target_lang, hub_options(args), transcribe_options(args))
     output = Output(args.output.expanduser().absolute(), args.format)
     with output.held():
-        plan = _plan(args, options, output)
+        plan = _plan(args, model, output)
         done = {
             shard.number: found
             for shard in plan.shards
@@ -73,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
                 pool.session(args.address, args.workers, args.threads) as size,
                 _Progress(plan, done) as progress,
             ):
-                job = Job(output, options, secrets.token_hex(4), size.threads)
+                job = Job(output, model, secrets.token_hex(4), size.threads)
                 waiting = [shard.number for shard in plan.shards if shard.number not in done]
                 for number, record in pool.transcribe(job, waiting, size):
                     done[number] = record
@@ -89,19 +97,18 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _plan(args: argparse.Namespace, options: argparse.Namespace, output: Output) -> Plan:
+def _plan(args: argparse.Namespace, model: Model, output: Output) -> Plan:
     """That of an earlier start, if it was of the same job, or else a new one."""
-    from wav2vec2_tf.text import decoding
     from wav2vec2_tf.transcription.batch.inputs import inputs_named
     from wav2vec2_tf.transcription.batch.plan import Plan
-    from wav2vec2_tf.transcription.transcriber import model_identity
+    from wav2vec2_tf.transcription.resume import model_identity
 
     identity = {
-        "model": model_identity(options),
-        "decoding": decoding.identity(options),
+        "model": model_identity(model.source, model.target_lang, model.hub),
+        "decoding": model.options.beam_search.identity(),
         "--format": args.format,
-        "--vad": options.vad,
-        "--window": options.window,
+        "--vad": model.options.vad,
+        "--window": model.options.window,
     }
     if args.shard_files is not None:
         identity["--shard-files"] = args.shard_files

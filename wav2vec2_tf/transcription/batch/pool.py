@@ -58,7 +58,7 @@ def travelling(args: argparse.Namespace) -> argparse.Namespace:
     """Arguments as workers can use them, who may run anywhere: with absolute names of files."""
     told = {name: value for name, value in vars(args).items() if not callable(value)}
     for name in ("model", "lm", "lexicon"):
-        if told[name] and (path := Path(told[name]).expanduser()).exists():
+        if told.get(name) and (path := Path(told[name]).expanduser()).exists():
             told[name] = str(path.absolute())
     return argparse.Namespace(**told)
 

@@ -19,12 +19,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.text.transcript import Transcript
-from wav2vec2_tf.transcription.batch.inputs import Input
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import read_json, whole_file, write_whole
+
+if TYPE_CHECKING:
+    from wav2vec2_tf.text.transcript import Transcript
+    from wav2vec2_tf.transcription.batch.inputs import Input
 
 FORMATS = ("parquet", "jsonl")
 COLUMNS = ("id", "path", "seconds", "text", "confidence", "words")

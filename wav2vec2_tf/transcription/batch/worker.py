@@ -3,12 +3,11 @@ shard."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +16,22 @@ from wav2vec2_tf.transcription.batch.attempts import Attempt
 from wav2vec2_tf.transcription.batch.inputs import Input
 from wav2vec2_tf.transcription.batch.plan import Plan
 from wav2vec2_tf.transcription.batch.store import Done, Output, row_of
-from wav2vec2_tf.transcription.transcriber import Listener, Transcriber
+from wav2vec2_tf.transcription.callbacks import FileCallback
+from wav2vec2_tf.transcription.options import TranscribeOptions
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.quick_import import import_tensorflow
+
+if TYPE_CHECKING:
+    from wav2vec2_tf.checkpoint.hub import HubOptions
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model of a job and how it is used: arguments of `Transcriber`."""
+
+    source: str
+    target_lang: str | None
+    hub: HubOptions
+    options: TranscribeOptions
 
 
 @dataclass(frozen=True)
@@ -27,8 +39,7 @@ class Job:
     """All that a worker must know; only this travels to it, and numbers of shards."""
 
     output: Output
-    options: argparse.Namespace
-    """Those that `transcriber` adds."""
+    model: Model
     run: str
     """Tells one run of the job from others."""
     threads: int
@@ -42,7 +53,12 @@ class Worker:
         self._problem = ""
         use_threads(job.threads)
         try:
-            self._transcriber = Transcriber.of(job.options)
+            from wav2vec2_tf.transcription.transcriber import Transcriber
+
+            model = job.model
+            self._transcriber = Transcriber(
+                model.source, model.options, target_lang=model.target_lang, hub=model.hub
+            )
             plan = Plan.read(job.output.job)
             if plan is None:
                 raise UserError(
@@ -73,10 +89,9 @@ class Worker:
         inputs = list(self._plan.inputs(number))
         with Attempt(self._job.output.attempts, number, self._job.run) as attempt:
             waiting = _waiting(attempt, inputs)
-            found = self._transcriber.transcripts(waiting, _Notes(attempt))
-            for audio, seconds, transcript in found:
+            for audio, found in self._transcriber.transcribe_files(waiting, _Notes(attempt)):
                 place = _place(audio)
-                attempt.add(place, row_of(inputs[place], seconds, transcript))
+                attempt.add(place, row_of(inputs[place], found.duration, found.transcript))
             rows = [attempt.rows[place] for place in sorted(attempt.rows)]
             errors = [
                 {"id": inputs[place].id, "path": inputs[place].path, "reason": reason}
@@ -87,7 +102,8 @@ class Worker:
 
 def use_threads(threads: int) -> None:
     """Let TensorFlow compute with so many; before it computes anything."""
-    tf = import_tensorflow()
+    import tensorflow as tf
+
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
@@ -103,7 +119,7 @@ def _place(audio: AudioFile) -> int:
     return int(audio.relative.name)
 
 
-class _Notes(Listener):
+class _Notes(FileCallback):
     """Keeps what happens to files in the journal of an attempt."""
 
     def __init__(self, attempt: Attempt) -> None:
