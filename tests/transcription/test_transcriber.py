@@ -82,7 +82,7 @@ def test_the_command_prints_what_python_returns(
 def test_an_iterable_gives_results_in_order(
     transcriber: Transcriber, bundled_recognizer: Recognizer
 ) -> None:
-    long = np.concatenate([load_audio(file) for file in FILES * 5])[: 40 * 16000]
+    long = np.concatenate([load_audio(file) for file in FILES * 8])[: 40 * 16000]
     sources = [FILES[2], long, load_audio(FILES[0]), FILES[1].read_bytes()]
     results = transcriber.transcribe(source for source in sources)
     assert isinstance(results, Iterator)

@@ -1,4 +1,4 @@
-"""`wav2vec2-tf …`: parse and call."""
+"""The command `wav2vec2-tf` and its sub-commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wav2vec2_tf import __version__
 from wav2vec2_tf.cli.programs import NATIVE_LOG, add_programs, run_program
 
 PROGRAMS = {
-    "transcribe": ("cli.transcribe", "audio files → text, or words with times"),
+    "transcribe": ("cli.transcribe", "audio files → text, subtitles, or words with times"),
     "serve": ("serving.serve", "a server: OpenAI's audio API, and text as the audio comes"),
     "batch": (
         "transcription.batch.job",
