@@ -1,4 +1,4 @@
-"""The command line as users meet it, good input and bad."""
+"""The command line on valid and invalid input."""
 
 from __future__ import annotations
 

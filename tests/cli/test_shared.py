@@ -12,6 +12,7 @@ from tests.support.paths import TEXT
 from wav2vec2_tf import BeamSearchOptions, HubOptions, TranscribeOptions
 from wav2vec2_tf.cli import shared
 from wav2vec2_tf.text.ctc import Alphabet
+from wav2vec2_tf.text.ngram import write_arpa
 from wav2vec2_tf.utils.errors import UserError
 
 ALPHABET = Alphabet(("", "|", "A", "B"), blank=0, word_delimiter=1)
@@ -63,8 +64,10 @@ def test_flags_become_options() -> None:
 
 def test_a_decoder_has_what_the_options_say(tmp_path: Path) -> None:
     (tmp_path / "words").write_text("a\nab\n", encoding="utf-8")
+    (tmp_path / "text").write_text("A B\nAB A\n", encoding="utf-8")
+    write_arpa([tmp_path / "text"], tmp_path / "lm.arpa", order=2)
     options = BeamSearchOptions(
-        lm=str(TEXT / "small.arpa"),
+        lm=str(tmp_path / "lm.arpa"),
         lexicon=str(tmp_path / "words"),
         hotwords=("ba", "b"),
         n_best=3,

@@ -1,4 +1,4 @@
-"""`wav2vec2-tf align` as users meet it, good input and bad."""
+"""`wav2vec2-tf align` on valid and invalid input."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_words_are_where_the_synthesiser_says_them(capsys: pytest.CaptureFixture
 
 
 def test_text_from_a_file_with_a_wildcard(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    text, output = tmp_path / "said.txt", tmp_path / "out" / "said.TextGrid"
+    text, output = tmp_path / "words.txt", tmp_path / "out" / "words.TextGrid"
     text.write_text(
         TEXT.replace("upon the", "upon\r\n\r\n1").replace("Judah", '"Judäh"'), "utf-8-sig"
     )
@@ -146,7 +146,7 @@ def test_text_from_a_file_with_a_wildcard(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_subtitles(tmp_path: Path) -> None:
-    output = tmp_path / "said.srt"
+    output = tmp_path / "words.srt"
     assert main(["align", str(UTTERANCE), "--text", TEXT, "-o", str(output)]) == 0
     blocks = output.read_text().strip().split("\n\n")
     shown = " ".join(" ".join(block.splitlines()[2:]) for block in blocks)
@@ -229,7 +229,7 @@ def test_bad_audio(
 def test_bad_text(
     content: bytes | None, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = tmp_path / "said.txt"
+    text = tmp_path / "words.txt"
     if content is not None:
         text.write_bytes(content)
     assert main(["align", str(UTTERANCE), str(text)]) == 1

@@ -1,4 +1,4 @@
-"""`wav2vec2-tf transcribe` as people use it: folders, outputs, interrupts, bad input."""
+"""`wav2vec2-tf transcribe`: folders, outputs, interrupts, invalid input."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def loaded_once(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(scope="module")
 def texts(bundled_recognizer: Recognizer) -> dict[str, str]:
-    """Of some short files, each heard alone."""
+    """The text of some short files, each computed alone."""
     return {
         file.name: bundled_recognizer.transcribe([audio.load(file)])[0].text
         for file in (*FILES[:3], FILES[9])
@@ -131,8 +131,8 @@ def test_outputs_in_a_folder(
     assert "bad.wav" in capsys.readouterr().err
     files = [path for path in sorted(out.rglob("*")) if path.is_file()]
     assert [str(file.relative_to(out)) for file in files] == ["b.srt", "below/a.srt"]
-    said = [re.sub(r"\d+\n[\d:,]+ --> [\d:,]+\n", " ", file.read_text()) for file in files]
-    assert [" ".join(text.split()) for text in said] == [texts[file.name] for file in FILES[:2]]
+    lines = [re.sub(r"\d+\n[\d:,]+ --> [\d:,]+\n", " ", file.read_text()) for file in files]
+    assert [" ".join(text.split()) for text in lines] == [texts[file.name] for file in FILES[:2]]
 
 
 def test_a_file_says_the_format_in_its_name(
@@ -224,7 +224,7 @@ def test_other_windows_or_another_recording_do_not_go_on(
     calls.clear()
     monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled_recognizer, calls))
     assert main(["transcribe", str(long), "-o", out, "--window", "45"]) == 0
-    assert len(calls) == 2  # both windows of it, anew
+    assert len(calls) == 2  # both windows are computed again
     assert sorted(path.name for path in tmp_path.iterdir()) == ["long.wav", "out.txt"]
 
 
@@ -307,7 +307,7 @@ def test_wrong_seconds_are_a_usage_error(
 def test_a_place_that_may_not_be_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Which is said before a model is loaded."""
+    """The error comes before a model is loaded."""
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
     monkeypatch.setattr(Recognizer, "load", lambda *_, **__: pytest.fail("loaded"))
     for output in ("out.txt", "new/folder/", "new/folder/out.txt"):

@@ -180,8 +180,8 @@ class Recognizer:
         """Raises `UserError` if `samples` are too few for one frame."""
         if samples < self.minimum_length:
             raise UserError(
-                f"{samples} samples are too few: one frame of speech takes "
-                f"{self.minimum_length} ({1000 * self.minimum_length / SAMPLE_RATE:.0f} ms)"
+                f"{samples} samples are too few: one frame takes {self.minimum_length} "
+                f"({1000 * self.minimum_length / SAMPLE_RATE:.0f} ms); give a longer recording"
             )
 
     def transcribe(

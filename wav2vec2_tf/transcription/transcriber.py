@@ -192,11 +192,6 @@ class Transcriber:
 
     def read(self, audio: Audio, sampling_rate: int | None = None) -> Recording:
         """Reads one recording and checks that it has a frame; see `transcribe`."""
-        if not is_recording(audio):
-            raise UserError(
-                "audio must be a path, bytes, a binary file object or a NumPy array, got "
-                f"{type(audio).__name__}: convert it with numpy.asarray"
-            )
         recording = Recording.of(audio, sampling_rate)
         try:
             self.recognizer.require_frame(recording.samples)
