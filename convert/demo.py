@@ -85,7 +85,7 @@ def through_the_hub(saved: Path, audio_file: Path) -> None:
     padded = np.zeros((1, recognizer.fixed_length or len(speech)), np.float32)
     padded[0, : len(speech)] = audio.normalize(speech)
     logits = model(tf.constant(padded))
-    difference = float(np.abs(logits - recognizer.logits(padded, None)).max())
+    difference = float(np.abs(logits - recognizer.logits(tf.constant(padded), None)).max())
     if not difference <= 1e-4:
         raise UserError(f"{saved}: through the hub the logits differ by {difference:.2g}")
     (transcript,) = recognizer.transcribe([speech])
