@@ -43,8 +43,9 @@ def add_beam_search_flags(parser: argparse.ArgumentParser, *, n_best: bool = Tru
         parser: the parser of a program.
         n_best: whether there is `--n-best`: not if only the best hypothesis counts.
     """
+    switches = "--lm, --lexicon, --hotword, --beam-size" + (" or --n-best" if n_best else "")
     group = parser.add_argument_group(
-        "beam search", "any of the first ones replaces greedy decoding (extra: lm)"
+        "beam search", f"replaces greedy decoding if any of {switches} is given (extra: lm)"
     )
     add_flags(group, BeamSearchOptions, without=() if n_best else ("n_best",))
 
