@@ -11,7 +11,7 @@ PROGRAMS = {
     "transcribe": ("cli.transcribe", "audio files → text, subtitles, or words with times"),
     "serve": ("serving.serve", "a server: OpenAI's audio API, and text as the audio comes"),
     "batch": (
-        "transcription.batch.job",
+        "cli.batch",
         "very many recordings → tables of transcripts, on all cores or a cluster",
     ),
     "align": (

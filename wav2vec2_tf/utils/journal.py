@@ -34,19 +34,29 @@ class Journal:
     """An append-only file of `(key, value)` pairs that belong to one piece of work.
 
     Iterating yields the pairs in the order in which they were added; they are read from the file
-    and not held in memory. The first damaged or incomplete entry and all after it are dropped.
+    and not held in memory. The first damaged or incomplete entry and all after it are dropped. The
+    file is only changed by `start` and `add`, so the journal of another process can be read.
 
     Args:
         path: the file; it is made, and so are the folders above it, when the first pair is added.
         identity: what the results depend on, as a JSON object: options, hashes of inputs.
         replace: start again if the file belongs to other work, instead of refusing it.
+        durable: whether an entry is on disk when `add` returns, and so survives a crash of the
+            machine; without it, entries survive the end of the process.
 
     Raises:
         UserError: the file belongs to work of another identity, or is not a journal.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, Any], *, replace: bool = False) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        identity: Mapping[str, Any],
+        *,
+        replace: bool = False,
+        durable: bool = True,
+    ) -> None:
+        self.path, self._durable = path, durable
         header = {"format": FORMAT, "identity": dict(identity)}
         self._header = json.dumps(header, sort_keys=True).encode() + b"\n"
         self._count, self._size = 0, 0
@@ -57,8 +67,6 @@ class Journal:
             self._size = len(self._header)
             for end, _ in self._entries(size):
                 self._count, self._size = self._count + 1, end
-        if self._size < size:
-            os.truncate(path, self._size)
 
     def __len__(self) -> int:
         """Returns the number of entries."""
@@ -69,19 +77,28 @@ class Journal:
         for _, entry in self._entries(self._size):
             yield entry
 
+    def start(self) -> None:
+        """Makes the file if it does not exist."""
+        self._append(b"")
+
     def add(self, key: str | int, value: Any) -> None:
-        """Appends an entry, whose value is JSON. Once this returns, a crash does not lose it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Appends an entry, whose value is JSON."""
         text = json.dumps([key, value]).encode()
-        line = b"%s, %d]\n" % (text[:-1], zlib.crc32(text))
+        self._append(b"%s, %d]\n" % (text[:-1], zlib.crc32(text)))
+        self._count += 1
+
+    def _append(self, line: bytes) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
-            if not file.tell():
+            if file.tell() != self._size:
+                file.truncate(self._size)
+            if not self._size:
                 file.write(self._header)
             file.write(line)
             file.flush()
-            os.fsync(file.fileno())
+            if self._durable:
+                os.fsync(file.fileno())
             self._size = file.tell()
-        self._count += 1
 
     def remove(self) -> None:
         """Deletes the file: the work is complete."""
