@@ -29,7 +29,7 @@ from wav2vec2_tf.text import ctc
 from wav2vec2_tf.text.transcript import Transcript
 from wav2vec2_tf.transcription.recognizer import Recognizer
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.journal import Journal
+from wav2vec2_tf.utils.journal import Journal, array_from_json, array_to_json
 
 REACH = 10  # frames on either side of a seam on which two windows are to agree
 NEAR = 2  # of them, frames in which a character of one may be that of the other a little later
@@ -254,8 +254,8 @@ def logits(
     chosen = [(0, recording.samples)] if spans is None else spans
     cuts = [cut for span in chosen for cut in windows.cut(span, recognizer)]
     strides = (start // recognizer.config.stride for start, _ in cuts)
-    before: Iterable[np.ndarray] = journal or ()
-    done = journal.windows if journal else 0
+    before = (array_from_json(value) for _, value in journal or ())
+    done = len(journal) if journal is not None else 0
     computed = _computed(recognizer, recording, cuts[done:], windows, progress, journal)
     return join(
         zip(strides, chain(before, computed), strict=True),
@@ -288,7 +288,7 @@ def _computed(
         for (start, end), found in zip(spans, emitted, strict=True):
             found = found[: recognizer.config.frame_length(end - start)]
             if journal is not None:
-                journal.add(found)
+                journal.add(start, array_to_json(found))
             yield found
         if progress is not None:
             progress(spans[-1][1] / SAMPLE_RATE)

@@ -201,7 +201,8 @@ class Transcriber:
             spans = speech_spans(recording.blocks(), self.recognizer.config.stride)
         journal = None
         if audio.output is not None:
-            journal = Journal(journal_of(audio.output), self._key(recording, spans))
+            identity = {"recording": self._key(recording, spans)}
+            journal = Journal(journal_of(audio.output), identity, replace=True)
         transcript = transcribe(
             self.recognizer,
             recording,
