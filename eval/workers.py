@@ -35,7 +35,7 @@ STARTING_SHARDS = 2  # of each worker, in which the model is loaded and traced
 class WorkersOptions:
     """The jobs that are run."""
 
-    model: str = option(str(BUNDLED_MODEL), help="model to transcribe with")
+    model: str | None = option(None, help="model to transcribe with (default: the bundled one)")
     settings: str = option(
         "1:1,1:2,2:1", metavar="W:T,W:T,…", help="workers and threads of each setting"
     )
@@ -110,7 +110,7 @@ def _run(
     folder: Path, workers: int, threads: int, number: int, manifest: Path, options: WorkersOptions
 ) -> Run:
     flags = {
-        "model": options.model,
+        "model": options.model or BUNDLED_MODEL,
         "workers": workers,
         "threads": threads,
         "shard-files": options.shard_files,

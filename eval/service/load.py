@@ -51,7 +51,7 @@ LOOKS = {"batching": ("#0b5fa5", "o", "-"), "one by one": ("#b3400f", "s", "--")
 class LoadOptions:
     """The requests that are sent."""
 
-    model: str = option(str(BUNDLED_MODEL), help="model to serve")
+    model: str | None = option(None, help="model to serve (default: the bundled one)")
     data: str = option(DATA, metavar="FOLDER", help="folder of audio")
     clients: tuple[int, ...] = option(
         (1, 2, 4, 8, 16, 32), above=0, metavar="N,…", help="numbers of concurrent clients"
@@ -164,7 +164,7 @@ def load(options: LoadOptions, sent: Sequence[KnownRecording]) -> list[Level]:
     """Starts a server with batching and one without, and measures both."""
     from .server import serving
 
-    flags = ["--model", f"model={options.model}"]
+    flags = ["--model", f"model={options.model or BUNDLED_MODEL}"]
     if options.batch_seconds:
         flags += ["--batch-seconds", str(options.batch_seconds)]
     with serving(*([*flags, *extra] for extra in WAYS.values())) as started:
@@ -339,7 +339,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs `eval load`: 0; raises UserError, also if a text was wrong or a request failed."""
     options = options_from(LoadOptions, args)
     check_plot(args.plot)
-    sent = recordings(options.data, options.model)
+    model = options.model or str(BUNDLED_MODEL)
+    sent = recordings(options.data, model)
     levels = load(options, sent)
     text = table(levels)
     print(text)
@@ -348,7 +349,7 @@ def run(args: argparse.Namespace) -> int:
         {
             "machine": machine_facts(),
             "versions": versions_of(PACKAGES),
-            "model": Path(options.model).name,
+            "model": Path(model).name,
             "data": options.data,
             "recordings": len(sent),
             "audio_seconds": sum(recording.seconds for recording in sent),

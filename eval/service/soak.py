@@ -46,7 +46,7 @@ class SoakOptions:
 
     seconds: int = option(600, above=0, metavar="N", help="how long")
     clients: int = option(2, above=0, metavar="N", help="valid clients of each kind")
-    model: str = option(str(BUNDLED_MODEL), help="model to serve")
+    model: str | None = option(None, help="model to serve (default: the bundled one)")
     data: str = option(DATA, metavar="FOLDER", help="folder of audio")
 
     def __post_init__(self) -> None:
@@ -268,9 +268,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs `eval soak`: 0; raises UserError, also for any fault of the server."""
     options = options_from(SoakOptions, args)
-    known = recordings(options.data, options.model)
+    model = options.model or str(BUNDLED_MODEL)
+    known = recordings(options.data, model)
     sent = [recording for recording in known if recording.seconds <= MOST_SECONDS]
-    with serving(["--model", f"model={options.model}", *LIMITS], key=KEY) as (server,):
+    with serving(["--model", f"model={model}", *LIMITS], key=KEY) as (server,):
         report = soak(server, sent, options.seconds, options.clients)
     text = f"{table(report)}\n{summary(report)}"
     print(text)

@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 from wav2vec2_tf.utils.errors import UserError
@@ -171,6 +170,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `eval profile`."""
+    from wav2vec2_tf.audio import SAMPLE_RATE
+
     options = options_from(ProfileOptions, args)
     found = profile(args.model, options)
     operations = _operations(args.model, options.batch, found.length)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 
 if TYPE_CHECKING:
@@ -54,6 +53,8 @@ class Work:
     @property
     def title(self) -> str:
         """Title in tables and plots."""
+        from wav2vec2_tf.audio import SAMPLE_RATE
+
         seconds = f"{self.length / SAMPLE_RATE:g} s"
         return {
             BATCH: f"({self.key}) batch {self.batch} × {self.length} samples ({seconds})",
@@ -115,6 +116,8 @@ def corpus(utterances: int, length: int) -> list[np.ndarray]:
     """
     import numpy as np
 
+    from wav2vec2_tf.audio import SAMPLE_RATE
+
     parts, seconds = zip(*TEST_CLEAN, strict=True)
     middles = (np.arange(utterances) + 0.5) / utterances
     durations = np.exp(np.interp(middles, parts, np.log(seconds)))
@@ -126,6 +129,8 @@ def corpus(utterances: int, length: int) -> list[np.ndarray]:
 def labels(batch: int, length: int, vocabulary: int) -> np.ndarray:
     """Returns (batch, labels) int32 without blanks, at the rate of read English."""
     import numpy as np
+
+    from wav2vec2_tf.audio import SAMPLE_RATE
 
     count = max(1, LABELS_PER_SECOND * length // SAMPLE_RATE)
     return np.random.default_rng(0).integers(1, vocabulary, (batch, count)).astype(np.int32)
