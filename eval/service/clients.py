@@ -107,7 +107,7 @@ def _leaves_in_the_answer(client: Client) -> str:
     with client.connect() as connection:
         connection.sendall(client.request(client.recording().form))
         connection.recv(1)
-        reset = struct.pack("ii", 1, 0)  # close by a reset: what is on its way is thrown away
+        reset = struct.pack("ii", 1, 0)  # close by a reset: data in transit is dropped
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
     return LEFT
 

@@ -207,7 +207,7 @@ def test_calls(folder: Path) -> None:
         ((2, 16000),),
     ]
     # the last batch of variable repeats its only utterance, and counts it once
-    assert parrot.heard[8:16] == [16000, 9000, 6000, 1600, 33000, 24001, 5000, 5000]
+    assert parrot.received[8:16] == [16000, 9000, 6000, 1600, 33000, 24001, 5000, 5000]
 
 
 def test_batches_are_no_larger_than_the_corpus(folder: Path) -> None:
