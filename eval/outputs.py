@@ -6,15 +6,42 @@ import argparse
 import json
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.options import default_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Value = TypeVar("Value", str, int, float)
+
+
+def add_list_flag(
+    parser: argparse.ArgumentParser, options: type, name: str, kind: type[Value], metavar: str
+) -> None:
+    """Adds the flag of a tuple field, whose values are separated by commas.
+
+    Args:
+        parser: the program's.
+        options: a dataclass of options; `cli.flags.options_from` reads the flag.
+        name: of the field.
+        kind: of each value.
+        metavar: what `--help` calls the values.
+    """
+    (entry,) = (entry for entry in fields(options) if entry.name == name)
+    help = entry.metadata["help"]
+    if default := default_of(entry):
+        help += f" (default: {','.join(map(str, default))})"
+    parser.add_argument(
+        "--" + name.replace("_", "-"),
+        type=comma_list(kind),
+        metavar=metavar,
+        default=argparse.SUPPRESS,
+        help=help,
+    )
 
 
 def comma_list(kind: type[Value]) -> Callable[[str], tuple[Value, ...]]:

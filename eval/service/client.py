@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .load import KnownRecording
+from .recordings import KnownRecording
 from .server import ANSWER_SECONDS, HOST, TRANSCRIPTIONS, MultipartForm, Response, Server
 
 if TYPE_CHECKING:

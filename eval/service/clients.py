@@ -197,7 +197,7 @@ def _too_large(client: Client) -> str:
 
 
 def _endless(client: Client) -> str:
-    """A body in chunks that does not end."""
+    """Sends a body in chunks that does not end."""
     form = client.recording().form
     head = client.head(form.content_type, "Transfer-Encoding: chunked\r\n")
     start = form.body[:200]  # as far as the file's first bytes
@@ -213,7 +213,7 @@ def _endless(client: Client) -> str:
 
 
 def _slow_sender(client: Client) -> str:
-    """Some bytes of a body, and then one at a time."""
+    """Sends the start of a body, and then one byte at a time."""
     request = client.request(client.recording().form)
     with client.connect() as connection:
         connection.sendall(request[:1000])
@@ -237,12 +237,12 @@ def _no_start(client: Client) -> str:
     return client.stream_of([bytes(1000)])
 
 
-def _half_a_sample(client: Client) -> str:
+def _incomplete_sample(client: Client) -> str:
     return client.stream_of([START, bytes(401), END])
 
 
 def _large_message(client: Client) -> str:
-    """Of few bytes, since a WebSocket compresses them."""
+    """Sends zeros, which the WebSocket compresses to few bytes."""
     return client.stream_of([START, bytes(5_000_000)])
 
 
@@ -251,7 +251,7 @@ def _bad_frames(client: Client) -> str:
 
 
 def _burst(client: Client) -> str:
-    """More at once than the queue takes: what comes of the worst of them."""
+    """Sends more at once than the queue takes; returns the worst outcome."""
     count = QUEUE + 8
     with ThreadPoolExecutor(count) as pool:
         outcomes = list(pool.map(client.transcribe, client.recordings(count)))
@@ -287,8 +287,8 @@ KINDS = (
     ClientKind("a byte at a time", _slow_sender, ("408", CLOSED, BUSY)),
     ClientKind("a stream that starts with no JSON", _bad_start, ("closed 4400", "closed 4429")),
     ClientKind("a stream that starts with samples", _no_start, ("closed 4400", "closed 4429")),
-    ClientKind("a stream of broken samples", _half_a_sample, ("closed 4400", "closed 4429")),
-    ClientKind(  # its connection may be reset before it has read why
+    ClientKind("a stream of broken samples", _incomplete_sample, ("closed 4400", "closed 4429")),
+    ClientKind(  # the connection may be reset before the reason is read
         "a stream of 5 MB in a message",
         _large_message,
         ("closed 1009", "closed 4429", RESET),

@@ -21,26 +21,25 @@ from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.options import OptionError, check, option
-from wav2vec2_tf.utils.progress import ProgressBar
 
 from ..console import log
 from ..machine import BUSY, PACKAGES, busy_seconds, machine_facts
 from ..outputs import (
+    add_list_flag,
     check_plot,
-    comma_list,
     markdown_table,
     write_json,
     write_plot,
     write_text,
 )
 from ..versions import versions_of
+from .recordings import DATA, KnownRecording, recordings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .server import MultipartForm, Server
+    from .server import Server
 
-DATA = "tests/data/corpus"
 WAYS: Mapping[str, Sequence[str]] = {"batching": (), "one by one": ("--no-batching",)}
 """Name → flags of the server."""
 PERCENTILES = (50, 95, 99)
@@ -72,18 +71,6 @@ class LoadOptions:
         check(self)
         if not self.clients:
             raise OptionError("{clients} must name at least one number")
-
-
-@dataclass(frozen=True)
-class KnownRecording:
-    """A recording as it is sent, and the text that must come back."""
-
-    content: bytes
-    """Content of the file."""
-    form: MultipartForm
-    text: str
-    """The model's, for the recording alone."""
-    seconds: float
 
 
 @dataclass
@@ -133,31 +120,6 @@ class Level:
         """Returns a percentile of the latencies in seconds (nearest rank)."""
         ordered = sorted(self.latencies)
         return ordered[-(-percent * len(ordered) // 100) - 1] if ordered else float("nan")
-
-
-def recordings(data: str, model: str) -> list[KnownRecording]:
-    """Returns all audio in a folder, with the model's text for each recording alone."""
-    from wav2vec2_tf.audio.discover import named_by
-    from wav2vec2_tf.transcription import long_form
-    from wav2vec2_tf.transcription.recognizer import Recognizer
-
-    from .server import MultipartForm
-
-    def complain(message: str) -> None:
-        raise UserError(message)
-
-    recognizer = Recognizer.load(model)
-    found = []
-    files = named_by([data], complain)
-    with ProgressBar("expected texts", len(files), "recording", leave=False) as bar:
-        for audio in files:
-            speech = long_form.Recording.of(audio.name)
-            text = long_form.transcribe(recognizer, speech).text
-            content = Path(audio.name).read_bytes()
-            form = MultipartForm.of(content)
-            found.append(KnownRecording(content, form, text, speech.seconds))
-            bar.update()
-    return found
 
 
 def load(options: LoadOptions, sent: Sequence[KnownRecording]) -> list[Level]:
@@ -323,13 +285,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `eval load`."""
     parser.epilog = "example: %(prog)s --data tests/data/corpus --clients 1,8 --json load.json"
     add_flags(parser, LoadOptions, without=("clients",))
-    parser.add_argument(
-        "--clients",
-        type=comma_list(int),
-        default=argparse.SUPPRESS,
-        metavar="N,…",
-        help="numbers of concurrent clients (default: 1,2,4,8,16,32)",
-    )
+    add_list_flag(parser, LoadOptions, "clients", int, "N,…")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table (Markdown)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it (.png or .svg)")

@@ -28,7 +28,7 @@ from ..console import log
 from ..outputs import write_json, write_text
 from .client import BUSY, RIGHT, Client, compared, flac
 from .clients import BOMB_SECONDS, KINDS, LIMITS, MOST_SECONDS, VALID, ClientKind
-from .load import DATA, KnownRecording, recordings
+from .recordings import DATA, KnownRecording, recordings
 from .server import Server, serving, wait_until
 
 KEY = "the-key-of-the-soak"
@@ -59,7 +59,7 @@ class Report:
     """The outcomes of all clients, and the state of the server."""
 
     seconds: float = 0.0
-    came: dict[str, Counter[str]] = field(default_factory=dict)
+    outcomes: dict[str, Counter[str]] = field(default_factory=dict)
     """Kind of client → outcome → count."""
     memory: list[int] = field(default_factory=list)
     """Bytes resident, once a second; the first before the soak, the last after it."""
@@ -102,7 +102,7 @@ def soak(server: Server, sent: Sequence[KnownRecording], seconds: float, clients
         except Exception as error:  # every error of a client is counted
             outcome = f"no answer: {type(error).__name__}"
         with lock:
-            report.came[kind.name][outcome] += 1
+            report.outcomes[kind.name][outcome] += 1
         return outcome
 
     log("one of each")
@@ -181,12 +181,12 @@ def faults(report: Report) -> list[str]:
     """Returns what is wrong, one line for each fault."""
     found = []
     expected = {kind.name: kind.expected for kind in KINDS}
-    for name, came in report.came.items():
-        for outcome, count in came.items():
+    for name, outcomes in report.outcomes.items():
+        for outcome, count in outcomes.items():
             if outcome not in expected[name]:
                 found.append(f"{name}: {count} times {outcome}")
     for kind in VALID:
-        if not report.came[kind.name][RIGHT]:
+        if not report.outcomes[kind.name][RIGHT]:
             found.append(f"{kind.name}: never right")
     growth = report.memory[-1] - report.memory[len(report.memory) // 2]
     if growth > GROWTH_BYTES:  # the first half has the largest batches for the first time
@@ -216,9 +216,9 @@ def table(report: Report) -> str:
     """Returns the outcomes by kind of client (Markdown)."""
     rows = [["client", "times", "expected", "came"], ["---", "---:", "---", "---"]]
     for kind in KINDS:
-        came = report.came[kind.name]
-        counts = ", ".join(f"{outcome} {count}" for outcome, count in came.most_common())
-        rows.append([kind.name, str(came.total()), " or ".join(kind.expected), counts])
+        outcomes = report.outcomes[kind.name]
+        counts = ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common())
+        rows.append([kind.name, str(outcomes.total()), " or ".join(kind.expected), counts])
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
@@ -242,7 +242,7 @@ def to_json(report: Report) -> dict[str, Any]:
     return {
         "seconds": report.seconds,
         "clients": {
-            kind.name: {"expected": kind.expected, "came": dict(report.came[kind.name])}
+            kind.name: {"expected": kind.expected, "came": dict(report.outcomes[kind.name])}
             for kind in KINDS
         },
         "memory_bytes": report.memory,

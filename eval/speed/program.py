@@ -15,7 +15,7 @@ from pathlib import Path
 from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.utils.errors import UserError
 
-from ..outputs import check_plot, comma_list, write_json, write_plot, write_text
+from ..outputs import add_list_flag, check_plot, write_json, write_plot, write_text
 from .options import SpeedOptions
 from .systems import SYSTEMS
 
@@ -27,14 +27,8 @@ EXAMPLE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `eval speed`."""
     parser.epilog = EXAMPLE
-    for name, shown in (("work", "WORK,…"), ("systems", "SYSTEM,…")):
-        parser.add_argument(
-            f"--{name}",
-            type=comma_list(str),
-            metavar=shown,
-            default=argparse.SUPPRESS,
-            help=SpeedOptions.__dataclass_fields__[name].metadata["help"],
-        )
+    add_list_flag(parser, SpeedOptions, "work", str, "WORK,…")
+    add_list_flag(parser, SpeedOptions, "systems", str, "SYSTEM,…")
     add_flags(parser, SpeedOptions, without=("work", "systems"))
     parser.add_argument("--list", action="store_true", help="list the systems and end")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")

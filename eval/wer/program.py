@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from wav2vec2_tf.cli.flags import add_flags, given, options_from
 from wav2vec2_tf.text.decoding import BeamSearchOptions
 from wav2vec2_tf.utils.errors import UserError
 
-from .options import MODES, ClusterOptions, EvaluateOptions
+from ..outputs import add_list_flag, comma_list
+from .options import ClusterOptions, EvaluateOptions
 
 EXAMPLE = (
     "example: %(prog)s --model facebook/wav2vec2-base-960h --data test-clean.tar.gz "
@@ -41,13 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="LibriSpeech folder or .tar.gz; OpenSLR folder; folder of shards; dataset "
         "id[:config], folder or .parquet file; .tsv, .csv or .jsonl manifest",
     )
-    parser.add_argument(
-        "--modes",
-        metavar="MODE,…",
-        type=lambda text: tuple(dict.fromkeys(text.split(","))),
-        default=argparse.SUPPRESS,
-        help=f"padding modes, of {', '.join(MODES)} (default: all that the model supports)",
-    )
+    add_list_flag(parser, EvaluateOptions, "modes", str, "MODE,…")
     add_flags(parser, EvaluateOptions, without=("modes",))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with plots")
@@ -81,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--word-scores", "-1,0,1,2"),
     ):
         tuning.add_argument(
-            name, type=_numbers, metavar="X,X,…", help=f"for --tune (default: {default})"
+            name, type=comma_list(float), metavar="X,X,…", help=f"for --tune (default: {default})"
         )
     cluster = parser.add_argument_group("many cores or machines (extra: batch)")
     cluster.add_argument(
@@ -165,20 +159,6 @@ def _tune(args: argparse.Namespace, options: EvaluateOptions) -> int:
     if args.json:
         _write(args.json, json.dumps(to_json(tuning), indent=2) + "\n")
     return 0
-
-
-def _numbers(text: str) -> list[float]:
-    """For argparse: finite numbers, separated by commas."""
-    numbers = []
-    for part in text.split(","):
-        try:
-            number = float(part)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise argparse.ArgumentTypeError(f"{part!r} is not a number")
-        numbers.append(number)
-    return list(dict.fromkeys(numbers))
 
 
 def _check_flags(args: argparse.Namespace) -> None:

@@ -124,8 +124,8 @@ def test_soak_reports_every_fault() -> None:
     ):
         assert soak.faults(dataclasses.replace(faultless(), **change)) == [message]
     report = faultless()
-    report.came["a wrong key"]["200"] = 1
-    report.came["words"] = Counter({ANOTHER: 2})
+    report.outcomes["a wrong key"]["200"] = 1
+    report.outcomes["words"] = Counter({ANOTHER: 2})
     assert soak.faults(report) == [
         "words: 2 times another text",
         "a wrong key: 1 times 200",
