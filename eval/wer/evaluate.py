@@ -61,7 +61,8 @@ def evaluate(
         corpus: a name as `open_corpus` takes it, or a `Corpus`.
         options: defaults if None.
         resume: file of finished batches, which are not computed again after an interruption if
-            model, corpus and options are the same. The file is not deleted at the end.
+            model, corpus and options are the same (the weights of a loaded `Recognizer` are not
+            compared). The file is not deleted at the end.
 
     Raises:
         UserError: model or corpus cannot be used, no utterance could be evaluated, or `resume`

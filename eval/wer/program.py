@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         evaluation = evaluate(args.model, args.data, options, resume=work)
     except KeyboardInterrupt:
-        if work:
+        if work and work.exists():
             from ..console import log
 
             log(f"the same command continues from {work}")
