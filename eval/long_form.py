@@ -84,7 +84,7 @@ class CutResult:
     unlike_one_pass: int
     """Words that differ from one pass: substituted, deleted and inserted."""
     seconds: float
-    """Of computing."""
+    """Computing time."""
 
     @property
     def wer(self) -> float:

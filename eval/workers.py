@@ -69,7 +69,7 @@ class Run:
 
     workers: int
     threads: int
-    """Of each worker."""
+    """Threads of each worker."""
     round: int
     files: int
     audio_seconds: float

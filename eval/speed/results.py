@@ -24,11 +24,11 @@ class SystemResult:
     reason: str = ""
     """Why there are no figures."""
     seconds: list[float] = field(default_factory=list)
-    """Of each timed call."""
+    """Time of each timed call."""
     load_seconds: float | None = None
     """From the start of its process until it could be called, imports included."""
     first_seconds: float | None = None
-    """Of the first call, which is not among `seconds`: it includes tracing and compiling."""
+    """Time of the first call, which is not among `seconds`: it includes tracing and compiling."""
     peak_bytes: int | None = None
     """Largest resident memory of its process from start to end."""
     difference: float | None = None
@@ -74,7 +74,7 @@ class WorkResult:
     work: Work
     audio_seconds: float
     flops: int | None
-    """Of the model on this work, unpadded; None for a cold start."""
+    """Operations of the model on this work, unpadded; None for a cold start."""
     rows: list[SystemResult] = field(default_factory=list)
     gemm_flops: dict[str, float] = field(default_factory=dict)
     """Library → FLOP/s of its best matrix product in the same repetitions."""

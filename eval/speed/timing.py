@@ -43,7 +43,7 @@ class LoadedSystem:
     result: SystemResult
     worker: Worker
     name: str
-    """Of the function in the process."""
+    """Name of the function in the process."""
     arguments: tuple[Any, ...]
 
 

@@ -70,7 +70,7 @@ class Transcripts:
 
     texts: Sequence[str]
     seconds: float
-    """Of computing."""
+    """Computing time."""
     first: bool
     """The first call at its shape in its process, which compiles."""
 

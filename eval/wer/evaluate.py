@@ -139,7 +139,7 @@ class FinishedBatch:
     shape: tuple[int, int]
     """Rows, samples."""
     seconds: float
-    """Of computing."""
+    """Computing time."""
     first: bool
     """The first of its shape in its process: `seconds` include compilation."""
     samples: dict[str, int]

@@ -56,7 +56,7 @@ class Counts:
     characters: int
     character_errors: int
     audio_seconds: float
-    """Of whole utterances, also where they were cut."""
+    """Audio of whole utterances, also where they were cut."""
 
     @classmethod
     def of(cls, rows: Iterable[UtteranceResult]) -> Counts:

@@ -27,7 +27,7 @@ PROGRAMS = {
     ),
     "pretrain": ("training.pretrain", "speech alone → a model to fine-tune"),
     "shards": ("data.make_shards", "corpora → TFRecord shards of speech, to train from"),
-    "eval": ("eval.__main__", "measure: wer, long-form, speed, profile; a server by load, soak"),
+    "eval": ("eval.__main__", "measure models: wer, long-form, speed, profile, workers; a server: load, soak"),
 }
 
 
