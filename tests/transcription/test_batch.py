@@ -273,10 +273,8 @@ def test_only_a_job_is_worked_in_and_by_one(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="holds other files"), Store(tmp_path, "jsonl").locked():
         pass
-    with (
-        pytest.raises(UserError, match="is a file"),
-        Store(tmp_path / "mine.txt", "jsonl").locked(),
-    ):
+    file = Store(tmp_path / "mine.txt", "jsonl")
+    with pytest.raises(UserError, match="is a file"), file.locked():
         pass
     store = Store(tmp_path / "out", "jsonl")
     with store.locked():

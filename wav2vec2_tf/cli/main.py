@@ -27,7 +27,7 @@ PROGRAMS = {
     ),
     "pretrain": ("training.pretrain", "speech alone → a model to fine-tune"),
     "shards": ("cli.shards", "corpora → TFRecord shards of speech, to train from"),
-    "eval": ("eval.__main__", "measure: wer, long-form, speed, profile; a server by load, soak"),
+    "eval": ("eval.__main__", "measure: wer, long-form, speed, profile, workers, load, soak"),
 }
 
 

@@ -1,8 +1,8 @@
 """Journals of unfinished shards, from which another worker continues.
 
-A worker, or the whole job, may be killed at any moment. Each time a worker starts a shard, it writes
-a journal of its own. No other process writes to it, so a worker that was only believed to be dead
-does no harm. The next worker at the shard takes over the results in all of its journals.
+A worker, or the whole job, may be killed at any moment. Each time a worker starts a shard, it
+writes a journal of its own. No other process writes to it, so a worker that was only believed to be
+dead does no harm. The next worker at the shard takes over the results in all of its journals.
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ def session(options: PoolOptions) -> Iterator[Size]:
                 ray.init(address=address, **QUIET)
             except (OSError, RuntimeError, ValueError) as error:
                 raise UserError(
-                    f"--address {address}: no Ray cluster answers ({reason(error)}): start one with ray start"
+                    f"--address {address}: no Ray cluster answers ({reason(error)}): start "
+                    "one with ray start"
                 ) from None
         there = ray.cluster_resources()
         size = Size.of(int(there.get("CPU", 1)), int(there.get("GPU", 0)), workers, threads)
@@ -147,9 +148,7 @@ def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[tuple[in
     from wav2vec2_tf.transcription.batch.store import ShardResult
     from wav2vec2_tf.transcription.batch.worker import Worker
 
-    logging.getLogger("ray.data").setLevel(
-        logging.CRITICAL
-    )  # replaced by the messages of this project
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # replaced by our messages
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

@@ -6,7 +6,7 @@ writes it, or how often. The folder has
 
     transcripts/part-00000.parquet …   one row for each input
     errors.parquet                     one row for each input that could not be transcribed
-    job/                               the plan, the results of shards, and journals of unfinished ones
+    job/                               the plan, results of shards, journals of unfinished ones
 """
 
 from __future__ import annotations

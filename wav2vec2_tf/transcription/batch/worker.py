@@ -43,7 +43,7 @@ class Job:
 
 
 class Worker:
-    """Transcribes shards; Ray Data makes it once in each process and calls it with their numbers."""
+    """Transcribes shards: Ray Data makes one in each process and calls it with numbers."""
 
     def __init__(self, job: Job) -> None:
         self._job = job

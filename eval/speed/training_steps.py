@@ -1,9 +1,9 @@
 """One step of fine-tuning, PyTorch's and ours: forward, CTC loss, backward, clipping, AdamW.
 
 Both train with the published dropout and SpecAugment and a frozen feature encoder, without
-LayerDrop, which would leave out another number of layers at every step. The loss is that of all
-utterances over the number of their labels. What is returned is the loss; without training (no
-dropout, no change) it is the same number for all.
+LayerDrop, which would skip another number of layers at every step. A step returns the loss: the sum
+over all utterances divided by the number of their labels. Without training (no dropout, no update)
+it is the same number for all systems.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ RATE, BETAS, EPSILON, DECAY, CLIP_NORM = 1e-5, (0.9, 0.98), 1e-8, 0.01, 1.0
 
 
 def load(loader: str, folder: Path, threads: int, options: dict[str, Any]) -> Step:
+    """Loads the step of `pytorch` or `finetune`."""
     loaders: dict[str, Callable[..., Step]] = {"pytorch": pytorch, "finetune": finetune}
     return loaders[loader](folder, threads, **options)
 
@@ -35,10 +36,11 @@ def pytorch(
     compiled: bool = False,
     backend: str = "inductor",
 ) -> Step:
+    """Loads transformers' model with PyTorch's optimizer."""
     import torch
     import transformers
 
-    from .contestants import torch_threads
+    from .loaders import torch_threads
 
     torch_threads(threads)
     model = transformers.AutoModelForCTC.from_pretrained(
@@ -68,7 +70,7 @@ def pytorch(
 
 
 def finetune(folder: Path, threads: int, *, jit_compile: bool = False) -> Step:
-    """`wav2vec2-tf finetune`'s own trainer, fed with one batch."""
+    """Loads the trainer of `wav2vec2-tf finetune`, which gets the same batch at every step."""
     import numpy as np
     import tensorflow as tf
 
@@ -76,7 +78,7 @@ def finetune(folder: Path, threads: int, *, jit_compile: bool = False) -> Step:
     from wav2vec2_tf.training.finetune import CTCObjective, FinetuneSettings
     from wav2vec2_tf.training.trainer import Trainer, chosen
 
-    from .contestants import tensorflow_threads
+    from .loaders import tensorflow_threads
 
     tensorflow_threads(threads)
     output = tempfile.TemporaryDirectory()

@@ -1,8 +1,7 @@
-"""What the systems are timed on: batches of one shape, a corpus, a step of training, a cold start.
+"""The work that systems are timed on: batches, a corpus, a training step, a cold start.
 
 The corpus has the durations of LibriSpeech's test-clean, by its published quantiles. Speech is a
-real utterance, repeated; random weights do not care, but int8's calibration and denormal numbers
-might.
+real utterance, repeated, since the calibration of int8 and denormal numbers may depend on it.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 
 if TYPE_CHECKING:
     import numpy as np
 
-    Recognise = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+    Recognize = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
     """(batch, samples) speech, (batch,) lengths or None → (batch, frames, vocabulary) logits"""
 
 BATCH, CORPUS, TRAINING, COLD_START = "batch", "corpus", "training", "cold start"
@@ -30,28 +28,33 @@ TEST_CLEAN = (
 """Quantiles of the seconds of its 2620 utterances (5.4 h, mean 7.4 s), as lhotse's `describe()`
 gives them in icefall, egs/librispeech/ASR/local/display_manifest_statistics.py."""
 CORPUS_BATCH = 2 * PUBLISHED_LENGTH
-"""Samples of a batch of the corpus at most, padding included: memory grows with it."""
+"""Samples of a batch of the corpus, padding included, at most: memory grows with it."""
 WASTE = 0.05
-"""The part of a row that may be padding for the sake of sharing a batch."""
+"""Share of a row that may be padding so that utterances share a batch."""
 LABELS_PER_SECOND = 14  # characters of read English
 
 
 @dataclass(frozen=True)
 class Work:
+    """One kind of call and its size."""
+
     key: str
     kind: str
     batch: int
     """Rows, or utterances of a corpus."""
     length: int
-    """Samples of a row; of the longest utterance of a corpus where it is below the published."""
+    """Samples of a row; a corpus is scaled by its ratio to the published length."""
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """Of each call; None where shapes vary."""
+        """Shape of each call; None where shapes vary."""
         return (self.batch, self.length) if self.kind in (BATCH, TRAINING) else None
 
     @property
     def title(self) -> str:
+        """Title in tables and plots."""
+        from wav2vec2_tf.audio import SAMPLE_RATE
+
         seconds = f"{self.length / SAMPLE_RATE:g} s"
         return {
             BATCH: f"({self.key}) batch {self.batch} × {self.length} samples ({seconds})",
@@ -86,8 +89,10 @@ QUICK_WORKS = {
 
 
 def speech(batch: int, length: int, seed: int = 0) -> np.ndarray:
-    """(batch, length) float32 of zero mean and unit variance: the bundled utterance, repeated,
-    each row from another place on, with a little noise."""
+    """Returns (batch, length) float32 speech of zero mean and unit variance.
+
+    It is the bundled utterance, repeated, each row with another start, with a little noise.
+    """
     import numpy as np
     import soundfile
 
@@ -104,12 +109,14 @@ def speech(batch: int, length: int, seed: int = 0) -> np.ndarray:
 
 
 def corpus(utterances: int, length: int) -> list[np.ndarray]:
-    """(samples,) each, in an order drawn at random.
+    """Returns utterances of (samples,) each, in random order.
 
-    Their durations are `TEST_CLEAN` at the middles of as many equal parts, between its figures by
-    their logarithms, and scaled where `length` is not the published one.
+    Their durations are the quantiles of `TEST_CLEAN` at the middles of as many equal parts,
+    interpolated in the logarithm, and scaled by `length` over the published length.
     """
     import numpy as np
+
+    from wav2vec2_tf.audio import SAMPLE_RATE
 
     parts, seconds = zip(*TEST_CLEAN, strict=True)
     middles = (np.arange(utterances) + 0.5) / utterances
@@ -120,38 +127,42 @@ def corpus(utterances: int, length: int) -> list[np.ndarray]:
 
 
 def labels(batch: int, length: int, vocabulary: int) -> np.ndarray:
-    """(batch, labels) int32 without blanks, as many as are spoken in such a time."""
+    """Returns (batch, labels) int32 without blanks, at the rate of read English."""
     import numpy as np
+
+    from wav2vec2_tf.audio import SAMPLE_RATE
 
     count = max(1, LABELS_PER_SECOND * length // SAMPLE_RATE)
     return np.random.default_rng(0).integers(1, vocabulary, (batch, count)).astype(np.int32)
 
 
-# Ways through a corpus
+# Ways to batch a corpus
 
 
-def alone(utterances: Sequence[np.ndarray], run: Recognise) -> list[np.ndarray]:
-    """Each by itself, as it is: exact for every system, and the only exact way for many."""
+def alone(utterances: Sequence[np.ndarray], run: Recognize) -> list[np.ndarray]:
+    """Runs each utterance by itself, unpadded, which is exact for every system."""
     return [run(utterance[None], None)[0] for utterance in utterances]
 
 
-def bucketed(utterances: Sequence[np.ndarray], run: Recognise) -> list[np.ndarray]:
-    """In batches padded to `lengths.BUCKETS`, with lengths: few shapes to compile for."""
+def bucketed(utterances: Sequence[np.ndarray], run: Recognize) -> list[np.ndarray]:
+    """Runs batches padded to `lengths.BUCKETS`, with lengths: few shapes to compile."""
     from wav2vec2_tf.models.lengths import bucket
 
     return _in_batches(utterances, run, bucket)
 
 
-def near_equal(utterances: Sequence[np.ndarray], run: Recognise) -> list[np.ndarray]:
-    """In batches of near-equal lengths padded to the longest of each, with lengths."""
+def near_equal(utterances: Sequence[np.ndarray], run: Recognize) -> list[np.ndarray]:
+    """Runs batches of near-equal lengths, padded to the longest of each, with lengths."""
     return _in_batches(utterances, run, lambda samples: samples)
 
 
 def published(
-    utterances: Sequence[np.ndarray], run: Recognise, length: int = PUBLISHED_LENGTH
+    utterances: Sequence[np.ndarray], run: Recognize, length: int = PUBLISHED_LENGTH
 ) -> list[np.ndarray]:
-    """Each padded to `length` samples and cut beyond, and the model told nothing of it: as the
-    published models were used. Not exact."""
+    """Runs each utterance padded or cut to `length` samples, without lengths.
+
+    So the published models were used. It is not exact.
+    """
     import numpy as np
 
     results = []
@@ -166,7 +177,7 @@ WAYS = {way.__name__: way for way in (alone, bucketed, near_equal, published)}
 
 
 def _in_batches(
-    utterances: Sequence[np.ndarray], run: Recognise, padded: Callable[[int], int]
+    utterances: Sequence[np.ndarray], run: Recognize, padded: Callable[[int], int]
 ) -> list[np.ndarray]:
     import numpy as np
 
@@ -182,11 +193,13 @@ def _in_batches(
 
 
 def batches(samples: Sequence[int], padded: Callable[[int], int]) -> list[list[int]]:
-    """Numbers of the utterances of each batch, the longest first, `CORPUS_BATCH` at most.
+    """Returns the indices of the utterances of each batch, the longest first.
 
-    Utterances share a batch where rows of one width hold them with less than `WASTE` of padding.
+    Utterances share a batch if less than `WASTE` of each row is padding and the batch has no more
+    than `CORPUS_BATCH` samples.
 
     Args:
+        samples: of each utterance.
         padded: samples → samples of the row that holds them.
     """
     order = sorted(range(len(samples)), key=lambda number: -samples[number])

@@ -1,8 +1,7 @@
-"""A child process that loads things and runs them when told, so that memory, threads and the first
-call of each are its own.
+"""A child process that loads functions and calls them on request.
 
-The child waits in a read between calls; what its runtime's threads do meanwhile is looked at, not
-trusted: see `busy_seconds`.
+So each system has memory, threads and a first call of its own. Between calls the child waits in a
+read; `busy_seconds` shows whether all its threads wait.
 """
 
 from __future__ import annotations
@@ -22,6 +21,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ..machine import process_busy_seconds, process_status
+
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "KERAS_BACKEND": "tensorflow",
@@ -31,27 +32,28 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 class WorkerError(Exception):
-    """What went wrong in the child, in one line."""
+    """An error in the child, in one line."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call in the child, timed there: neither the way in nor out through the pipe counts."""
+    """One call in the child, timed there, without the transfer through the pipe."""
 
     seconds: float
     result: Any
 
 
 class Worker:
-    """The parent's end.
+    """A child process, as its parent sees it.
 
     Args:
         threads: of every runtime that reads them from the environment.
-        log: file for what the child prints.
+        log: file for the child's output.
         variables: of the child's environment, besides `environment`.
     """
 
     def __init__(self, threads: int, log: Path, variables: Mapping[str, str] | None = None) -> None:
+        """Starts the child."""
         self.pipe, child = Pipe()
         self.log = log
         with log.open("ab") as output:
@@ -66,32 +68,32 @@ class Worker:
         child.close()
 
     def load(self, name: str, loader: str, **options: Any) -> Call:
-        """Have `loader`, "module:function" of this package, give what `name` shall call."""
+        """Calls `loader`, "module:function" of this package, and keeps its result as `name`."""
         return self._ask("load", name, loader, options)
 
     def call(self, name: str, *arguments: Any) -> Call:
+        """Calls a loaded function."""
         return self._ask("call", name, arguments)
 
-    def forget(self, name: str) -> None:
-        self._ask("forget", name)
+    def unload(self, name: str) -> None:
+        """Drops a loaded function."""
+        self._ask("unload", name)
 
     @property
     def peak_bytes(self) -> int:
-        """The most that was resident since the child began, files mapped into memory included."""
+        """Largest resident memory since the child started, with files mapped into memory."""
         with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    return 1024 * int(line.split()[1])
+            if size := process_status(self.process.pid, "VmHWM"):
+                return 1024 * size
         raise WorkerError(self._end())
 
     @property
     def busy_seconds(self) -> float:
-        """Processor time of all its threads so far; 0 once it is gone."""
+        """Processor time of all its threads so far; 0 once it has ended."""
         try:
-            stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+            return process_busy_seconds(self.process.pid)
         except OSError:
             return 0.0
-        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
     def _ask(self, *request: Any) -> Call:
         try:
@@ -104,31 +106,36 @@ class Worker:
         return Call(seconds, result)
 
     def _end(self) -> str:
-        """How a child ended that should not have."""
+        """Returns how the child ended unexpectedly."""
         status = self.process.wait()
         name = signal.Signals(-status).name if status < 0 else f"status {status}"
-        last = (self.log.read_text(errors="replace").strip().splitlines() or [""])[-1]
+        last = (
+            self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
+        )[-1]
         return f"its process ended with {name} {last}".strip()
 
     def close(self) -> None:
+        """Ends the child."""
         self.pipe.close()
         self.process.kill()
         self.process.wait()
 
     def __enter__(self) -> Worker:
+        """Returns itself."""
         return self
 
     def __exit__(self, *error: object) -> None:
+        """Ends the child."""
         self.close()
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Of a child process."""
+    """Returns the environment of a child process."""
     return {**os.environ, **ENVIRONMENT, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
 
 
 def serve(pipe: Connection) -> None:
-    """The child's end: answers `(seconds, result, error)` until the parent is gone."""
+    """Sends `(seconds, result, error)` for each request until the pipe closes: the child's loop."""
     loaded: dict[str, Any] = {}
 
     def load(name: str, loader: str, options: dict[str, Any]) -> None:
@@ -140,10 +147,10 @@ def serve(pipe: Connection) -> None:
     def call(name: str, arguments: tuple[Any, ...]) -> Any:
         return loaded[name](*arguments)
 
-    def forget(name: str) -> None:
+    def unload(name: str) -> None:
         loaded.pop(name, None)
 
-    requests: dict[str, Callable[..., Any]] = {"load": load, "call": call, "forget": forget}
+    requests: dict[str, Callable[..., Any]] = {"load": load, "call": call, "unload": unload}
     while True:
         try:
             kind, *rest = pipe.recv()

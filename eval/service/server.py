@@ -1,4 +1,4 @@
-"""A server to measure: `wav2vec2-tf serve` in a process of its own, watched from outside."""
+"""A server to measure: `wav2vec2-tf serve` in a process of its own, observed from outside."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from pathlib import Path
 
 from wav2vec2_tf.utils.errors import UserError
 
+from ..machine import process_busy_seconds, process_status
+
 HOST = "127.0.0.1"
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
 START_SECONDS = 600.0  # to load a model on a busy machine
@@ -27,14 +29,15 @@ LISTENING = re.compile(r"listening on http://[\d.]+:(\d+)")
 
 
 @dataclass(frozen=True)
-class Form:
-    """A request's body: a file, and the fields beside it."""
+class MultipartForm:
+    """The body of a request: a file and other fields."""
 
     body: bytes
     content_type: str
 
     @classmethod
-    def of(cls, content: bytes, **fields: str) -> Form:
+    def of(cls, content: bytes, **fields: str) -> MultipartForm:
+        """Encodes the content of a file and the fields."""
         boundary = os.urandom(16).hex()
         parts = [
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -49,65 +52,71 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
+    """A response of the server."""
+
     status: int
     body: bytes
 
     @property
     def text(self) -> str:
-        """Of a transcription in JSON."""
+        """The text of a transcription in JSON."""
         return str(json.loads(self.body)["text"])
 
 
 class Connection:
-    """One client's, kept open from request to request."""
+    """The connection of one client, kept open from request to request."""
 
     def __init__(self, port: int, key: str = "") -> None:
+        """Prepares a connection; `key` is an API key."""
         from http.client import HTTPConnection
 
         self._connection = HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     def __enter__(self) -> Connection:
+        """Returns itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Closes the connection."""
         self._connection.close()
 
-    def get(self, path: str) -> Answer:
-        """Raises `OSError` where no answer comes."""
+    def get(self, path: str) -> Response:
+        """Sends a GET request. Raises `OSError` if there is no response."""
         self._connection.request("GET", path, headers=self._headers)
         return self.receive()
 
-    def post(self, form: Form) -> Answer:
-        """The answer to a form. Raises `OSError` where none comes."""
+    def post(self, form: MultipartForm) -> Response:
+        """Sends a form and returns the response. Raises `OSError` if there is none."""
         try:
             self.send(form)
             return self.receive()
         except OSError:
-            self._connection.close()  # the next request opens it anew
+            self._connection.close()  # the next request opens it again
             raise
 
-    def send(self, form: Form) -> None:
+    def send(self, form: MultipartForm) -> None:
+        """Sends a form; `receive` returns the response."""
         headers = {**self._headers, "Content-Type": form.content_type}
         self._connection.request("POST", TRANSCRIPTIONS, form.body, headers)
 
-    def receive(self) -> Answer:
-        """The answer to what was sent. Raises `OSError` where none comes."""
+    def receive(self) -> Response:
+        """Returns the response to what was sent. Raises `OSError` if there is none."""
         from http.client import HTTPException
 
         try:
             response = self._connection.getresponse()
-            return Answer(response.status, response.read())
+            return Response(response.status, response.read())
         except HTTPException as error:
             raise ConnectionError(str(error) or type(error).__name__) from None
 
 
 class Server:
-    """A server that is starting, listening, or has ended."""
+    """A server process that is starting, listening, or has ended."""
 
     def __init__(self, options: Sequence[str], scratch: Path, key: str = "") -> None:
-        """Start it; `scratch` is where it has its temporary files."""
+        """Starts the server; its temporary files are in `scratch`."""
         self.key, self.scratch, self.port = key, scratch, 0
         self.log: list[str] = []
         self.process = subprocess.Popen(
@@ -131,28 +140,29 @@ class Server:
                 if found := LISTENING.search(line):
                     self.port = int(found[1])
                     self._listening.set()
-        self._listening.set()  # at its end: nobody is to wait any longer
+        self._listening.set()  # the process ended: `wait` must return
 
     def wait(self) -> None:
-        """Until it listens. Raises `UserError` where it does not come to that."""
+        """Waits until it listens. Raises `UserError` if it does not."""
         self._listening.wait(START_SECONDS)
         if not self.port:
-            raise UserError(f"the server did not start; it said: {self._last_line}")
+            raise UserError(f"the server did not start: {self._last_line}")
 
     def require_alive(self) -> None:
-        """Raise `UserError` where it has ended by itself."""
+        """Raises `UserError` if it has ended by itself."""
         if (status := self.process.poll()) is not None:
-            raise UserError(f"the server ended with status {status}; it said: {self._last_line}")
+            raise UserError(f"the server ended with status {status}: {self._last_line}")
 
     @property
     def _last_line(self) -> str:
-        return next((line for line in reversed(self.log) if line.strip()), "nothing")
+        return next((line for line in reversed(self.log) if line.strip()), "no message")
 
     def connect(self) -> Connection:
+        """Returns a connection of a further client."""
         return Connection(self.port, self.key)
 
     def stop(self) -> int | None:
-        """Ask it to end; its exit status once it has, None where it does not."""
+        """Asks it to end and returns its exit status; None if it does not end."""
         self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(STOP_SECONDS)
@@ -162,15 +172,15 @@ class Server:
         return status
 
     def close(self) -> None:
-        """End it, however it stands with it."""
+        """Kills it."""
         self.process.kill()
         self.process.wait()
         self._reader.join(STOP_SECONDS)
 
-    # What is seen of it
+    # Observations
 
     def metrics(self) -> dict[str, float]:
-        """Its counters, those with labels under their whole names."""
+        """Returns its metrics by name, with labels as part of the name."""
         with self.connect() as connection:
             lines = connection.get("/metrics").body.decode().splitlines()
         pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
@@ -178,35 +188,33 @@ class Server:
 
     @property
     def memory_bytes(self) -> int:
-        """Resident."""
-        return 1024 * int(self._fact("VmRSS"))
+        """Resident memory."""
+        return 1024 * process_status(self.process.pid, "VmRSS")
 
     @property
     def threads(self) -> int:
-        return int(self._fact("Threads"))
+        """Number of threads."""
+        return process_status(self.process.pid, "Threads")
 
     @property
     def descriptors(self) -> int:
+        """Number of open file descriptors."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     @property
     def busy_seconds(self) -> float:
         """Processor time of all its threads so far."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        return process_busy_seconds(self.process.pid)
 
     @property
     def temporary_files(self) -> list[Path]:
+        """Files that it has not deleted."""
         return [path for path in self.scratch.rglob("*") if path.is_file()]
-
-    def _fact(self, name: str) -> str:
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
 
 
 @contextmanager
 def serving(*options: Sequence[str], key: str = "") -> Iterator[list[Server]]:
-    """A server for each list of options, all started at once, and ended at the end."""
+    """Starts a server for each list of options, all at once, and ends them with the context."""
     servers: list[Server] = []
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -223,7 +231,7 @@ def serving(*options: Sequence[str], key: str = "") -> Iterator[list[Server]]:
 
 
 def wait_until(reached: Callable[[], bool], seconds: float = STOP_SECONDS) -> bool:
-    """Whether it becomes true in that time."""
+    """Returns whether a condition becomes true within some seconds."""
     end = time.monotonic() + seconds
     while not reached():
         if time.monotonic() > end:

@@ -1,6 +1,6 @@
-"""An evaluation as one page to read: HTML with nothing outside itself.
+"""An evaluation as one HTML page that needs no other file.
 
-Transcripts come from anywhere, so all text is escaped; what colour says is said by a mark too.
+All text is escaped, since transcripts may hold anything. Every colour has a mark beside it.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 
-from .measure import Counts
-from .wer import band_figures, figures
+from .results import Counts
+from .tables import band_table, mode_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .measure import Evaluation, ModeResult, Row
+    from .results import Evaluation, ModeResult, UtteranceResult
 
-WORST = 8  # utterances shown a mode
-POINTS = 12  # at most, of a curve
+WORST = 8  # utterances shown for each mode
+POINTS = 12  # of a curve, at most
 ERROR_GROUPS = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, None))
 # mode → colour (all of them 4.5 to 1 on white), marker, line, hatching
 LOOKS = {
@@ -51,7 +51,7 @@ article h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
 .pair { display: inline-grid; grid-template-rows: auto auto 1.1em; text-align: center;
   padding: 0 .3rem; border: 1px solid transparent; border-radius: .2rem; }
 .pair b { font-size: .75rem; line-height: 1.1em; }
-.pair .said { border-bottom: 1px solid #888; }
+.pair .reference { border-bottom: 1px solid #888; }
 .pair del, .pair ins { text-decoration: none; }
 .substitute { background: #fff3c4; border-color: #7a5c00; }
 .delete { background: #fde0dc; border-color: #9c1c12; }
@@ -62,24 +62,24 @@ article h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
 
 
 def render(evaluation: Evaluation) -> str:
-    """The page: figures, plots, alignments of the worst utterances, options and versions."""
+    """Returns the page: figures, plots, the worst utterances aligned, options and versions."""
     results = list(evaluation.modes.values())
     title = f"Word error rate of {evaluation.model} on {evaluation.data}"
     seconds = f"{evaluation.length / SAMPLE_RATE:g} s"
     parts = [
         f"<h1>{escape(title)}</h1>",
         f"<p>“padded” cuts or zero-pads every utterance to {evaluation.length} samples "
-        f"({seconds}), as the published models were used; “masked” also tells the model the "
-        "true lengths; “variable” takes every utterance whole.</p>",
+        f"({seconds}), as the published models were used; “masked” also passes the true lengths "
+        "to the model; “variable” takes every utterance whole.</p>",
         "<h2>Figures</h2>",
         _table(
-            *figures(evaluation),
+            *mode_table(evaluation),
             caption=f"“Fitting” utterances are no longer than {seconds}. RTFx is seconds of audio "
-            "(whole utterances, also where they were cut) a second of computing, compilation "
+            "(whole utterances, also where they were cut) per second of computing, compilation "
             "included; shapes are the distinct input shapes.",
         ),
         "<h2>By duration</h2>",
-        _table(*band_figures(evaluation), caption="Word error rate by duration of the utterance"),
+        _table(*band_table(evaluation), caption="Word error rate by duration of the utterance"),
         _figure(
             "duration",
             _duration_plot(results, evaluation.length),
@@ -89,7 +89,7 @@ def render(evaluation: Evaluation) -> str:
         "<h2>Distribution of errors</h2>",
         _figure("errors", _error_plot(results), "Utterances by their number of wrong words."),
         "<h2>Worst utterances</h2>",
-        "<p>Above the line what was said, below it what the model wrote. "
+        "<p>Above the line the reference, below it the hypothesis. "
         "<b>S</b> substituted, <b>D</b> deleted, <b>I</b> inserted.</p>",
         *(_worst(result) for result in results),
         "<h2>How it was measured</h2>",
@@ -102,7 +102,7 @@ def render(evaluation: Evaluation) -> str:
                 "characters that the model cannot spell": evaluation.unspellable or "none",
             },
         ),
-        _facts("Utterances left out", evaluation.failed) if evaluation.failed else "",
+        _facts("Skipped utterances", evaluation.failed) if evaluation.failed else "",
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -113,19 +113,19 @@ def render(evaluation: Evaluation) -> str:
     )
 
 
-def alignment(row: Row) -> list[tuple[str, str, str]]:
-    """jiwer's alignment as (kind, reference word, hypothesis word), with "" for no word.
+def alignment(row: UtteranceResult) -> list[tuple[str, str, str]]:
+    """Returns jiwer's alignment as (kind, reference word, hypothesis word), "" for no word.
 
     The kinds are jiwer's: equal, substitute, delete, insert.
     """
     import jiwer
 
     output = jiwer.process_words([row.reference], [row.hypothesis])
-    said, written = output.references[0], output.hypotheses[0]
+    reference, hypothesis = output.references[0], output.hypotheses[0]
     pairs = []
     for chunk in output.alignments[0]:
-        left = said[chunk.ref_start_idx : chunk.ref_end_idx]
-        right = written[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        left = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+        right = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
         size = max(len(left), len(right))
         left, right = left or [""] * size, right or [""] * size
         pairs += [(chunk.type, a, b) for a, b in zip(left, right, strict=True)]
@@ -169,7 +169,7 @@ def _worst(result: ModeResult) -> str:
     return f"<h3>Mode “{escape(result.mode)}”</h3>\n{shown}"
 
 
-def _article(row: Row) -> str:
+def _article(row: UtteranceResult) -> str:
     notes = f"{row.errors} errors in {row.words} words, {row.seconds:.2f} s"
     if row.truncated:
         notes += ", cut to the fixed length"
@@ -179,15 +179,15 @@ def _article(row: Row) -> str:
     )
 
 
-def _pair(kind: str, said: str, written: str) -> str:
-    above, below = escape(said or GAP), escape(written or GAP)
+def _pair(kind: str, reference: str, hypothesis: str) -> str:
+    above, below = escape(reference or GAP), escape(hypothesis or GAP)
     if kind == "delete":
         above = f"<del>{above}</del>"
     elif kind == "insert":
         below = f"<ins>{below}</ins>"
     mark = MARKS.get(kind, "")
     return (
-        f'<span class="pair {kind}"><span class="said">{above}</span>'
+        f'<span class="pair {kind}"><span class="reference">{above}</span>'
         f"<span>{below}</span><b>{mark}</b></span>"
     )
 
@@ -259,7 +259,7 @@ def _group_name(low: int, high: int | None) -> str:
 
 
 def _figure(name: str, figure: Figure, caption: str) -> str:
-    """A plot as SVG inside the page, its text as text, its ids beginning with `name`."""
+    """Returns a plot as SVG in the page, with text as text and ids that begin with `name`."""
     import matplotlib
 
     buffer = io.StringIO()

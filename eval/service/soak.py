@@ -1,12 +1,13 @@
-"""Good clients and every kind of bad one at a server at once, for as long as is asked for, and then
-what became of it: no answer lost or another's, no file left, memory, threads and descriptors as
-they were, health, and a stop in which nothing is lost. The exit status is 1 where any is not so.
+"""Runs valid clients and every kind of faulty one against a server, all at once.
+
+Afterwards no response may be lost or belong to another request, no temporary file may remain,
+memory, threads and descriptors must be as before, the server must be healthy, and it must stop
+without losing requests in flight. The exit status is 1 otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import threading
 import time
@@ -17,43 +18,49 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.options import check, option
 from wav2vec2_tf.utils.progress import ProgressBar
 
-from .clients import (
-    BOMB_SECONDS,
-    BUSY,
-    GOOD,
-    KINDS,
-    LIMITS,
-    MOST_SECONDS,
-    RIGHT,
-    Kind,
-    Scene,
-    flac,
-    judged,
-)
-from .load import DATA, Recording, recordings
-from .serving import Server, serving, wait_until
+from ..console import log
+from ..outputs import write_json, write_text
+from .client import BUSY, RIGHT, Client, compared, flac
+from .clients import BOMB_SECONDS, KINDS, LIMITS, MOST_SECONDS, VALID, ClientKind
+from .recordings import DATA, KnownRecording, recordings
+from .server import Server, serving, wait_until
 
 KEY = "the-key-of-the-soak"
-PAUSE_SECONDS = 0.3  # between two faults of a kind
-BUSY_SECONDS = 0.2  # after which who was turned away asks again
-GROWTH_BYTES = 200e6  # of memory: what allocators keep of the largest batches at once
+PAUSE_SECONDS = 0.3  # between two requests of a faulty client
+BUSY_SECONDS = 0.2  # before a retry after status 429
+GROWTH_BYTES = 200e6  # of memory: allocators keep that much of the largest batches
 SPARE_THREADS = 16  # of pools that grow to a fixed size: TensorFlow's and asyncio's
 IN_WORK = ("recordings", "uploads", "streams")
-LAST = 8  # requests in flight when it is told to stop
+LAST = 8  # requests in flight when the server is stopped
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoakOptions:
+    """The clients, and for how long they run."""
+
+    seconds: int = option(600, above=0, metavar="N", help="how long")
+    clients: int = option(2, above=0, metavar="N", help="valid clients of each kind")
+    model: str | None = option(None, help="model to serve (default: the bundled one)")
+    data: str = option(DATA, metavar="FOLDER", help="folder of audio")
+
+    def __post_init__(self) -> None:
+        """Raises `OptionError` for a value that is not allowed."""
+        check(self)
 
 
 @dataclass
 class Report:
-    """What came of it all."""
+    """The outcomes of all clients, and the state of the server."""
 
     seconds: float = 0.0
-    came: dict[str, Counter[str]] = field(default_factory=dict)
-    """By kind."""
+    outcomes: dict[str, Counter[str]] = field(default_factory=dict)
+    """Kind of client → outcome → count."""
     memory: list[int] = field(default_factory=list)
     """Bytes resident, once a second; the first before the soak, the last after it."""
     threads: tuple[int, int] = (0, 0)
@@ -63,42 +70,43 @@ class Report:
     tracebacks: int = 0
     health: int = 0
     at_stop: Counter[str] = field(default_factory=Counter)
-    """What became of requests in flight when the server was told to stop."""
+    """Outcomes of the requests in flight when the server was stopped."""
     exit_status: int | None = None
 
 
-def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int) -> Report:
-    """All kinds at once for so many seconds, after one of each; the server is stopped at the end.
+def soak(server: Server, sent: Sequence[KnownRecording], seconds: float, clients: int) -> Report:
+    """Runs one client of each kind, then all kinds at once, and stops the server.
 
     Args:
-        clients: good ones of each kind.
+        server: it listens, with the flags `clients.LIMITS`.
+        sent: recordings for the clients.
+        seconds: how long all run at once.
+        clients: valid clients of each kind.
     """
     import numpy as np
 
     from wav2vec2_tf.audio import load
 
-    from .measure import say
-
     speech = [load(recording.content) for recording in sent]
     hour = flac(np.zeros(BOMB_SECONDS * 16000, np.int16))
     report = Report(seconds, {kind.name: Counter() for kind in KINDS})
 
-    def scene(seed: int) -> Scene:
-        return Scene(server, sent, speech, hour, random.Random(seed))
+    def client(seed: int) -> Client:
+        return Client(server, sent, speech, hour, random.Random(seed))
 
     lock = threading.Lock()
 
-    def act(kind: Kind, scene: Scene) -> str:
+    def act(kind: ClientKind, client: Client) -> str:
         try:
-            came = kind.act(scene)
-        except Exception as error:  # whatever a client meets is counted
-            came = f"no answer: {type(error).__name__}"
+            outcome = kind.act(client)
+        except Exception as error:  # every error of a client is counted
+            outcome = f"no answer: {type(error).__name__}"
         with lock:
-            report.came[kind.name][came] += 1
-        return came
+            report.outcomes[kind.name][outcome] += 1
+        return outcome
 
-    say("one of each")
-    first = scene(0)
+    log("one of each")
+    first = client(0)
     for kind in KINDS:
         act(kind, first)
     _idle(server)
@@ -107,17 +115,17 @@ def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int
 
     end = time.monotonic() + seconds
 
-    def client(kind: Kind, seed: int) -> None:
-        own = scene(seed)
+    def run(kind: ClientKind, seed: int) -> None:
+        own = client(seed)
         while time.monotonic() < end:
-            came = act(kind, own)
-            time.sleep(BUSY_SECONDS if came == BUSY else 0 if kind in GOOD else PAUSE_SECONDS)
+            outcome = act(kind, own)
+            time.sleep(BUSY_SECONDS if outcome == BUSY else 0 if kind in VALID else PAUSE_SECONDS)
 
-    crowd = [kind for kind in KINDS for _ in range(clients if kind in GOOD else 1)]
-    say(f"{len(crowd)} clients for {seconds:g} s")
+    started = [kind for kind in KINDS for _ in range(clients if kind in VALID else 1)]
+    log(f"{len(started)} clients for {seconds:g} s")
     running = [
-        threading.Thread(target=client, args=(kind, seed), daemon=True)
-        for seed, kind in enumerate(crowd, start=1)
+        threading.Thread(target=run, args=(kind, seed), daemon=True)
+        for seed, kind in enumerate(started, start=1)
     ]
     for thread in running:
         thread.start()
@@ -135,7 +143,7 @@ def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int
     report.temporary_files = len(server.temporary_files)
     with server.connect() as connection:
         report.health = connection.get("/health").status
-    say("stops, with requests in flight")
+    log("stops, with requests in flight")
     _stop(server, first, report)
     report.temporary_files = max(report.temporary_files, len(server.temporary_files))
     report.tracebacks = sum("Traceback" in line for line in server.log)
@@ -143,7 +151,7 @@ def soak(server: Server, sent: Sequence[Recording], seconds: float, clients: int
 
 
 def _idle(server: Server) -> None:
-    """Until nothing is in work any more."""
+    """Waits until no request is in work."""
 
     def idle() -> bool:
         counters = server.metrics()
@@ -152,36 +160,36 @@ def _idle(server: Server) -> None:
     wait_until(idle)
 
 
-def _stop(server: Server, scene: Scene, report: Report) -> None:
-    """Tell it to, while it has requests."""
-    asked = scene.several(LAST)
+def _stop(server: Server, client: Client, report: Report) -> None:
+    """Stops the server while it has requests."""
+    asked = client.recordings(LAST)
     with ExitStack() as stack:
         connections = [stack.enter_context(server.connect()) for _ in asked]
         for connection, recording in zip(connections, asked, strict=True):
             connection.send(recording.form)
-        server.metrics()  # once this is answered, all that was sent before has begun
+        server.metrics()  # once this returns, the requests before it have begun
         report.exit_status = server.stop()
         for connection, recording in zip(connections, asked, strict=True):
             try:
-                came = judged(connection.receive(), recording)
+                outcome = compared(connection.receive(), recording)
             except OSError as error:
-                came = f"no answer: {type(error).__name__}"
-            report.at_stop[came] += 1
+                outcome = f"no answer: {type(error).__name__}"
+            report.at_stop[outcome] += 1
 
 
 def faults(report: Report) -> list[str]:
-    """What is not as it is to be."""
+    """Returns what is wrong, one line for each fault."""
     found = []
     expected = {kind.name: kind.expected for kind in KINDS}
-    for name, came in report.came.items():
-        for outcome, count in came.items():
+    for name, outcomes in report.outcomes.items():
+        for outcome, count in outcomes.items():
             if outcome not in expected[name]:
                 found.append(f"{name}: {count} times {outcome}")
-    for kind in GOOD:
-        if not report.came[kind.name][RIGHT]:
+    for kind in VALID:
+        if not report.outcomes[kind.name][RIGHT]:
             found.append(f"{kind.name}: never right")
     growth = report.memory[-1] - report.memory[len(report.memory) // 2]
-    if growth > GROWTH_BYTES:  # in the first half, the largest batches come for the first time
+    if growth > GROWTH_BYTES:  # the first half has the largest batches for the first time
         found.append(f"memory grew by {growth / 1e6:.0f} MB in the second half")
     if report.threads[1] > report.threads[0] + SPARE_THREADS:
         found.append(f"threads: {report.threads[0]} before, {report.threads[1]} after")
@@ -194,7 +202,7 @@ def faults(report: Report) -> list[str]:
         if count:
             found.append(f"{count} {what}")
     if report.health != 200:
-        found.append(f"/health says {report.health}")
+        found.append(f"/health returns {report.health}")
     for outcome in set(report.at_stop) - {RIGHT, BUSY, "503"}:
         found.append(f"at the stop: {report.at_stop[outcome]} times {outcome}")
     if report.exit_status is None:
@@ -205,16 +213,17 @@ def faults(report: Report) -> list[str]:
 
 
 def table(report: Report) -> str:
-    """Markdown."""
+    """Returns the outcomes by kind of client (Markdown)."""
     rows = [["client", "times", "expected", "came"], ["---", "---:", "---", "---"]]
     for kind in KINDS:
-        came = report.came[kind.name]
-        counts = ", ".join(f"{outcome} {count}" for outcome, count in came.most_common())
-        rows.append([kind.name, str(came.total()), " or ".join(kind.expected), counts])
+        outcomes = report.outcomes[kind.name]
+        counts = ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common())
+        rows.append([kind.name, str(outcomes.total()), " or ".join(kind.expected), counts])
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
 def summary(report: Report) -> str:
+    """Returns the state of the server in one paragraph."""
     first, *_, last = (size / 1e6 for size in report.memory)
     middle, most = report.memory[len(report.memory) // 2] / 1e6, max(report.memory) / 1e6
     threads, descriptors = report.threads, report.descriptors
@@ -229,10 +238,11 @@ def summary(report: Report) -> str:
 
 
 def to_json(report: Report) -> dict[str, Any]:
+    """Returns all counts."""
     return {
         "seconds": report.seconds,
         "clients": {
-            kind.name: {"expected": kind.expected, "came": dict(report.came[kind.name])}
+            kind.name: {"expected": kind.expected, "came": dict(report.outcomes[kind.name])}
             for kind in KINDS
         },
         "memory_bytes": report.memory,
@@ -248,29 +258,25 @@ def to_json(report: Report) -> dict[str, Any]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=positive, default=600, help="default: %(default)s")
-    parser.add_argument(
-        "--clients", type=positive, default=2, help="good ones of each kind (default: %(default)s)"
-    )
-    parser.add_argument("--model", default=str(BUNDLED_MODEL), help="default: the bundled one")
-    parser.add_argument("--data", default=DATA, help="a folder of audio (default: %(default)s)")
+    """Adds the flags of `eval soak`."""
+    parser.epilog = "example: %(prog)s --data tests/data/corpus --seconds 60 --json soak.json"
+    add_flags(parser, SoakOptions)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all counts")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table (Markdown)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs `eval soak`."""
-    from wav2vec2_tf.utils.files import write_whole
-
-    sent = [each for each in recordings(args.data, args.model) if each.seconds <= MOST_SECONDS]
-    with serving(["--model", f"model={args.model}", *LIMITS], key=KEY) as (server,):
-        report = soak(server, sent, args.seconds, args.clients)
+    """Runs `eval soak`: 0; raises UserError, also for any fault of the server."""
+    options = options_from(SoakOptions, args)
+    model = options.model or str(BUNDLED_MODEL)
+    known = recordings(options.data, model)
+    sent = [recording for recording in known if recording.seconds <= MOST_SECONDS]
+    with serving(["--model", f"model={model}", *LIMITS], key=KEY) as (server,):
+        report = soak(server, sent, options.seconds, options.clients)
     text = f"{table(report)}\n{summary(report)}"
     print(text)
-    if args.json:
-        write_whole(args.json, json.dumps(to_json(report), indent=2) + "\n")
-    if args.table:
-        write_whole(args.table, text)
+    write_json(args.json, to_json(report))
+    write_text(args.table, text)
     if found := faults(report):
         raise UserError("; ".join(found))
     return 0

@@ -1,6 +1,6 @@
-"""The files that the systems are loaded from, all made of one folder of weights.
+"""The files that systems are loaded from, all made from one folder of weights.
 
-`make` runs in a process of its own; what is there already is used again.
+`make` runs in a process of its own. Files that exist already are used again.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from wav2vec2_tf.utils.files import whole_file, whole_folder
 
 from . import workloads
 
-CALIBRATION = 8  # utterances of post-training quantisation
+CALIBRATION = 8  # utterances for post-training quantization
 CALIBRATION_SECONDS = 5
-LOUDNESS = 0.1  # root of the mean square of speech in files
-EXPORT_SHAPE = (2, SAMPLE_RATE)  # of the example; both sizes are left open
+LOUDNESS = 0.1  # root mean square of speech in files
+EXPORT_SHAPE = (2, SAMPLE_RATE)  # of the example; both sizes stay dynamic
 ONNX_OPSET = 17
 TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")  # base-960h's
 OURS: dict[str, tuple[str, ...]] = {
-    # what `wav2vec2-tf convert` is told
+    # arguments of `wav2vec2-tf convert`
     "saved-model": ("saved-model",),
     "litert": ("litert",),
     "litert-fp16": ("litert", "--quantize", "fp16"),
@@ -38,12 +38,12 @@ OURS: dict[str, tuple[str, ...]] = {
     "openvino-int8": ("openvino", "--quantize", "int8"),
 }
 FIXED = ("saved-model", "litert", "onnx")
-"""Formats made for one length, where work has one."""
+"""Formats that are made for one length if the work has one."""
 SUFFIXES = {"saved-model": "", "litert": ".tflite", "onnx": ".onnx", "openvino": ".xml"}
 
 
 def path_of(artefact: str, length: int | None, folder: Path) -> Path:
-    """Where an artefact for work of this length is kept: of ours, with the version it is of."""
+    """Returns the path of an artefact for work of this length; ours has the version in it."""
     if artefact not in OURS:
         return folder / artefact
     kind = OURS[artefact][0]
@@ -53,7 +53,7 @@ def path_of(artefact: str, length: int | None, folder: Path) -> Path:
 
 @cache
 def our_version() -> str:
-    """Of the library's and converters' source: what older ones wrote is not measured again."""
+    """Returns a hash of the source of library and converters, so that old files are not used."""
     digest = hashlib.sha256()
     for package in ("wav2vec2_tf", _convert_package()):
         (place,) = import_module(package).__path__
@@ -63,7 +63,7 @@ def our_version() -> str:
 
 
 def make(artefact: str, length: int | None, folder: Path, out: Path) -> None:
-    """Make one of the model in `folder/model`; raises `UserError`."""
+    """Makes an artefact of the model in `folder/model`; raises `UserError`."""
     model = folder / "model"
     if artefact in OURS:
         _convert(artefact, model, out, length)
@@ -83,11 +83,11 @@ NEEDS = {
     "transformers-int8.onnx": "transformers.onnx",
     "transformers-int8.xml": "transformers.onnx",
 }
-"""What an artefact is made of, if not of the model."""
+"""Artefact → the artefact that it is made of, if not of the model."""
 
 
 def can_convert(artefact: str) -> bool:
-    """Whether this version has the format."""
+    """Whether `convert` has the format."""
     return OURS[artefact][0] in _programs()
 
 
@@ -96,8 +96,8 @@ def _programs() -> dict[str, tuple[str, str]]:
 
 
 def _convert_package() -> str:
-    """The programs beside these: `convert` in a checkout, `wav2vec2_tf.convert` once installed."""
-    return f"{(__package__ or '').rpartition('.')[0]}.convert".lstrip(".")
+    """Returns `convert` in a checkout, `wav2vec2_tf.convert` once installed."""
+    return ".".join([*__name__.split(".")[:-3], "convert"])
 
 
 def _convert(artefact: str, model: Path, out: Path, length: int | None) -> None:
@@ -113,7 +113,7 @@ def _convert(artefact: str, model: Path, out: Path, length: int | None) -> None:
 
 
 def _calibration(folder: Path) -> Path:
-    """The speech that peers are calibrated on, as files."""
+    """Writes the speech that the other systems are calibrated on to files."""
     import soundfile
 
     if not folder.exists():
@@ -128,10 +128,9 @@ def _calibration(folder: Path) -> Path:
 
 
 def random_model(folder: Path) -> None:
-    """A folder of a random model of base's size, as transformers writes it and all can load it.
+    """Writes a random model of base's size with transformers.
 
-    What transformers draws is perturbed: its biases are 0 and its norms 1 and 0, with which a
-    forgotten one is not seen.
+    All weights are perturbed, since with biases of 0 and scales of 1 a missing one would not show.
     """
     import torch
     import transformers
@@ -149,18 +148,18 @@ def random_model(folder: Path) -> None:
             sampling_rate=SAMPLE_RATE, do_normalize=True, return_attention_mask=False
         ).save_pretrained(beside)
         vocabulary = {token: number for number, token in enumerate(TOKENS)}
-        (beside / "vocab.json").write_text(json.dumps(vocabulary))
+        (beside / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
         tokenizer = {"tokenizer_class": "Wav2Vec2CTCTokenizer", "pad_token": "<pad>"}
-        (beside / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+        (beside / "tokenizer_config.json").write_text(json.dumps(tokenizer), encoding="utf-8")
 
 
-# The peers' files
+# Files of the other systems
 
 
 def export_onnx(folder: Path, out: Path) -> None:
-    """transformers' model through PyTorch's own exporter: batch and samples open.
+    """Exports transformers' model with PyTorch's exporter; batch and samples stay dynamic.
 
-    The positional convolution's weight norm is folded first, as any deployment would.
+    The weight norm of the positional convolution is folded first, as in any deployment.
     """
     import warnings
 
@@ -181,8 +180,8 @@ def export_onnx(folder: Path, out: Path) -> None:
             return self.model(speech).logits
 
     with torch.no_grad(), warnings.catch_warnings():
-        # The exporter that needs no other package calls itself the old one, and notes what it
-        # makes a constant of: sizes of the model, none of the input.
+        # The exporter that needs no further package warns that it is the old one, and of constants,
+        # which are all sizes of the model and not of the input.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             Logits(),
@@ -200,10 +199,10 @@ def export_onnx(folder: Path, out: Path) -> None:
 
 
 def quantize_onnx(file: Path, out: Path) -> None:
-    """ONNX Runtime's dynamic quantisation of the matrix products.
+    """Quantizes the matrix products with ONNX Runtime's dynamic quantization.
 
-    Its integer convolution is left out: it has no fast kernel for one axis, and made the whole
-    slower than float32.
+    Convolutions stay in float32: the integer kernel is slow for one axis and made the model slower
+    than float32 as a whole.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -213,7 +212,7 @@ def quantize_onnx(file: Path, out: Path) -> None:
 
 
 def quantize_openvino(file: Path, out: Path) -> None:
-    """OpenVINO's post-training quantisation (NNCF), with speech to calibrate on."""
+    """Quantizes with OpenVINO's post-training quantization (NNCF), calibrated on speech."""
     import nncf
     import openvino
 
