@@ -387,7 +387,7 @@ def test_check(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["shards", "--check", str(made), "--processes", "1"]) == 1
     captured = capsys.readouterr()
     assert captured.err == (
-        f"error: {made}: 6 faults; the command that made the shards mends them\n"
+        f"error: {made}: 6 faults; run the command that made the shards to repair them\n"
     )
     found = captured.out.splitlines()
     assert found[0] == f"{one}: is not there"
