@@ -27,7 +27,10 @@ PROGRAMS = {
     ),
     "pretrain": ("training.pretrain", "speech alone → a model to fine-tune"),
     "shards": ("data.make_shards", "corpora → TFRecord shards of speech, to train from"),
-    "eval": ("eval.__main__", "measure models: wer, long-form, speed, profile, workers; a server: load, soak"),
+    "eval": (
+        "eval.__main__",
+        "measure models: wer, long-form, speed, profile, workers; a server: load, soak",
+    ),
 }
 
 
