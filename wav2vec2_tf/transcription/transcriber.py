@@ -151,18 +151,20 @@ class Transcriber:
         callback: FileCallback | None = None,
         *,
         once: bool = False,
+        in_order: bool | None = None,
     ) -> Iterator[tuple[AudioFile, Transcription]]:
         """Transcribes files for a program that goes on after bad files and interrupts.
 
-        The results come in order, unless every file has an output of its own. A long recording with
-        an output keeps its finished windows in a journal beside it, from which the next run goes
-        on.
+        A long recording with an output keeps its finished windows in a journal beside it, from
+        which the next run continues.
 
         Args:
             files: the recordings.
             callback: called as files are read, done or found to be bad.
             once: whether this is the only call with short recordings: then they are computed
                 eagerly, since tracing a graph takes longer.
+            in_order: whether the results come in the order of the files, or each as soon as it is
+                computed; by default in order unless every file has an output of its own.
 
         Yields:
             Each file that could be transcribed, with its transcription.
@@ -181,7 +183,7 @@ class Transcriber:
 
         done = self._compute(
             read(),
-            in_order=False,
+            in_order=in_order,
             recognizer=self.recognizer.untraced() if once else None,
             progress=callback.progressed,
             failed=callback.failed,
@@ -217,7 +219,7 @@ class Transcriber:
         self,
         tasks: Iterable[_Task[Key]],
         *,
-        in_order: bool,
+        in_order: bool | None,
         recognizer: Recognizer | None = None,
         progress: Callable[[Key, float, float], None] | None = None,
         failed: Callable[[Key, UserError], None] | None = None,
@@ -226,7 +228,8 @@ class Transcriber:
 
         Args:
             tasks: the recordings.
-            in_order: whether the results of a pool come in order even if all have outputs.
+            in_order: whether the results of a pool come in order; by default unless all have
+                outputs.
             recognizer: computes the short recordings; by default `self.recognizer`.
             progress: called with the seconds done, and in all, of a long recording.
             failed: called instead of raising if a long recording cannot be computed.
@@ -251,11 +254,11 @@ class Transcriber:
         yield from self._compute_pool(pool, in_order, recognizer)
 
     def _compute_pool(
-        self, pool: Sequence[_Task[Key]], in_order: bool, recognizer: Recognizer | None
+        self, pool: Sequence[_Task[Key]], in_order: bool | None, recognizer: Recognizer | None
     ) -> Iterator[tuple[Key, Transcription]]:
         recordings = [task.recording for task in pool]
         done = long_form.transcribe_each(recognizer or self.recognizer, recordings, self.windows)
-        if in_order or any(task.output is None for task in pool):
+        if in_order or (in_order is None and any(task.output is None for task in pool)):
             done = iter(sorted(done, key=lambda result: result[0]))
         for index, transcript in done:
             yield pool[index].key, pool[index].result(transcript)

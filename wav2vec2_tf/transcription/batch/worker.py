@@ -92,7 +92,10 @@ class Worker:
         inputs = list(self._plan.inputs(number))
         with Attempt(self._job.store.attempts, number, self._job.run) as attempt:
             waiting = _waiting(attempt, inputs)
-            for audio, found in self._transcriber.transcribe_files(waiting, _Recorder(attempt)):
+            results = self._transcriber.transcribe_files(
+                waiting, _Recorder(attempt), in_order=False
+            )
+            for audio, found in results:
                 place = _place(audio)
                 attempt.add(place, row_of(inputs[place], found.duration, found.transcript))
             rows = [attempt.rows[place] for place in sorted(attempt.rows)]
