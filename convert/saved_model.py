@@ -80,7 +80,7 @@ def write_expected(
     from wav2vec2_tf.export.saved_model import outputs
     from wav2vec2_tf.models.config import Wav2Vec2BertConfig
     from wav2vec2_tf.models.families import CTC
-    from wav2vec2_tf.transcription.recognizer import Recognizer
+    from wav2vec2_tf.transcription.recognizer import Recognizer, TensorFlowLogits
 
     config, random = model.config, np.random.default_rng(0)
     samples = length or 3 * SAMPLE_RATE
@@ -101,7 +101,9 @@ def write_expected(
         arrays["frames"] = np.array([frames, (frames + 1) // 2], np.int32)
         expect("features", arrays["input_features"], arrays["frames"])
     if model.head == CTC and processor.tokenizer is not None:
-        recognizer = Recognizer(config, processor.tokenizer, processor.normalizes, model)
+        recognizer = Recognizer(
+            config, processor.tokenizer, processor.normalizes, TensorFlowLogits(model)
+        )
         cut = [row[:count] for row, count in zip(raw, lengths, strict=True)]
         texts = [transcript.text for transcript in recognizer.transcribe(cut, length=samples)]
         arrays["raw"], arrays["text"] = raw, np.char.encode(texts, "utf-8")

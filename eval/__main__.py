@@ -8,23 +8,23 @@ import sys
 from wav2vec2_tf.cli.programs import add_programs, run_program
 
 PROGRAMS = {
-    "wer": ("wer", "word error rate by padding mode"),
-    "long-form": ("long_form", "what it costs to cut recordings into windows"),
-    "profile": ("profile", "where the time of a SavedModel goes"),
-    "load": ("load", "requests a second and latencies of a server, by clients at once"),
-    "soak": ("soak", "good clients and all kinds of bad ones at a server, and what becomes of it"),
-    "workers": ("workers", "throughput of wav2vec2-tf batch by workers"),
-    "speed": ("speed", "time, memory and agreement beside PyTorch, ONNX Runtime and OpenVINO"),
+    "wer": ("wer.program", "word error rate by padding mode"),
+    "long-form": ("long_form", "word error rate of windows against one pass"),
+    "speed": ("speed.program", "time, memory and agreement beside PyTorch, ONNX Runtime, OpenVINO"),
+    "profile": ("speed.profile", "time of a SavedModel, operation by operation"),
+    "load": ("service.load", "throughput and latency of a server under concurrent clients"),
+    "soak": ("service.soak", "a server under valid and faulty clients for a long time"),
+    "workers": ("workers", "throughput of wav2vec2-tf batch by number of workers"),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add a sub-command for each program."""
+    """Adds a sub-command for each program."""
     add_programs(parser, __package__, PROGRAMS)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one program and return its exit status."""
+    """Runs one program and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m eval", description="Measures models.")
     add_arguments(parser)
     return run_program(parser, argv)

@@ -1,8 +1,10 @@
 """wav2vec 2.0 for TensorFlow and Keras 3.
 
-    from wav2vec2_tf import AutoModelForCTC, AutoProcessor
+    from wav2vec2_tf import Transcriber
 
-Nothing heavy is imported until a name is used.
+    print(Transcriber("facebook/wav2vec2-base-960h").transcribe("talk.mp3").text)
+
+Names are imported when they are first used, so `import wav2vec2_tf` is quick.
 """
 
 from __future__ import annotations
@@ -10,105 +12,107 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "audio": ("load_audio",),
+    "checkpoint.hub": ("HubOptions",),
+    "export.keras_layer": ("SavedModelLayer",),
+    "models.auto": (
+        "AutoModel",
+        "AutoModelForAudioClassification",
+        "AutoModelForAudioFrameClassification",
+        "AutoModelForAudioXVector",
+        "AutoModelForCTC",
+        "AutoModelForPreTraining",
+        "AutoProcessor",
+    ),
+    "models.base": ("Wav2Vec2ForCTC", "Wav2Vec2Model"),
+    "models.config": (
+        "Data2VecAudioConfig",
+        "HubertConfig",
+        "UniSpeechConfig",
+        "UniSpeechSatConfig",
+        "Wav2Vec2BertConfig",
+        "Wav2Vec2Config",
+        "Wav2Vec2ConformerConfig",
+        "WavLMConfig",
+    ),
+    "models.heads": (
+        "Wav2Vec2ForAudioFrameClassification",
+        "Wav2Vec2ForPreTraining",
+        "Wav2Vec2ForSequenceClassification",
+        "Wav2Vec2ForXVector",
+    ),
+    "models.processor": ("Processor",),
+    "text.decoding": ("BeamSearchOptions",),
+    "text.tokenizer": ("CTCTokenizer",),
+    "text.transcript": ("Transcript",),
+    "training.ctc_loss": ("CTCLoss",),
+    "transcription.align": ("align",),
+    "transcription.options": ("TranscribeOptions",),
+    "transcription.recognizer": ("Recognizer",),
+    "transcription.result": ("Transcription",),
+    "transcription.transcriber": ("Transcriber",),
+    "utils.errors": ("UserError",),
+}
+"""Module → the names that it exports here. The imports below repeat them for type checkers."""
+
+# isort: off
 if TYPE_CHECKING:
-    from wav2vec2_tf.export.keras_layer import SavedModelLayer
+    from wav2vec2_tf.audio import load_audio as load_audio
+    from wav2vec2_tf.checkpoint.hub import HubOptions as HubOptions
+    from wav2vec2_tf.export.keras_layer import SavedModelLayer as SavedModelLayer
     from wav2vec2_tf.models.auto import (
-        AutoModel,
-        AutoModelForAudioClassification,
-        AutoModelForAudioFrameClassification,
-        AutoModelForAudioXVector,
-        AutoModelForCTC,
-        AutoModelForPreTraining,
-        AutoProcessor,
+        AutoModel as AutoModel,
+        AutoModelForAudioClassification as AutoModelForAudioClassification,
+        AutoModelForAudioFrameClassification as AutoModelForAudioFrameClassification,
+        AutoModelForAudioXVector as AutoModelForAudioXVector,
+        AutoModelForCTC as AutoModelForCTC,
+        AutoModelForPreTraining as AutoModelForPreTraining,
+        AutoProcessor as AutoProcessor,
     )
-    from wav2vec2_tf.models.base import Wav2Vec2ForCTC, Wav2Vec2Model
+    from wav2vec2_tf.models.base import (
+        Wav2Vec2ForCTC as Wav2Vec2ForCTC,
+        Wav2Vec2Model as Wav2Vec2Model,
+    )
     from wav2vec2_tf.models.config import (
-        Data2VecAudioConfig,
-        HubertConfig,
-        UniSpeechConfig,
-        UniSpeechSatConfig,
-        Wav2Vec2BertConfig,
-        Wav2Vec2Config,
-        Wav2Vec2ConformerConfig,
-        WavLMConfig,
+        Data2VecAudioConfig as Data2VecAudioConfig,
+        HubertConfig as HubertConfig,
+        UniSpeechConfig as UniSpeechConfig,
+        UniSpeechSatConfig as UniSpeechSatConfig,
+        Wav2Vec2BertConfig as Wav2Vec2BertConfig,
+        Wav2Vec2Config as Wav2Vec2Config,
+        Wav2Vec2ConformerConfig as Wav2Vec2ConformerConfig,
+        WavLMConfig as WavLMConfig,
     )
     from wav2vec2_tf.models.heads import (
-        Wav2Vec2ForAudioFrameClassification,
-        Wav2Vec2ForPreTraining,
-        Wav2Vec2ForSequenceClassification,
-        Wav2Vec2ForXVector,
+        Wav2Vec2ForAudioFrameClassification as Wav2Vec2ForAudioFrameClassification,
+        Wav2Vec2ForPreTraining as Wav2Vec2ForPreTraining,
+        Wav2Vec2ForSequenceClassification as Wav2Vec2ForSequenceClassification,
+        Wav2Vec2ForXVector as Wav2Vec2ForXVector,
     )
-    from wav2vec2_tf.models.processor import Processor
-    from wav2vec2_tf.text.tokenizer import CTCTokenizer
-    from wav2vec2_tf.training.ctc_loss import CTCLoss
-    from wav2vec2_tf.transcription.recognizer import Recognizer
-    from wav2vec2_tf.utils.errors import UserError
+    from wav2vec2_tf.models.processor import Processor as Processor
+    from wav2vec2_tf.text.decoding import BeamSearchOptions as BeamSearchOptions
+    from wav2vec2_tf.text.tokenizer import CTCTokenizer as CTCTokenizer
+    from wav2vec2_tf.text.transcript import Transcript as Transcript
+    from wav2vec2_tf.training.ctc_loss import CTCLoss as CTCLoss
+    from wav2vec2_tf.transcription.align import align as align
+    from wav2vec2_tf.transcription.options import TranscribeOptions as TranscribeOptions
+    from wav2vec2_tf.transcription.recognizer import Recognizer as Recognizer
+    from wav2vec2_tf.transcription.result import Transcription as Transcription
+    from wav2vec2_tf.transcription.transcriber import Transcriber as Transcriber
+    from wav2vec2_tf.utils.errors import UserError as UserError
+# isort: on
 
-__version__ = "0.1.0"
-_MODULES = {
-    "AutoModel": "models.auto",
-    "AutoModelForAudioClassification": "models.auto",
-    "AutoModelForAudioFrameClassification": "models.auto",
-    "AutoModelForAudioXVector": "models.auto",
-    "AutoModelForCTC": "models.auto",
-    "AutoModelForPreTraining": "models.auto",
-    "AutoProcessor": "models.auto",
-    "CTCLoss": "training.ctc_loss",
-    "CTCTokenizer": "text.tokenizer",
-    "Data2VecAudioConfig": "models.config",
-    "HubertConfig": "models.config",
-    "Processor": "models.processor",
-    "Recognizer": "transcription.recognizer",
-    "SavedModelLayer": "export.keras_layer",
-    "UniSpeechConfig": "models.config",
-    "UniSpeechSatConfig": "models.config",
-    "UserError": "utils.errors",
-    "WavLMConfig": "models.config",
-    "Wav2Vec2BertConfig": "models.config",
-    "Wav2Vec2Config": "models.config",
-    "Wav2Vec2ConformerConfig": "models.config",
-    "Wav2Vec2ForAudioFrameClassification": "models.heads",
-    "Wav2Vec2ForCTC": "models.base",
-    "Wav2Vec2ForPreTraining": "models.heads",
-    "Wav2Vec2ForSequenceClassification": "models.heads",
-    "Wav2Vec2ForXVector": "models.heads",
-    "Wav2Vec2Model": "models.base",
-}
-__all__ = [
-    "AutoModel",
-    "AutoModelForAudioClassification",
-    "AutoModelForAudioFrameClassification",
-    "AutoModelForAudioXVector",
-    "AutoModelForCTC",
-    "AutoModelForPreTraining",
-    "AutoProcessor",
-    "CTCLoss",
-    "CTCTokenizer",
-    "Data2VecAudioConfig",
-    "HubertConfig",
-    "Processor",
-    "Recognizer",
-    "SavedModelLayer",
-    "UniSpeechConfig",
-    "UniSpeechSatConfig",
-    "UserError",
-    "Wav2Vec2BertConfig",
-    "Wav2Vec2Config",
-    "Wav2Vec2ConformerConfig",
-    "Wav2Vec2ForAudioFrameClassification",
-    "Wav2Vec2ForCTC",
-    "Wav2Vec2ForPreTraining",
-    "Wav2Vec2ForSequenceClassification",
-    "Wav2Vec2ForXVector",
-    "Wav2Vec2Model",
-    "WavLMConfig",
-]
+_MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

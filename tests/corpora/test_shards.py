@@ -387,7 +387,7 @@ def test_check(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["shards", "--check", str(made), "--processes", "1"]) == 1
     captured = capsys.readouterr()
     assert captured.err == (
-        f"error: {made}: 6 faults; the command that made the shards mends them\n"
+        f"error: {made}: 6 faults; run the command that made the shards to repair them\n"
     )
     found = captured.out.splitlines()
     assert found[0] == f"{one}: is not there"
@@ -508,7 +508,7 @@ def test_program(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.slow
 def test_tensorflow_is_not_needed(folder: Path, tmp_path: Path) -> None:
     code = (
-        "import sys, wav2vec2_tf.cli as cli\n"
+        "import sys, wav2vec2_tf.cli.main as cli\n"
         "source, out = sys.argv[1:]\n"
         "assert cli.main(['shards', source, out, '--processes', '1']) == 0\n"
         "assert cli.main(['shards', '--check', out, '--processes', '1']) == 0\n"

@@ -28,7 +28,7 @@ def untimed(content: Any) -> Any:
 @pytest.mark.slow
 def test_two_workers_give_the_same_figures(tmp_path: Path) -> None:
     """And the same words of each utterance; in two modes, so that a worker has two graphs."""
-    told = {}
+    written = {}
     for name in ("here", "there"):
         files = [str(tmp_path / f"{name}{ending}") for ending in (".json", ".jsonl")]
         common = [*COMMAND, "--limit", "9", "--batch-size", "3", "--modes", "padded,variable"]
@@ -40,8 +40,8 @@ def test_two_workers_give_the_same_figures(tmp_path: Path) -> None:
             command = [sys.executable, "-m", "eval", *common, *cluster]
             done = subprocess.run(command, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
-        told[name] = [Path(file).read_text() for file in files]
-    (here, words), (there, remote_words) = told["here"], told["there"]
+        written[name] = [Path(file).read_text() for file in files]
+    (here, words), (there, remote_words) = written["here"], written["there"]
     assert remote_words == words
     assert len(words.splitlines()) == 18
     assert untimed(json.loads(there)) == untimed(json.loads(here))
@@ -49,17 +49,17 @@ def test_two_workers_give_the_same_figures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "message"),
     [
-        (["--workers", "2"], "add it"),
-        (["--address", "auto"], "add it"),
+        (["--workers", "2"], "need --cluster: add it"),
+        (["--address", "auto"], "need --cluster: add it"),
         (["--cluster", "--lm", "x", "--tune"], "leave out --cluster"),
     ],
 )
 def test_options_that_go_together(
-    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*COMMAND, *options]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
-    assert complaint in line
+    assert message in line

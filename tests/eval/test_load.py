@@ -11,10 +11,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from eval import load, soak
 from eval.__main__ import main
-from eval.clients import ANOTHER, KINDS, RIGHT
-from eval.serving import Form, serving
+from eval.service import load, soak
+from eval.service.client import ANOTHER, RIGHT
+from eval.service.clients import KINDS
+from eval.service.server import MultipartForm, serving
 from tests.support.paths import CORPUS
 from wav2vec2_tf.utils.errors import UserError
 
@@ -57,7 +58,7 @@ def test_load_counts_every_request(
 
 
 @pytest.mark.slow
-def test_soak_finds_all_in_order(
+def test_soak_finds_no_faults(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written = tmp_path / "soak.json"
@@ -75,7 +76,7 @@ def test_soak_finds_all_in_order(
     assert found["clients"]["transcription"]["came"]["right"] >= 2
 
 
-# What both make of what they are told
+# Figures and faults
 
 
 def level(**values: object) -> load.Level:
@@ -92,13 +93,13 @@ def test_figures_of_a_level() -> None:
     assert level().batch_size == 0
 
 
-def test_load_complains_of_wrong_answers() -> None:
+def test_load_fails_on_wrong_texts() -> None:
     assert load.verdict([level(), level()]) == 0
-    with pytest.raises(UserError, match="2 answers are not what the model says alone, 1 did not"):
+    with pytest.raises(UserError, match=r"2 texts differ from the model's .*, 1 requests failed"):
         load.verdict([level(mismatches=2), level(errors=1)])
 
 
-def in_order() -> soak.Report:
+def faultless() -> soak.Report:
     came = {kind.name: Counter({kind.expected[0]: 9}) for kind in KINDS}
     return soak.Report(
         *(9.0, came, [10**9, 2 * 10**9, 10**9], (20, 21), (30, 30)),
@@ -108,23 +109,23 @@ def in_order() -> soak.Report:
     )
 
 
-def test_soak_complains_of_whatever_is_not_in_order() -> None:
-    assert soak.faults(in_order()) == []
-    for change, complaint in (
+def test_soak_reports_every_fault() -> None:
+    assert soak.faults(faultless()) == []
+    for change, message in (
         ({"memory": [10**9, 10**9, 15 * 10**8]}, "memory grew by 500 MB in the second half"),
         ({"threads": (20, 80)}, "threads: 20 before, 80 after"),
         ({"descriptors": (30, 31)}, "descriptors: 30 before, 31 after"),
         ({"temporary_files": 2}, "2 temporary files left"),
         ({"tracebacks": 1}, "1 tracebacks in the log"),
-        ({"health": 503}, "/health says 503"),
+        ({"health": 503}, "/health returns 503"),
         ({"at_stop": Counter({"no answer": 3})}, "at the stop: 3 times no answer"),
         ({"exit_status": None}, "did not end"),
         ({"exit_status": 1}, "exit status 1"),
     ):
-        assert soak.faults(dataclasses.replace(in_order(), **change)) == [complaint]
-    report = in_order()
-    report.came["a wrong key"]["200"] = 1
-    report.came["words"] = Counter({ANOTHER: 2})
+        assert soak.faults(dataclasses.replace(faultless(), **change)) == [message]
+    report = faultless()
+    report.outcomes["a wrong key"]["200"] = 1
+    report.outcomes["words"] = Counter({ANOTHER: 2})
     assert soak.faults(report) == [
         "words: 2 times another text",
         "a wrong key: 1 times 200",
@@ -135,14 +136,14 @@ def test_soak_complains_of_whatever_is_not_in_order() -> None:
 @pytest.mark.slow
 def test_a_server_that_does_not_start(tmp_path: Path) -> None:
     with (
-        pytest.raises(UserError, match=r"did not start; it said: .*no-such-model"),
+        pytest.raises(UserError, match=r"did not start: .*no-such-model"),
         serving(["--model", str(tmp_path / "no-such-model")]),
     ):
         pass
 
 
 def test_a_form_is_a_form() -> None:
-    form = Form.of(b"\x00speech\xff", model="small")
+    form = MultipartForm.of(b"\x00speech\xff", model="small")
     boundary = form.content_type.partition("boundary=")[2].encode()
     first, second = form.body.split(b"--" + boundary)[1:3]
     assert first.endswith(b'name="model"\r\n\r\nsmall\r\n')
@@ -150,16 +151,14 @@ def test_a_form_is_a_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "message"),
     [
         (["load", "--plot", "load.pdf"], "must end in .png or .svg"),
         (["load", "--data", "no/such/folder"], "no/such/folder"),
         (["soak", "--model", "no/such/model"], "no/such/model"),
     ],
 )
-def test_bad_options(
-    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_options(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(options) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: ") and complaint in error and error.count("\n") == 1
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1

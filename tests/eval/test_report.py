@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.journal import Journal
-from eval.measure import Evaluation, evaluate, score
-from eval.report import ERROR_GROUPS, LOOKS, MARKS, alignment, render
-from eval.wer import MODES
+from eval.wer.evaluate import measure
+from eval.wer.options import MODES
+from eval.wer.report import ERROR_GROUPS, LOOKS, MARKS, alignment, render
+from eval.wer.results import Evaluation, score
 from tests.support.corpus import Parrot, bucket, write_corpus
 from wav2vec2_tf.data.corpora import open_corpus
 
@@ -52,10 +52,9 @@ class Page(HTMLParser):
 
 def measured(tmp_path: Path, parrot: Parrot, modes: tuple[str, ...] = MODES) -> Evaluation:
     folder = write_corpus(tmp_path / "corpus", parrot.spoken)
-    return evaluate(
+    return measure(
         parrot,
         open_corpus(str(folder)),
-        Journal(),
         modes=modes,
         length=16000,
         bucket=bucket,
@@ -133,12 +132,12 @@ words = st.lists(st.sampled_from("ABCD"), max_size=8).map(" ".join)
 
 @settings(deadline=None)
 @given(words.filter(bool), words)
-def test_alignment_is_what_was_counted(reference: str, hypothesis: str) -> None:
+def test_alignment_has_the_counted_errors(reference: str, hypothesis: str) -> None:
     row = score("padded", "x", 1, 1, reference, hypothesis)
     pairs = alignment(row)
     kinds = [kind for kind, _, _ in pairs]
-    assert " ".join(said for _, said, _ in pairs if said) == reference
-    assert " ".join(written for _, _, written in pairs if written) == hypothesis
+    assert " ".join(word for _, word, _ in pairs if word) == reference
+    assert " ".join(word for _, _, word in pairs if word) == hypothesis
     assert kinds.count("substitute") == row.substitutions
     assert kinds.count("delete") == row.deletions
     assert kinds.count("insert") == row.insertions

@@ -20,12 +20,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval import speed, timing, workloads
 from eval.__main__ import main
-from eval.contestants import FLOAT32, LIMITS, PRODUCTS, REFERENCE, SYSTEMS
-from eval.timing import Entrant, Result, Row, Stopwatch
-from eval.worker import Call, Worker, WorkerError
-from eval.workloads import BATCH, QUICK_WORKS, WORKS, Work
+from eval.speed import report, timing, workloads
+from eval.speed.loaders import PRODUCTS
+from eval.speed.results import SystemResult, WorkResult
+from eval.speed.systems import FLOAT32, LIMITS, REFERENCE, SYSTEMS
+from eval.speed.timing import LoadedSystem, Stopwatch
+from eval.speed.worker import Call, Worker, WorkerError
+from eval.speed.workloads import BATCH, QUICK_WORKS, WORKS, Work
 from tests.support.paths import ROOT
 from wav2vec2_tf.models.config import Wav2Vec2Config
 from wav2vec2_tf.models.lengths import bucket
@@ -103,38 +105,38 @@ def test_table_and_plot(quick: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
-        (["--systems", "openvinno"], "no 'openvinno'; did you mean openvino?"),
-        (["--work", "a,e"], "--work: no 'e'"),
+        (["--systems", "openvinno"], "got 'openvinno'; did you mean openvino?"),
+        (["--work", "a,e"], "--work must be one of a, b, c, d, training, cold, got 'e'"),
         (["--plot", "x.txt"], ".png or .svg"),
         (["--json", "."], "is a folder"),
         (["--model", "nowhere"], "no config.json there"),
-        (["--threads", "100000"], "there are"),
+        (["--threads", "100000"], "threads must be at most the number of cores"),
     ],
 )
 def test_refused_before_the_work(
-    options: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert main(["speed", "--quick", "--keep", str(tmp_path / "kept"), *options]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.startswith("error: ")
     assert printed.err.count("\n") == 1
-    assert said in printed.err
+    assert message in printed.err
 
 
 def test_missing_package(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that was asked for, or the reference's, is an error; others get a row that says why."""
+    """It is an error for a system that was named, and for the reference; others get a row."""
     found = timing.find_spec
     monkeypatch.setattr(
         timing, "find_spec", lambda name: None if name == "openvino" else found(name)
     )
     assert main(["speed", "--quick", "--systems", "openvino"]) == 1
-    said = "error: openvino needs openvino: pip install 'wav2vec2-tf[bench]'\n"
-    assert capsys.readouterr().err == said
+    message = "error: openvino needs openvino: pip install 'wav2vec2-tf[bench]'\n"
+    assert capsys.readouterr().err == message
     assert "wav2vec2-tf[bench]" in timing.missing(SYSTEMS["openvino-int8"])
     assert timing.missing(SYSTEMS["onnxruntime"]) == ""
 
@@ -142,20 +144,20 @@ def test_missing_package(
 @pytest.mark.parametrize("difference", [1.1e-3, math.inf, math.nan])
 def test_a_float32_system_that_is_off_fails_the_run(difference: float) -> None:
     work = WORKS["a"]
-    fine = Row("openvino", "", False, FLOAT32, difference=1e-3)
-    int8 = Row("openvino-int8", "", False, "int8", difference=5.0)
-    off = Row("litert", "", True, FLOAT32, difference=difference)
-    assert speed.verdict([Result(work, 1.0, 1, [fine, int8])]) == 0
+    fine = SystemResult("openvino", "", False, FLOAT32, difference=1e-3)
+    int8 = SystemResult("openvino-int8", "", False, "int8", difference=5.0)
+    off = SystemResult("litert", "", True, FLOAT32, difference=difference)
+    assert report.verdict([WorkResult(work, 1.0, 1, [fine, int8])]) == 0
     with pytest.raises(UserError, match="litert at a"):
-        speed.verdict([Result(work, 1.0, 1, [fine, int8, off])])
+        report.verdict([WorkResult(work, 1.0, 1, [fine, int8, off])])
 
 
 # Agreement
 
 
-def compared(output: Any, reference: Any, work: Work = WORKS["a"]) -> Row:
-    row = Row("x", "", True, FLOAT32)
-    timing.compare(row, output, reference, work)
+def compared(output: Any, reference: Any, work: Work = WORKS["a"]) -> SystemResult:
+    row = SystemResult("x", "", True, FLOAT32)
+    row.compare(output, reference, work)
     return row
 
 
@@ -166,8 +168,8 @@ def test_agreement_by_hand() -> None:
     other[0, 2, 0] = 1.25  # another best token, 1.25 off
     row = compared(other, reference)
     assert (row.difference, row.agreement) == (1.25, 0.75)
-    # a call after it that is right mends nothing
-    timing.compare(row, reference, reference, WORKS["a"])
+    # a later call without a difference does not change that
+    row.compare(reference, reference, WORKS["a"])
     assert (row.difference, row.agreement) == (1.25, 0.75)
     other[0, 0, 0] = np.nan
     assert math.isnan(compared(other, reference).difference or 0.0)
@@ -216,7 +218,7 @@ def test_batches_hold_every_utterance_once_and_little_padding(
 
 
 def test_ways_through_a_corpus() -> None:
-    """A stand-in that sums what it is told is speech: only `published` gets it wrong."""
+    """A stand-in that sums the valid samples: only `published` gets it wrong."""
     utterances = [workloads.speech(1, n, n)[0] for n in (900, 5000, 16_001, 4990, 900)]
     shapes = []
 
@@ -245,22 +247,24 @@ def test_flop_ratio_by_hand() -> None:
     config = Wav2Vec2Config()
     one, other = (sum(flops(config, n, ctc=True).values()) for n in (80_000, 246_000))
     work = replace(WORKS["d"], batch=3)
-    ratio = speed.flop_ratio(Result(work, 1.0, 2 * one + other), config)
+    ratio = report.flop_ratio(WorkResult(work, 1.0, 2 * one + other), config)
     assert ratio == pytest.approx(3 * other / (2 * one + other))
 
 
 def test_limit_by_hand() -> None:
-    result = Result(WORKS["a"], 1.0, 600, gemm_flops={"x": 200.0, "y": 300.0})
+    result = WorkResult(WORKS["a"], 1.0, 600, gemm_flops={"x": 200.0, "y": 300.0})
     assert result.limit_seconds == 2
-    assert Result(WORKS["a"], 1.0, 600).limit_seconds is None
+    assert WorkResult(WORKS["a"], 1.0, 600).limit_seconds is None
 
 
 def test_comparisons_by_hand() -> None:
-    """The SavedModel stands for us, not our ONNX; the best of the others stands for them."""
+    """The SavedModel is compared, not our ONNX, with the best of the others."""
 
-    def row(name: str, *seconds: float, peak: int = 1) -> Row:
+    def row(name: str, *seconds: float, peak: int = 1) -> SystemResult:
         system = SYSTEMS[name]
-        return Row(name, "", system.ours, system.precision, seconds=list(seconds), peak_bytes=peak)
+        return SystemResult(
+            name, "", system.ours, system.precision, seconds=list(seconds), peak_bytes=peak
+        )
 
     rows = [
         row("savedmodel", 1.0, 9.0, 2.0, peak=3_000_000),
@@ -273,7 +277,7 @@ def test_comparisons_by_hand() -> None:
         row("openvino", 4.0),
         row("openvino-int8", 0.5),
     ]
-    found = speed.comparisons([Result(WORKS["a"], 1.0, 1, rows)], Wav2Vec2Config())
+    found = report.comparisons([WorkResult(WORKS["a"], 1.0, 1, rows)], Wav2Vec2Config())
     assert [(each.ours, each.other, each.ratio) for each in found] == [
         ("savedmodel", "openvino", 0.5),
         ("litert-int8", "openvino-int8", 2.0),
@@ -286,9 +290,9 @@ def test_comparisons_by_hand() -> None:
 
 
 @pytest.mark.slow
-def test_worker_times_calls_and_tells_what_went_wrong(tmp_path: Path) -> None:
+def test_worker_times_calls_and_reports_errors(tmp_path: Path) -> None:
     with Worker(1, tmp_path / "log") as worker:
-        worker.load("product", "contestants:gemm", library="gemm-numpy", threads=1)
+        worker.load("product", "loaders:gemm", library="gemm-numpy", threads=1)
         called = worker.call("product")
         assert len(called.result) == len(PRODUCTS) and min(called.result) > 1e8
         operations = sum(2 * m * k * n for m, k, n in PRODUCTS)
@@ -298,7 +302,7 @@ def test_worker_times_calls_and_tells_what_went_wrong(tmp_path: Path) -> None:
         with pytest.raises(WorkerError, match="^KeyError: 'nothing'$"):
             worker.call("nothing")
         worker.call("product")  # it lives on
-        worker.forget("product")
+        worker.unload("product")
         with pytest.raises(WorkerError, match="KeyError"):
             worker.call("product")
         worker.process.kill()
@@ -326,7 +330,7 @@ def test_a_system_that_fails_gets_a_row_that_says_why(
     fine, failed = result.rows
     assert len(fine.seconds) == 2 and fine.difference == 0 and fine.reason == ""
     assert failed.seconds == [] and "transformers.onnx" in failed.reason
-    shown = "\n".join(speed.table(result))
+    shown = "\n".join(report.table(result))
     assert f"ONNX Runtime: {failed.reason}" in shown
 
 
@@ -348,16 +352,16 @@ class Mortal(Worker):
 def test_a_system_that_is_killed_keeps_the_others(tmp_path: Path) -> None:
     """Whether before its turn or after its last call: the machine may run out of memory."""
     stopwatch = Stopwatch(tmp_path, Wav2Vec2Config(), threads=1, repetitions=2, shared=False)
-    result = Result(WORKS["training"], 1.0, 1)
+    result = WorkResult(WORKS["training"], 1.0, 1)
     with ExitStack() as stack:
         kinds = (Worker, Mortal, Worker)
         workers = [stack.enter_context(kind(1, tmp_path / "log")) for kind in kinds]
-        rows = [Row(f"system {number}", "", False, FLOAT32) for number in range(3)]
+        rows = [SystemResult(f"system {number}", "", False, FLOAT32) for number in range(3)]
         for worker in workers:
-            worker.load("product", "contestants:gemm", library="gemm-numpy", threads=1)
-        entrants = [Entrant(*pair, "product", ()) for pair in zip(rows, workers, strict=True)]
+            worker.load("product", "loaders:gemm", library="gemm-numpy", threads=1)
+        loaded = [LoadedSystem(*pair, "product", ()) for pair in zip(rows, workers, strict=True)]
         workers[0].process.kill()
-        stopwatch.take_turns(result, entrants, 0.0)
+        stopwatch.take_turns(result, loaded, 0.0)
     assert "SIGKILL" in rows[0].reason and not rows[0].seconds
     assert "SIGKILL" in rows[1].reason and not rows[1].seconds
     assert rows[2].reason == "" and len(rows[2].seconds) == 2 and rows[2].peak_bytes > 0

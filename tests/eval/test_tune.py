@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from eval.__main__ import main
-from eval.journal import Batch, Journal
-from eval.tune import Emission, Point, Tuning, figures, tune
+from eval.wer.tune import Emission, Point, Tuning, grid_table, search_grid
 from tests.support.paths import DATA, TEXT
 from wav2vec2_tf.cli.main import main as program
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.text import ctc
 from wav2vec2_tf.text.beam_search import BeamSearch
 from wav2vec2_tf.text.language_model import LanguageModel
+from wav2vec2_tf.utils.journal import Journal
 
 CORPUS = DATA / "corpus"
 
@@ -64,11 +64,11 @@ def test_the_gain_on_the_bundled_corpus(
     assert weights == [(0.5, 0.0), (1.0, 0.0)]
     assert all(point["wer"] < 0.03 for point in grid["points"])
     assert grid["best"] == min(grid["points"], key=lambda point: point["wer"])
-    said = capsys.readouterr()
-    assert f"--lm-weight {grid['best']['lm_weight']:g} --word-score 0" in said.out
-    assert f"*{100 * grid['best']['wer']:.2f}" in said.out
-    assert "model: 64 of 64 utterances (100 %)" in said.err
-    assert re.search(r"search: 128 of 128 utterances \(100 %\), .*best WER 2\.\d\d %", said.err)
+    printed = capsys.readouterr()
+    assert f"--lm-weight {grid['best']['lm_weight']:g} --word-score 0" in printed.out
+    assert f"*{100 * grid['best']['wer']:.2f}" in printed.out
+    assert "model: 64 of 64 utterances (100 %)" in printed.err
+    assert re.search(r"search: 128 of 128 utterances \(100 %\), .*best WER 2\.\d\d %", printed.err)
 
 
 def test_what_the_grid_promises_is_measured(tmp_path: Path, arpa: Path) -> None:
@@ -84,8 +84,8 @@ def test_what_the_grid_promises_is_measured(tmp_path: Path, arpa: Path) -> None:
     grid, search, greedy = (json.loads(file.read_text()) for file in files)
     assert search["modes"]["variable"]["wer"] == grid["points"][0]["wer"]
     assert greedy["modes"]["variable"]["wer"] == grid["greedy_wer"]
-    told = search["options"]["decoding"]
-    assert (told["lm"], told["lm_weight"], told["word_score"]) == (str(arpa), 2, -3)
+    decoding = search["options"]["decoding"]
+    assert (decoding["lm"], decoding["lm_weight"], decoding["word_score"]) == (str(arpa), 2, -3)
     assert greedy["options"]["decoding"] is None
 
 
@@ -93,8 +93,8 @@ def test_what_the_grid_promises_is_measured(tmp_path: Path, arpa: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Listener:
-    """What tuning needs of a recognizer."""
+class SomeRecognizer:
+    """The part of a recognizer that tuning uses."""
 
     characters: frozenset[str] = frozenset("AB")
     seconds_per_frame: float = 0.02
@@ -113,37 +113,37 @@ def test_every_point_is_its_own_search(tmp_path: Path) -> None:
     path = tmp_path / "ab.arpa"
     assert program(["ngram", str(tmp_path / "text"), str(path), "--order", "2"]) == 0
     draw = np.random.default_rng(5)
-    said = [
+    outputs = [
         Emission(text, ctc.log_softmax(draw.normal(0, 2, (14, 4)).astype(np.float32)))
         for text in ("AB A", "B", "A B AB", "B A")
     ]
     search = BeamSearch(ALPHABET, LanguageModel(path))
     weights, scores = [0.0, 1.0, 4.0], [-2.0, 0.0]
-    result = tune(said, Listener(), search, weights, scores)  # type: ignore[arg-type]
+    result = search_grid(outputs, SomeRecognizer(), search, weights, scores)  # type: ignore[arg-type]
     assert [(p.lm_weight, p.word_score) for p in result.points] == [
         (weight, score) for weight in weights for score in scores
     ]
-    references = [one.reference for one in said]
+    references = [one.reference for one in outputs]
     for point in result.points:
         one_search = replace(search, lm_weight=point.lm_weight, word_score=point.word_score)
-        texts = [one_search(one.log_probabilities, 0.02).text for one in said]
+        texts = [one_search(one.log_probabilities, 0.02).text for one in outputs]
         assert point.wer == jiwer.wer(references, texts)
     assert len({point.wer for point in result.points}) > 1
-    greedy = [Listener().decode(one.log_probabilities).text for one in said]
+    greedy = [SomeRecognizer().decode(one.log_probabilities).text for one in outputs]
     assert result.greedy == jiwer.wer(references, greedy)
     assert (result.utterances, result.words) == (4, 8)
 
 
 def test_the_best_of_equals_trusts_the_model_most() -> None:
     points = [(1.0, 0.0, 0.2), (0.5, 1.0, 0.1), (0.5, -0.5, 0.1), (2.0, 0.0, 0.1), (0.0, 0.0, 0.3)]
-    tuning = Tuning(4, 8, 0.4, tuple(Point(*point) for point in points))
+    tuning = Tuning("variable", 4, 8, 0.4, tuple(Point(*point) for point in points))
     assert tuning.best == Point(0.5, -0.5, 0.1)
 
 
 def test_table() -> None:
     points = [(0.5, 0.0, 0.25), (0.5, 1.0, 0.1), (1.0, 0.0, 0.2), (1.0, 1.0, 0.1234)]
-    tuning = Tuning(4, 8, 0.4, tuple(Point(*point) for point in points))
-    assert figures(tuning) == (
+    tuning = Tuning("variable", 4, 8, 0.4, tuple(Point(*point) for point in points))
+    assert grid_table(tuning) == (
         ["lm weight", "word score 0", "word score 1"],
         [["0.5", "25.00", "*10.00"], ["1", "20.00", "12.34"]],
     )
@@ -162,8 +162,8 @@ def test_table() -> None:
         (["--lm", str(TEXT / "small.txt")], "its first line is not"),
         (["--lexicon", "none.txt"], "none.txt: cannot be read"),
         (["--hotword", "7"], "the hotword '7' cannot be spelt"),
-        (["--lm-weight", "1"], "is a weight of what --lm gives"),
-        (["--lm-weights", "1"], "--lm-weights and --word-scores are for --tune"),
+        (["--lm-weight", "1"], "--lm-weight needs --lm"),
+        (["--lm-weights", "1"], "--lm-weights and --word-scores need --tune"),
     ],
 )
 def test_one_line_says_what_is_wrong(
@@ -175,7 +175,7 @@ def test_one_line_says_what_is_wrong(
     assert message in errors[0]
 
 
-def test_weights_that_are_no_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_that_are_not_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         wer("--tune", "--lm-weights", "1,much")
     assert "argument --lm-weights: 'much' is not a number" in capsys.readouterr().err
@@ -187,15 +187,15 @@ def test_another_model_is_another_run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A run is not finished with a language model of other content, or with none."""
+    """A run does not resume with a language model of other content, or without one."""
     copy, work = tmp_path / "lm.arpa", tmp_path / "work.jsonl"
     copy.write_bytes(arpa.read_bytes())
 
-    def interrupted(recognizer: Any, corpus: Any, journal: Journal, **options: Any) -> None:
-        journal.add(Batch("variable", (1, 16000), 1.0, True, {"x": 1}, {"x": "A"}))
+    def interrupted(*_: Any, journal: Journal, **options: Any) -> None:
+        journal.add("variable x", None)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eval.measure.evaluate", interrupted)
+    monkeypatch.setattr("eval.wer.evaluate.measure", interrupted)
     options = ["--limit", 1, "--work", work]
     assert wer("--lm", copy, *options, data=CORPUS / "1002") == 130
     for decoding in (["--lm", arpa], ["--lm", arpa, "--lm-weight", 1], []):

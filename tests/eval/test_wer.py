@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import re
@@ -23,23 +24,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval.__main__ import main
-from eval.journal import Journal
-from eval.measure import (
-    Evaluation,
-    Speech,
-    batches,
-    duration_bands,
-    evaluate,
-    letter_case,
-    normalise,
-    score,
-)
-from eval.wer import MODES, to_json
+from eval.wer.batches import Speech, groups, letter_case, normalize
+from eval.wer.evaluate import measure
+from eval.wer.options import MODES, EvaluateOptions
+from eval.wer.results import Evaluation, duration_bands, score
+from eval.wer.tables import to_json
 from tests.support.corpus import SPOKEN, Parrot, bucket, tone, write_corpus, write_tar
 from tests.support.paths import ROOT
 from wav2vec2_tf import audio
 from wav2vec2_tf.data.corpora import open_corpus
+from wav2vec2_tf.eval import evaluate
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.journal import Journal
 
 LENGTH = 16000
 
@@ -54,7 +50,7 @@ def measured(
 ) -> Evaluation:
     common = {"modes": MODES, "length": LENGTH, "bucket": bucket, "batch_size": 2, **options}
     corpus = open_corpus(str(folder))
-    return evaluate(recognizer or Parrot(), corpus, journal or Journal(), **common)
+    return measure(recognizer or Parrot(), corpus, journal=journal, **common)
 
 
 @pytest.fixture
@@ -135,10 +131,10 @@ def test_modes_by_hand(folder: Path) -> None:
     assert (masked.counts.wer, masked.fitting.wer) == (pytest.approx(8 / 33), 0.0)
     assert (variable.counts.wer, variable.counts.truncated) == (0.0, 0)
     for mode in result.modes.values():
-        said = [row.reference for row in mode.rows]
-        written = [row.hypothesis for row in mode.rows]
-        assert mode.counts.wer == pytest.approx(jiwer.wer(said, written))
-        assert mode.counts.cer == pytest.approx(jiwer.cer(said, written))
+        references = [row.reference for row in mode.rows]
+        hypotheses = [row.hypothesis for row in mode.rows]
+        assert mode.counts.wer == pytest.approx(jiwer.wer(references, hypotheses))
+        assert mode.counts.cer == pytest.approx(jiwer.cer(references, hypotheses))
         assert [row.id for row in mode.rows] == sorted(SPOKEN)
         assert mode.rtfx == pytest.approx(mode.counts.audio_seconds / mode.compute_seconds)
         assert 0 < mode.first_call_seconds <= mode.compute_seconds
@@ -177,7 +173,7 @@ def test_bands() -> None:
 )
 def test_text_takes_the_case_of_the_model(characters: str, letters: str, text: str) -> None:
     assert letter_case(characters) == letters
-    assert normalise(" Don't \t go,\n é ", letters) == text
+    assert normalize(" Don't \t go,\n é ", letters) == text
 
 
 def test_case_and_spelling_of_references(
@@ -211,7 +207,7 @@ def test_calls(folder: Path) -> None:
         ((2, 16000),),
     ]
     # the last batch of variable repeats its only utterance, and counts it once
-    assert parrot.heard[8:16] == [16000, 9000, 6000, 1600, 33000, 24001, 5000, 5000]
+    assert parrot.received[8:16] == [16000, 9000, 6000, 1600, 33000, 24001, 5000, 5000]
 
 
 def test_batches_are_no_larger_than_the_corpus(folder: Path) -> None:
@@ -225,29 +221,29 @@ lengths = st.lists(st.integers(1, 60), max_size=40)
 
 @settings(deadline=None)
 @given(lengths, st.integers(1, 5), st.integers(0, 10))
-def test_batches(lengths: list[int], rows: int, finished: int) -> None:
+def test_groups(lengths: list[int], rows: int, finished: int) -> None:
     speech = [Speech(str(n), np.zeros(length)) for n, length in enumerate(lengths)]
 
     def size(samples: int) -> int:
         return -(-samples // 10) * 10
 
     def grouped(those: list[Speech]) -> list[tuple[int, list[str]]]:
-        return [(length, [one.id for one in group]) for length, group in batches(those, rows, size)]
+        return [(length, [one.id for one in group]) for length, group in groups(those, rows, size)]
 
-    groups = grouped(speech)
-    assert sorted(key for _, group in groups for key in group) == sorted(one.id for one in speech)
-    assert all(len(group) == rows for _, group in groups[:-1])
-    for length, group in groups:
+    found = grouped(speech)
+    assert sorted(key for _, group in found for key in group) == sorted(one.id for one in speech)
+    assert all(len(group) == rows for _, group in found[:-1])
+    for length, group in found:
         assert length == size(max(lengths[int(key)] for key in group))
     # an interrupted run goes on with the batches it would have had
-    done = {key for _, group in groups[:finished] for key in group}
-    assert grouped([one for one in speech if one.id not in done]) == groups[finished:]
+    done = {key for _, group in found[:finished] for key in group}
+    assert grouped([one for one in speech if one.id not in done]) == found[finished:]
 
 
 # What is wrong with single utterances
 
 
-def test_unusable_utterances_are_left_out_everywhere(
+def test_unusable_utterances_are_skipped_everywhere(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import soundfile
@@ -262,13 +258,13 @@ def test_unusable_utterances_are_left_out_everywhere(
     assert "399 samples, the model needs 400" in result.failed["12-3-0001"]
     for mode in result.modes.values():
         assert [row.id for row in mode.rows] == sorted(SPOKEN.keys() - result.failed.keys())
-    said = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
-    assert [line.split("'")[1] for line in said] == ["11-8-0000", "11-7-0000", "12-3-0001"]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "skipped" in line]
+    assert [line.split("'")[1] for line in lines] == ["11-8-0000", "11-7-0000", "12-3-0001"]
 
 
 def test_audio_that_is_not_finite(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio, "load", lambda source: np.full(5000, np.nan, np.float32))
-    with pytest.raises(UserError, match=r"no utterance could be evaluated.*not finite"):
+    with pytest.raises(UserError, match=r"no utterance could be evaluated.*NaN"):
         measured(folder)
 
 
@@ -314,40 +310,40 @@ def test_resumes_after_every_batch(folder: Path, tmp_path: Path) -> None:
     """Cut after any number of batches, and in the middle of writing the next."""
     path = tmp_path / "work.jsonl"
     whole = Parrot()
-    expected = measured(folder, whole, Journal.open(path, {"length": LENGTH}))
+    expected = measured(folder, whole, Journal(path, {"length": LENGTH}))
     lines = path.read_bytes().splitlines(keepends=True)
     assert len(lines) == 1 + 12
     for count in range(1, 14):
         for torn in (b"", lines[count][:-1] if count < 13 else b"{"):
             path.write_bytes(b"".join(lines[:count]) + torn)
             parrot = Parrot()
-            result = measured(folder, parrot, Journal.open(path, {"length": LENGTH}))
+            result = measured(folder, parrot, Journal(path, {"length": LENGTH}))
             assert parrot.calls == whole.calls[count - 1 :]
             assert untimed(to_json(result)) == untimed(to_json(expected))
             assert [m.rows for m in result.modes.values()] == [
                 m.rows for m in expected.modes.values()
             ]
-            assert len(path.read_bytes().splitlines()) == 13
+            assert len(Journal(path, {"length": LENGTH})) == 12
 
 
-def test_journal_of_another_run(tmp_path: Path) -> None:
-    path = tmp_path / "work.jsonl"
-    settings = {"length": LENGTH, "model": "a"}
-    path.write_text(json.dumps(settings) + "\n")
-    assert Journal.open(path, settings).batches == []
-    with pytest.raises(UserError, match=r"another model.*--restart"):
-        Journal.open(path, {**settings, "model": "b"})
-    for content in ('{"length": 1\n', "[]\n", '{"length": 16000}\n', "1\n"):
-        path.write_text(content)
-        with pytest.raises(UserError, match="not the journal"):
-            Journal.open(path, settings)
-    header = json.dumps(settings)
-    path.write_text(f'{header}\n{{"mode": "padded"}}\n{{"mode": "padded"}}\n')
-    with pytest.raises(UserError, match="not the journal"):
-        Journal.open(path, settings)
-    path.write_text(header[:9])  # torn before its first line was whole
-    assert Journal.open(path, settings).batches == []
-    assert path.read_bytes() == b""
+def test_evaluate_from_python(folder: Path, tmp_path: Path) -> None:
+    """The function under the program: names or objects, options as an object, and resuming."""
+    options = EvaluateOptions(modes=("masked", "padded"), length=LENGTH, batch_size=2, limit=4)
+    work = tmp_path / "work.jsonl"
+    parrot = Parrot()
+    result = evaluate(parrot, str(folder), options, resume=work)
+    assert list(result.modes) == ["masked", "padded"]
+    assert result.modes["masked"].counts.utterances == 4
+    assert (result.model, result.options["limit"]) == ("Parrot", 4)
+    assert len(parrot.calls) == 4
+    again = evaluate(parrot, open_corpus(str(folder)), options, resume=work)
+    assert len(parrot.calls) == 4
+    assert again.modes == result.modes
+    with pytest.raises(UserError, match="another limit"):
+        evaluate(parrot, folder, dataclasses.replace(options, limit=3), resume=work)
+    for wrong in ({"modes": ()}, {"modes": ("x",)}, {"length": 0}, {"batch_size": 0}):
+        with pytest.raises(UserError, match=next(iter(wrong))):
+            EvaluateOptions(**wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
@@ -478,7 +474,7 @@ def test_program_interrupted(
     out, work = tmp_path / "wer.json", tmp_path / "work.jsonl"
     monkeypatch.setattr(module.Recognizer, "load", lambda *_, **__: Interrupted())
     assert wer(folder, "--json", out, "--work", work) == 130
-    assert f"goes on from {work}" in capsys.readouterr().err
+    assert f"continues from {work}" in capsys.readouterr().err
     assert work.exists()
     assert not out.exists()
     # other options would mix what does not belong together
@@ -541,20 +537,20 @@ def test_program_refuses_before_the_work(
     before = sorted(tmp_path.rglob("*"))
     file = folder / "11" / "8" / "11-8.trans.txt"
     cases: list[tuple[list[object], str]] = [
-        (["--modes", "padded,none"], "no mode 'none'"),
+        (["--modes", "padded,none"], "--modes must be one of padded, variable, masked, got 'none'"),
         (["--json", folder], "is a folder"),
         (["--json", file / "x.json"], "not a folder"),
         (["--json", "a.json", "--work", "a.json"], "the same name"),
         (["--utterances", "u.txt"], ".csv or .jsonl"),
         (["--data", tmp_path / "none.tsv"], "no such file"),
     ]
-    for options, said in cases:
+    for options, message in cases:
         assert wer(folder, *options) == 1
         printed = capsys.readouterr()
         assert printed.out == ""
         assert printed.err.count("\n") == 1
         assert printed.err.startswith("error: ")
-        assert said in printed.err
+        assert message in printed.err
     with pytest.raises(SystemExit):
         wer(folder, "--limit", 0)
     assert "'0' is not a whole number above 0" in capsys.readouterr().err

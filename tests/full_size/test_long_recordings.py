@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from eval.artefacts import random_model
+from eval.speed.artefacts import random_model
 from wav2vec2_tf import audio
 from wav2vec2_tf.data.bundled import BUNDLED_SPEECH
 

@@ -158,7 +158,7 @@ def test_command_as_json(base: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_length_below_one_frame(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError, match="--length 399: one frame takes 400 samples"):
+    with pytest.raises(UserError, match="at least one frame, 400 samples, got 399"):
         info.describe(base, 399)
     assert main(["info", str(base), "--length", "399"]) == 1
     assert capsys.readouterr().err.count("\n") == 1

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 RATE = 16000
-# id → (text, samples); no two of a length, since that is what Parrot knows them by
+# id → (text, samples); no two of a length, since Parrot recognizes them by it
 SPOKEN = {
     "11-7-0000": ("IN THE BEGINNING", 6000),
     "11-7-0001": ("AND THE EARTH WAS WITHOUT FORM", 16000),
@@ -86,16 +86,16 @@ def write_parquet(path: Path, folder: Path) -> Path:
 
 
 @dataclass
-class Said:
+class Text:
     text: str
 
 
 @dataclass
 class Parrot:
-    """Knows what was said by the number of samples.
+    """Recognizes utterances by their number of samples.
 
-    Padding it is not told of makes it add a word; of a cut utterance it hears the words whose
-    share of the samples is left. `answers` are what it writes where that is not what was said.
+    Padding without lengths makes it add a word; for a cut utterance it returns the share of the
+    words that is left of the samples. `answers` are transcripts that differ from the references.
     """
 
     spoken: dict[str, tuple[str, int]] = field(default_factory=lambda: SPOKEN)
@@ -105,21 +105,21 @@ class Parrot:
     minimum_length: int = 400
     characters: frozenset[str] = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ'")
     calls: list[tuple[int, int, bool]] = field(default_factory=list)  # rows, length, masked
-    heard: list[int] = field(default_factory=list)  # samples
+    received: list[int] = field(default_factory=list)  # samples
 
-    def transcribe(self, speech: Sequence[np.ndarray], *, length: int, masked: bool) -> list[Said]:
+    def transcribe(self, speech: Sequence[np.ndarray], *, length: int, masked: bool) -> list[Text]:
         self.calls.append((len(speech), length, masked))
-        self.heard += [len(samples) for samples in speech]
-        return [self._hear(len(samples), length, masked) for samples in speech]
+        self.received += [len(samples) for samples in speech]
+        return [self._text(len(samples), length, masked) for samples in speech]
 
-    def _hear(self, samples: int, length: int, masked: bool) -> Said:
+    def _text(self, samples: int, length: int, masked: bool) -> Text:
         key = next(key for key, (_, count) in self.spoken.items() if count == samples)
         words = self.answers.get(key, self.spoken[key][0]).split()
         if samples > length:
             words = words[: len(words) * length // samples]
         elif samples < length and not masked:
             words.append("UH")
-        return Said(" ".join(words))
+        return Text(" ".join(words))
 
 
 def bucket(samples: int) -> int:

@@ -1,4 +1,4 @@
-"""`wav2vec2-tf align` as users meet it, good input and bad."""
+"""`wav2vec2-tf align` on valid and invalid input."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from tests.support import reference
 from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
 from tests.support.paths import CORPUS
+from wav2vec2_tf.checkpoint.hub import BUNDLED
 from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.text.forced_alignment import AlignedCharacter, AlignedWord
+from wav2vec2_tf.text.textgrid import to_textgrid
 from wav2vec2_tf.text.transcript import Transcript
-from wav2vec2_tf.transcription.align import to_textgrid
 from wav2vec2_tf.transcription.recognizer import Recognizer
 
 UTTERANCE = CORPUS / "1002" / "1" / "1002-1-0010.flac"
@@ -38,7 +39,7 @@ def one_model(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -
     load = Recognizer.load
 
     def loaded(source: object, **options: object) -> Recognizer:
-        if Path(str(source)) != BUNDLED_MODEL:
+        if source != BUNDLED:
             return load(source, **options)
         return bundled_recognizer
 
@@ -126,13 +127,13 @@ def test_words_are_where_the_synthesiser_says_them(capsys: pytest.CaptureFixture
 
 
 def test_text_from_a_file_with_a_wildcard(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    text, output = tmp_path / "said.txt", tmp_path / "out" / "said.TextGrid"
+    text, output = tmp_path / "words.txt", tmp_path / "out" / "words.TextGrid"
     text.write_text(
         TEXT.replace("upon the", "upon\r\n\r\n1").replace("Judah", '"Judäh"'), "utf-8-sig"
     )
     assert main(["align", str(UTTERANCE), str(text), "-o", str(output)]) == 0
     (warning,) = caplog.messages
-    assert "2 of 14 words have something that the vocabulary lacks" in warning
+    assert "2 of 14 words have characters that the vocabulary lacks" in warning
     assert "'1', '\"Judäh\" —'" in warning
     tiers = parse_textgrid(output.read_text("utf-8"))
     words = [interval for interval in tiers["words"] if interval[2]]
@@ -145,7 +146,7 @@ def test_text_from_a_file_with_a_wildcard(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_subtitles(tmp_path: Path) -> None:
-    output = tmp_path / "said.srt"
+    output = tmp_path / "words.srt"
     assert main(["align", str(UTTERANCE), "--text", TEXT, "-o", str(output)]) == 0
     blocks = output.read_text().strip().split("\n\n")
     shown = " ".join(" ".join(block.splitlines()[2:]) for block in blocks)
@@ -218,8 +219,8 @@ def test_bad_audio(
         (b"", "the text has no words"),
         (b" \n \xef\xbb\xbf", "the text has no words"),
         ("…\n—".encode(), "the text has no words"),
-        (b"the \xff", "byte 4 is no text in UTF-8"),
-        ("the".encode("utf-16"), "byte 0 is no text in UTF-8"),
+        (b"the \xff", "invalid UTF-8 at byte 4"),
+        ("the".encode("utf-16"), "invalid UTF-8 at byte 0"),
         (b"1984", "none of the text's letters"),
         (b"the " * 500, r"500 words of 1999 characters take 39.98 s at the least"),
         (None, "no such file"),
@@ -228,7 +229,7 @@ def test_bad_audio(
 def test_bad_text(
     content: bytes | None, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = tmp_path / "said.txt"
+    text = tmp_path / "words.txt"
     if content is not None:
         text.write_bytes(content)
     assert main(["align", str(UTTERANCE), str(text)]) == 1

@@ -37,15 +37,15 @@ from tests.support.paths import CORPUS
 from wav2vec2_tf import audio
 from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
-from wav2vec2_tf.transcription import transcriber
 from wav2vec2_tf.transcription.batch import attempts, plan, pool, worker
-from wav2vec2_tf.transcription.batch.attempts import Attempt
+from wav2vec2_tf.transcription.batch.attempts import FAILED, READ, READING, ROW, Attempt
 from wav2vec2_tf.transcription.batch.inputs import Input, inputs_named
 from wav2vec2_tf.transcription.batch.plan import Plan
 from wav2vec2_tf.transcription.batch.pool import Size
-from wav2vec2_tf.transcription.batch.store import Done, Output
+from wav2vec2_tf.transcription.batch.store import ShardResult, Store
 from wav2vec2_tf.transcription.recognizer import Recognizer
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.journal import Journal
 
 SPEAKER = CORPUS / "1003" / "1"
 FILES = sorted(SPEAKER.glob("*.flac"))
@@ -57,18 +57,18 @@ def alone(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> No
     """One worker, in this process, without Ray."""
 
     @contextmanager
-    def session(*_: object) -> Iterator[Size]:
+    def session(options: object) -> Iterator[Size]:
         yield Size(1, 1, 0)
 
     def transcribe(
         job: worker.Job, shards: Sequence[int], size: Size
-    ) -> Iterator[tuple[int, Done]]:
+    ) -> Iterator[tuple[int, ShardResult]]:
         one = worker.Worker(job)
         for shard in shards:
             done = one({"shard": np.array([shard])})
             if done["problem"][0]:
                 raise UserError(done["problem"][0])
-            yield shard, Done.of(json.loads(done["record"][0]))
+            yield shard, ShardResult.of(json.loads(done["result"][0]))
 
     monkeypatch.setattr(pool, "session", session)
     monkeypatch.setattr(pool, "transcribe", transcribe)
@@ -134,7 +134,7 @@ def test_ids_may_be_numbers(tmp_path: Path) -> None:
         ("a.tsv", "id\ttext\n1\tx\n", "row 1 names no file"),
         ("a.jsonl", '{"path": "a.wav"}\n{"path": 3}\n', "row 2 names no file"),
         ("a.jsonl", '{"path": "a.wav"}\n{"path": "a.wav"}\n', "'a.wav' occurs twice"),
-        ("a.jsonl", '{"path": "\\ud800.wav"}\n', "not a name in UTF-8"),
+        ("a.jsonl", '{"path": "\\ud800.wav"}\n', "not a UTF-8 name"),
         ("a.jsonl", '{"path": \n', "line 1 is not JSON"),
         ("a.csv", "path\n\xe9.wav\n", "not UTF-8"),
         ("a.parquet", "PAR1", "not a Parquet file"),
@@ -172,8 +172,8 @@ def test_a_plan_has_each_input_once_and_in_order(
         made = Plan.make(tmp_path, iter(inputs), {"model": "m"}, shard_files=shard_files)
         read = Plan.read(tmp_path)
         assert read == made
-        told = [one for shard in read.shards for one in read.inputs(shard.number)]
-        assert told == inputs
+        yielded = [one for shard in read.shards for one in read.inputs(shard.number)]
+        assert yielded == inputs
         assert [shard.number for shard in read.shards] == list(range(len(read.shards)))
         assert (read.files, read.bytes) == (9, 34)
         read.require({"model": "m"}, iter(inputs))
@@ -184,7 +184,7 @@ def test_a_plan_has_each_input_once_and_in_order(
     assert max(shard.files for shard in Plan.make(tmp_path, inputs, {}).shards) == 2
 
 
-def test_another_job_is_told_from_this(tmp_path: Path) -> None:
+def test_another_job_is_recognized(tmp_path: Path) -> None:
     inputs = of_bytes([5, 6])
     made = Plan.make(tmp_path / "job", inputs, {"model": "m", "--vad": False})
     touched = [inputs[0], replace(inputs[1], modified=8)]
@@ -205,19 +205,27 @@ def test_another_job_is_told_from_this(tmp_path: Path) -> None:
 # Attempts
 
 
-def died(folder: Path, *lines: str, run: str = "r", shard: int = 3) -> None:
-    """Leave what a worker that was killed leaves."""
-    count = len(list(folder.glob("*")))
-    (folder / f"{shard:05}.{run}.{count:08}.jsonl").write_text("\n".join(lines))
+def died(folder: Path, *entries: tuple[int, str, object], run: str = "r", shard: int = 3) -> Path:
+    """Leaves the journal of a worker that was killed."""
+    path = folder / f"{shard:05}.{run}.{len(list(folder.glob('*'))):08}.jsonl"
+    journal = Journal(path, {"shard": shard})
+    journal.start()
+    for place, event, value in entries:
+        journal.add(place, [event, value])
+    return path
 
 
-def test_an_attempt_goes_on_with_those_before_it(tmp_path: Path) -> None:
-    died(tmp_path, '["reading", 0]', '["read", 0]', '["row", 0, {"text": "A"}]', '["row", 1, {"te')
-    died(tmp_path, '["failed", 2, "damaged"]', '["row", 3, {"text": "D"}]', "", shard=3)
-    died(tmp_path, '["row", 5, {"text": "another shard"}]', "", shard=33)
+def test_an_attempt_continues_those_before_it(tmp_path: Path) -> None:
+    cut = died(tmp_path, (0, READING, None), (0, READ, None), (0, ROW, {"text": "A"}))
+    cut.write_bytes(cut.read_bytes() + b'[1, ["row", {"te')
+    died(tmp_path, (2, FAILED, "damaged"), (3, ROW, {"text": "D"}))
+    died(tmp_path, (5, ROW, {"text": "another shard"}), shard=33)
+    (tmp_path / "00003.r.other.jsonl").write_text('["row", 7, {"text": "of another format"}]')
+    content = cut.read_bytes()
     with Attempt(tmp_path, 3, "r") as attempt:
         assert attempt.rows == {0: {"text": "A"}, 3: {"text": "D"}}
         assert attempt.reasons == {2: "damaged"}
+        assert cut.read_bytes() == content  # its worker may still be alive
         attempt.add(1, {"text": "É\ud800"})
     assert [path.name[:5] for path in tmp_path.iterdir()] == ["00033"]
     with pytest.raises(KeyboardInterrupt), Attempt(tmp_path, 3, "r") as attempt:
@@ -227,7 +235,7 @@ def test_an_attempt_goes_on_with_those_before_it(tmp_path: Path) -> None:
     assert Attempt(tmp_path, 3, "r").rows == {4: {"text": "kept"}}
 
 
-def test_a_file_that_kills_its_workers_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_kills_its_workers_is_skipped(tmp_path: Path) -> None:
     for deaths in range(attempts.DEADLY + 1):
         with pytest.raises(KeyboardInterrupt), Attempt(tmp_path, 3, "r") as attempt:
             with attempt.reading(2):  # and killed while it computes
@@ -235,30 +243,15 @@ def test_a_file_that_kills_its_workers_is_left_alone(tmp_path: Path) -> None:
             reasons = attempt.reasons
             raise KeyboardInterrupt
         assert list(reasons) == ([1] if deaths == attempts.DEADLY else [])
-        died(tmp_path, '["reading", 0]', '["read", 0]', '["reading", 1]', "", run=f"r{deaths}")
+        died(tmp_path, (0, READING, None), (0, READ, None), (1, READING, None), run=f"r{deaths}")
     assert "died each of the 3 times" in reasons[1]
-
-
-def test_an_attempt_takes_over_windows_and_shares_none(tmp_path: Path) -> None:
-    """A worker that was thought to be dead may go on writing to its own."""
-    first, second = Attempt(tmp_path, 3, "r"), Attempt(tmp_path, 3, "s")
-    journals = [transcriber.journal_of(attempt.output_of(7)) for attempt in (first, second)]
-    assert not any(journal.exists() for journal in journals)
-    journals[0].write_bytes(b"two windows")
-    journals[1].write_bytes(b"one")
-    with Attempt(tmp_path, 3, "r") as third:
-        taken = transcriber.journal_of(third.output_of(7))
-        assert taken not in journals
-        assert taken.read_bytes() == b"two windows"
-        assert not transcriber.journal_of(third.output_of(8)).exists()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_attempts_have_an_end(tmp_path: Path) -> None:
     for _ in range(attempts.MOST_ATTEMPTS):
-        died(tmp_path, "", run="this")
+        died(tmp_path, run="this")
         Attempt(tmp_path, 3, "another")
-    with pytest.raises(UserError, match="was begun 10 times and its worker died each time"):
+    with pytest.raises(UserError, match="was started 10 times and its worker died each time"):
         Attempt(tmp_path, 3, "this")
 
 
@@ -266,32 +259,33 @@ def test_attempts_have_an_end(tmp_path: Path) -> None:
 
 
 def test_a_shard_is_done_when_its_record_and_its_file_are_there(tmp_path: Path) -> None:
-    output = Output(tmp_path, "jsonl")
-    assert output.done(0) is None
+    store = Store(tmp_path, "jsonl")
+    assert store.result(0) is None
     rows = [{"id": "a", "seconds": 1.5}, {"id": "b", "seconds": 2.0}]
-    written = output.write(0, rows, [{"id": "c", "path": "/c", "reason": "bad"}])
-    assert output.done(0) == written
+    written = store.write(0, rows, [{"id": "c", "path": "/c", "reason": "bad"}])
+    assert store.result(0) == written
     assert (written.transcribed, written.seconds) == (2, 3.5)
-    output.part(0).unlink()
-    assert output.done(0) is None
+    store.part(0).unlink()
+    assert store.result(0) is None
 
 
 def test_only_a_job_is_worked_in_and_by_one(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="holds something else"), Output(tmp_path, "jsonl").held():
+    with pytest.raises(UserError, match="holds other files"), Store(tmp_path, "jsonl").locked():
         pass
-    with pytest.raises(UserError, match="is a file"), Output(tmp_path / "mine.txt", "jsonl").held():
+    file = Store(tmp_path / "mine.txt", "jsonl")
+    with pytest.raises(UserError, match="is a file"), file.locked():
         pass
-    output = Output(tmp_path / "out", "jsonl")
-    with output.held():
-        output.write(0, [], [])
-        output.finish([])
-        with pytest.raises(UserError, match="another run is at work"), output.held():
+    store = Store(tmp_path / "out", "jsonl")
+    with store.locked():
+        store.write(0, [], [])
+        store.finish([])
+        with pytest.raises(UserError, match="another run uses this folder"), store.locked():
             pass
-    with output.held():
-        output.clear()
-        assert [path.name for path in output.job.iterdir()] == ["lock"]
-    assert [path.name for path in output.folder.iterdir()] == ["job"]
+    with store.locked():
+        store.clear()
+        assert [path.name for path in store.job.iterdir()] == ["lock"]
+    assert [path.name for path in store.folder.iterdir()] == ["job"]
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
@@ -357,7 +351,9 @@ def test_bad_files_are_in_the_table_of_errors(
     assert main(command) == 1
     captured = capsys.readouterr()
     assert "1 of 5 recordings" in captured.out
-    assert captured.err == (f"4 could not be transcribed; why is in {folder}/out/errors.parquet\n")
+    assert captured.err == (
+        f"4 could not be transcribed; the reasons are in {folder}/out/errors.parquet\n"
+    )
     rows, errors = tables(folder / "out", "parquet")
     assert [row["path"] for row in rows] == [str(FEW[0])]
     assert [error["id"] for error in errors] == [paths[0], *paths[2:]]
@@ -417,20 +413,18 @@ def test_a_job_goes_on_where_it_was_interrupted(
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_long_recording_goes_on_at_its_window(
+def test_a_long_recording_is_computed_again(
     bundled_recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speech = [audio.load(file) for file in FILES if soundfile.info(file).duration > 7]
-    soundfile.write(tmp_path / "long.wav", np.concatenate(speech)[: 75 * 16000], 16000)
+    soundfile.write(tmp_path / "long.wav", np.concatenate(speech)[: 40 * 16000], 16000)
     command = ["batch", str(tmp_path / "long.wav"), str(tmp_path / "out")]
-    windows = []
-    for stop in (2, 3, 100):  # of seven windows
+    for stop, status in ((2, 130), (100, 0)):
         calls: list[int] = []
         stopping = interrupted(bundled_recognizer, calls, stop)
         monkeypatch.setattr(Recognizer, "load", lambda *_, stopping=stopping, **__: stopping)
-        assert main(command) == (0 if stop == 100 else 130)
-        windows.append(len(calls))
-    assert windows == [2, 3, 2]
+        assert main(command) == status
+        assert list((tmp_path / "out" / "job").glob("attempts/.*")) == []
     first = tables(tmp_path / "out", "parquet")[0]
     assert main([*command, "--overwrite"]) == 0
     assert tables(tmp_path / "out", "parquet")[0] == first
@@ -543,12 +537,12 @@ def test_each_once_though_the_job_and_a_worker_are_killed(tmp_path: Path) -> Non
     # a slow machine writes lines of progress too
     assert [line for line in complaints.splitlines() if not line.startswith("batch: ")] == [
         f"kept: {len(before)} of 22 shards were done",
-        f"1 could not be transcribed; why is in {out}/errors.parquet",
+        f"1 could not be transcribed; the reasons are in {out}/errors.parquet",
     ]
     assert before.items() <= records(out).items()
     rows, errors = tables(out, "parquet")
     assert [row["id"] for row in rows] == ids[:-1]
     assert [error["id"] for error in errors] == ids[-1:]
-    for half in range(64):  # the same each time that it was heard
+    for half in range(64):  # both copies have the same transcript
         assert len({row["text"] for row in rows[half::64]}) == 1
     assert not list((out / "transcripts").glob(".*"))

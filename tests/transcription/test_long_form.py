@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -35,22 +34,21 @@ VOCABULARY, BLANK, DELIMITER = 32, 0, 4
 
 
 class Reader:
-    """A model that reads the token of each frame from its samples; so what is said is known.
+    """A model that reads the token of each frame from its samples, so the words are known.
 
     Like a real one, it is unsure of the time of a character, by a frame, otherwise in every window;
-    and what it hears within `deaf` frames of a cut is nonsense.
+    and its tokens within `noisy` frames of a cut are random.
     """
 
-    def __init__(self, jitter: int = 0, deaf: int = 0) -> None:
-        self.jitter, self.deaf = jitter, deaf
-        self.heard: list[np.ndarray] = []
+    def __init__(self, jitter: int = 0, noisy: int = 0) -> None:
+        self.jitter, self.noisy = jitter, noisy
+        self.computed: list[np.ndarray] = []
 
-    def __call__(self, speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
-        rows = [self.row(row, len(self.heard)) for row in speech.numpy()]
-        return tf.constant(np.stack(rows))
+    def __call__(self, speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        return np.stack([self.row(row, len(self.computed)) for row in speech])
 
     def row(self, speech: np.ndarray, seed: int) -> np.ndarray:
-        self.heard.append(speech)
+        self.computed.append(speech)
         random = np.random.default_rng(seed)
         frames = (len(speech) - 400) // STRIDE + 1
         tokens = speech[: frames * STRIDE : STRIDE].round().astype(int)
@@ -58,7 +56,7 @@ class Reader:
         for at in np.flatnonzero(tokens):
             place = at + random.integers(-self.jitter, self.jitter + 1)
             moved[min(max(place, 0), frames - 1)] = tokens[at]
-        for edge in (slice(0, self.deaf), slice(frames - self.deaf, frames)):
+        for edge in (slice(0, self.noisy), slice(frames - self.noisy, frames)):
             moved[edge] = random.integers(5, VOCABULARY, len(moved[edge]))
         logits = np.zeros((frames, VOCABULARY), np.float32)
         logits[np.arange(frames), moved] = 8
@@ -201,7 +199,7 @@ def test_models_of_fixed_length_take_windows_of_it(
     recognizer = reading(bundled_recognizer, reader, **fixed)
     speech, _ = spoken(frames, frames)
     got = np.concatenate(list(long_form.logits(recognizer, speech)))
-    assert {len(window) for window in reader.heard} == {48_000}
+    assert {len(window) for window in reader.computed} == {48_000}
     np.testing.assert_array_equal(got, Reader().row(speech, 0))
 
 
@@ -216,14 +214,14 @@ def test_models_of_fixed_length_take_windows_of_it(
 def test_no_word_is_lost_doubled_or_cut(
     bundled_recognizer: Recognizer, seed: int, frames: int, seconds: float, silence: int
 ) -> None:
-    """Of a model that times characters otherwise in each window, and is deaf beside cuts."""
-    recognizer = reading(bundled_recognizer, Reader(jitter=1, deaf=40))
+    """Holds for a model that times characters differently in each window and errs beside cuts."""
+    recognizer = reading(bundled_recognizer, Reader(jitter=1, noisy=40))
     speech, words = spoken(seed, frames, ends=45)
     speech = np.append(np.zeros(silence * STRIDE, np.float32), speech)  # other places of the cuts
     windows = Windows(seconds)
     blocks = [ctc.BestPath.of(block) for block in long_form.logits(recognizer, speech, windows)]
     tokens = np.concatenate([path.tokens for path in blocks])
-    tokens[:40] = tokens[len(tokens) - 40 :] = BLANK  # deaf at the ends, where nothing is said
+    tokens[:40] = tokens[len(tokens) - 40 :] = BLANK  # random at the ends, where there are no words
     path = ctc.BestPath(tokens, np.ones(len(tokens), np.float32))
     assert ctc.transcript(path, bundled_recognizer.alphabet, 0.02).text == text_of(
         words, bundled_recognizer
@@ -277,11 +275,11 @@ def test_speech_is_normalised_over_the_whole_recording(
     wanted = audio.normalize(speech)
     content = path.read_bytes()
     for source in (path, speech, content, io.BytesIO(content)):
-        reader.heard.clear()
+        reader.computed.clear()
         long_form.log_probabilities(recognizer, source)
-        assert len(reader.heard) == 12
+        assert len(reader.computed) == 12
         for window, (start, end) in zip(
-            reader.heard, Windows().cut((0, len(speech)), bundled_recognizer), strict=True
+            reader.computed, Windows().cut((0, len(speech)), bundled_recognizer), strict=True
         ):
             np.testing.assert_allclose(window, wanted[start:end], atol=1e-5)
 
@@ -292,7 +290,7 @@ def test_an_hour_takes_bounded_memory(bundled_recognizer: Recognizer, tmp_path: 
         for _ in range(60):
             file.write(np.zeros(RATE * 60, np.float32))
     reader = Reader()
-    reader.heard = Unkept()
+    reader.computed = Unkept()
     times: list[float] = []
     tracemalloc.start()
     transcript = long_form.transcribe(
@@ -313,7 +311,7 @@ class Unkept(list):
 def test_what_is_too_short_or_no_audio(bundled_recognizer: Recognizer, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="399 samples are too few"):
         long_form.transcribe(bundled_recognizer, np.zeros(399, np.float32))
-    with pytest.raises(UserError, match="no samples|too few"):
+    with pytest.raises(UserError, match="have samples"):
         long_form.transcribe(bundled_recognizer, np.zeros(0, np.float32))
     with pytest.raises(UserError, match="no such file"):
         long_form.transcribe(bundled_recognizer, tmp_path / "none.wav")
@@ -343,7 +341,7 @@ def test_spans_are_computed_and_what_is_between_is_blank(bundled_recognizer: Rec
 # Many recordings at once
 
 
-def test_short_recordings_are_batched_by_length_and_heard_as_if_alone(
+def test_short_recordings_are_batched_by_length_with_the_results_of_each_alone(
     bundled_recognizer: Recognizer,
 ) -> None:
     files = sorted(CORPUS.rglob("*.flac"), key=lambda file: file.name[::-1])[:6]
@@ -367,15 +365,15 @@ def test_a_decoder_gets_log_probabilities(bundled_recognizer: Recognizer) -> Non
 
     def decoder(log_probabilities: np.ndarray, seconds_per_frame: float) -> long_form.Transcript:
         given_.append((log_probabilities, seconds_per_frame))
-        return long_form.Transcript("HEARD", ())
+        return long_form.Transcript("RESULT", ())
 
     recognizer = reading(bundled_recognizer, Reader(), decoder=decoder)
     speech, _ = spoken(1, 2000)
-    assert long_form.transcribe(recognizer, speech, Windows(5, 2)).text == "HEARD"
+    assert long_form.transcribe(recognizer, speech, Windows(5, 2)).text == "RESULT"
     (logs, seconds), wanted = given_[0], ctc.log_softmax(Reader().row(speech, 0))
     np.testing.assert_array_equal(logs, wanted)
     assert seconds == 0.02
-    assert recognizer.transcribe([speech[:32000]])[0].text == "HEARD"
+    assert recognizer.transcribe([speech[:32000]])[0].text == "RESULT"
 
 
 # Real speech
@@ -401,55 +399,25 @@ def test_a_journal_goes_on_where_it_stopped(bundled_recognizer: Recognizer, tmp_
 
     class Stopped(Reader):
         def row(self, speech: np.ndarray, seed: int) -> np.ndarray:
-            if len(self.heard) == 4:
+            if len(self.computed) == 4:
                 raise KeyboardInterrupt
             return super().row(speech, seed)
 
     with pytest.raises(KeyboardInterrupt):
         stopped = reading(bundled_recognizer, Stopped())
-        long_form.transcribe(stopped, speech, windows, journal=Journal(path, "key"))
-    journal = Journal(path, "key")
-    assert journal.windows == 4
+        long_form.transcribe(stopped, speech, windows, journal=Journal(path, {"key": 1}))
+    journal = Journal(path, {"key": 1})
+    assert len(journal) == 4
     reader = Reader()
     transcript = long_form.transcribe(
         reading(bundled_recognizer, reader), speech, windows, journal=journal
     )
     cuts = windows.cut((0, len(speech)), bundled_recognizer)
-    assert len(reader.heard) == len(cuts) - 4
+    assert len(reader.computed) == len(cuts) - 4
     assert transcript.text == text_of(words, bundled_recognizer)
-    assert journal.windows == len(cuts)
+    assert len(journal) == len(cuts)
     journal.remove()
     assert not path.exists()
-
-
-@given(cut=st.integers(0, 3000), flip=st.booleans())
-@example(cut=900, flip=True)  # the vocabulary of a record without frames
-def test_a_damaged_journal_counts_up_to_the_damage(
-    tmp_path_factory: pytest.TempPathFactory, cut: int, flip: bool
-) -> None:
-    path = tmp_path_factory.mktemp("journal") / "j"
-    random = np.random.default_rng(0)
-    written = [random.normal(size=(frames, 7)).astype(np.float32) for frames in (30, 1, 0, 40)]
-    journal = Journal(path, "key")
-    ends = [len("key\n")]
-    for logits in written:
-        journal.add(logits)
-        ends.append(path.stat().st_size)
-    content = bytearray(path.read_bytes())
-    cut %= len(content)
-    if flip:
-        content[cut] ^= 0xFF
-    else:
-        del content[cut:]
-    path.write_bytes(content)
-    again = Journal(path, "key")
-    whole = sum(end <= cut for end in ends[1:]) if cut >= ends[0] else 0
-    assert again.windows == whole
-    for got, wanted in zip(again, written, strict=False):
-        np.testing.assert_array_equal(got, wanted)
-    again.add(written[0])
-    assert Journal(path, "key").windows == whole + 1
-    assert Journal(path, "other").windows == 0
 
 
 def test_the_comparison_as_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`wav2vec2-tf transcribe` as people use it: folders, outputs, interrupts, bad input."""
+"""`wav2vec2-tf transcribe`: folders, outputs, interrupts, invalid input."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 
 from tests.support.paths import CORPUS
 from wav2vec2_tf import audio
 from wav2vec2_tf.audio.discover import AudioFile, named_by, with_outputs
 from wav2vec2_tf.cli.main import main
-from wav2vec2_tf.transcription import long_form, transcriber
+from wav2vec2_tf.transcription import transcriber
 from wav2vec2_tf.transcription.recognizer import Recognizer
+from wav2vec2_tf.transcription.recording import Recording
 from wav2vec2_tf.utils.errors import UserError
 
 SPEAKER = CORPUS / "1003" / "1"
@@ -37,7 +37,7 @@ def loaded_once(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(scope="module")
 def texts(bundled_recognizer: Recognizer) -> dict[str, str]:
-    """Of some short files, each heard alone."""
+    """The text of some short files, each computed alone."""
     return {
         file.name: bundled_recognizer.transcribe([audio.load(file)])[0].text
         for file in (*FILES[:3], FILES[9])
@@ -92,8 +92,8 @@ def test_what_names_nothing_is_reported(folder: Path, capsys: pytest.CaptureFixt
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 1
     first, second = captured.err.splitlines()
-    assert "a folder without audio" in first
-    assert "no file has a name like this" in second
+    assert "no audio in this folder" in first
+    assert "no file matches this pattern" in second
 
 
 def test_standard_input(
@@ -131,8 +131,8 @@ def test_outputs_in_a_folder(
     assert "bad.wav" in capsys.readouterr().err
     files = [path for path in sorted(out.rglob("*")) if path.is_file()]
     assert [str(file.relative_to(out)) for file in files] == ["b.srt", "below/a.srt"]
-    said = [re.sub(r"\d+\n[\d:,]+ --> [\d:,]+\n", " ", file.read_text()) for file in files]
-    assert [" ".join(text.split()) for text in said] == [texts[file.name] for file in FILES[:2]]
+    lines = [re.sub(r"\d+\n[\d:,]+ --> [\d:,]+\n", " ", file.read_text()) for file in files]
+    assert [" ".join(text.split()) for text in lines] == [texts[file.name] for file in FILES[:2]]
 
 
 def test_a_file_says_the_format_in_its_name(
@@ -154,8 +154,8 @@ def test_outputs_that_are_there_are_kept(
     (out / "b.txt").write_text("kept")
     command = ["transcribe", str(folder / "in"), "-o", str(out)]
     read: list[str] = []
-    of = long_form.Recording.of
-    monkeypatch.setattr(long_form.Recording, "of", lambda path: read.append(path) or of(path))
+    of = Recording.of
+    monkeypatch.setattr(Recording, "of", lambda path, rate: read.append(path) or of(path, rate))
     assert main(command) == 0
     assert "kept: 1 of 2" in capsys.readouterr().err
     assert [Path(path).name for path in read] == ["a.FLAC"]
@@ -170,7 +170,7 @@ def test_outputs_that_are_there_are_kept(
 def counting(bundled_recognizer: Recognizer, calls: list[int], stop: int = 10**9) -> Recognizer:
     """The model, interrupted in its call number `stop`."""
 
-    def logits(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
+    def logits(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
         if len(calls) == stop:
             raise KeyboardInterrupt
         calls.append(speech.shape[0])
@@ -224,7 +224,7 @@ def test_other_windows_or_another_recording_do_not_go_on(
     calls.clear()
     monkeypatch.setattr(Recognizer, "load", lambda *_, **__: counting(bundled_recognizer, calls))
     assert main(["transcribe", str(long), "-o", out, "--window", "45"]) == 0
-    assert len(calls) == 2  # both windows of it, anew
+    assert len(calls) == 2  # both windows are computed again
     assert sorted(path.name for path in tmp_path.iterdir()) == ["long.wav", "out.txt"]
 
 
@@ -264,8 +264,8 @@ def test_progress_on_a_terminal(long: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ("arguments", "complaint"),
     [
         (["IN", "--format", "srt"], "give -o FOLDER"),
-        (["IN", "-o", "FILE"], "is a file, and several recordings want a folder"),
-        (["IN", "IN/below/a.FLAC", "-o", "FILE"], "is a file"),
+        (["IN", "-o", "FILE"], "must be a folder for several recordings, got a file"),
+        (["IN", "IN/below/a.FLAC", "-o", "FILE"], "got a file"),
         (["ONE", "COPY/b.flac", "-o", "OUT"], "would both be written to"),
         (["ONE", "--window", "121"], "1 to 120 s"),
         (["ONE", "--window", "0.5"], "1 to 120 s"),
@@ -301,13 +301,13 @@ def test_wrong_seconds_are_a_usage_error(
     with pytest.raises(SystemExit) as stop:
         main(["transcribe", str(FILES[0]), option, value])
     assert stop.value.code == 2
-    assert "number of seconds above 0" in capsys.readouterr().err
+    assert "is not a number above 0" in capsys.readouterr().err
 
 
 def test_a_place_that_may_not_be_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Which is said before a model is loaded."""
+    """The error comes before a model is loaded."""
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
     monkeypatch.setattr(Recognizer, "load", lambda *_, **__: pytest.fail("loaded"))
     for output in ("out.txt", "new/folder/", "new/folder/out.txt"):

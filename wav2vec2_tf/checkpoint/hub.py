@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.utils.errors import UserError, near_languages
 from wav2vec2_tf.utils.options import option
 
@@ -32,6 +33,8 @@ WEIGHT_FILES = (
     re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin|pytorch_model\.bin\.index\.json"),
 )
 ADAPTER_FILE = re.compile(r"adapter\.(.+)\.(safetensors|bin)")  # of a language, of a thousand
+BUNDLED = "bundled"
+"""Name of the model that comes with the package; a local folder of that name counts first."""
 DISK_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST)
 
 
@@ -63,7 +66,8 @@ def resolve(
     Args:
         source: a folder or file, returned as it is; or a hub's model id, as
             "facebook/wav2vec2-base-960h". Only the files that this library reads are fetched, into
-            the cache that all programs of Hugging Face share.
+            the cache that all programs of Hugging Face share; or "bundled", the small model that
+            comes with the package.
         adapter: a language whose adapter must be there as well (MMS); see `adapter_file`.
         revision: a branch, tag or commit of the hub's repository; its default branch if None.
         token: for models that need one; `HF_TOKEN` or the stored one if None.
@@ -75,7 +79,7 @@ def resolve(
         UserError: if there is no such folder, file or model, it is not to be had, or has no adapter
             for the language.
     """
-    path = _local(source)
+    path = local_path(source)
     if path is None:
         return _from_hub(os.fspath(source), adapter, revision, token, cache_dir, local_files_only)
     if adapter is not None:
@@ -119,8 +123,12 @@ def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-def _local(source: str | os.PathLike[str]) -> Path | None:
-    """The folder or file that a source names, or None if it is a hub's id."""
+def local_path(source: str | os.PathLike[str]) -> Path | None:
+    """Returns the folder or file that a source names, or None if it is a hub's id.
+
+    Raises:
+        UserError: it is a path and nothing is there.
+    """
     if not os.fspath(source):
         raise UserError("the model's name is empty; give a folder or a hub's model id")
     path = os.path.expanduser(source)
@@ -130,7 +138,7 @@ def _local(source: str | os.PathLike[str]) -> Path | None:
         raise UserError(f"{source}: neither a folder nor a file; give the model's")
     if not isinstance(source, str) or _looks_like_a_path(source):
         raise UserError(f"{source}: no such folder or file")
-    return None
+    return BUNDLED_MODEL if source == BUNDLED else None
 
 
 def _looks_like_a_path(source: str) -> bool:

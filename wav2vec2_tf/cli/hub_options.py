@@ -7,6 +7,7 @@ from typing import Any
 
 
 def add_hub_options(parser: argparse.ArgumentParser) -> None:
+    """Use `cli.shared.add_hub_flags` instead."""
     group = parser.add_argument_group("Hugging Face Hub")
     group.add_argument("--revision", help="branch, tag or commit")
     group.add_argument("--token", help="access token; by default $HF_TOKEN or the stored one")
@@ -17,6 +18,7 @@ def add_hub_options(parser: argparse.ArgumentParser) -> None:
 
 
 def hub_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Use `cli.shared.hub_options` instead."""
     return {
         "revision": args.revision,
         "token": args.token,

@@ -1,4 +1,4 @@
-"""`wav2vec2-tf …`: parse and call."""
+"""The command `wav2vec2-tf` and its sub-commands."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from wav2vec2_tf import __version__
 from wav2vec2_tf.cli.programs import NATIVE_LOG, add_programs, run_program
 
 PROGRAMS = {
-    "transcribe": ("transcription.files", "audio files → text, or words with times"),
+    "transcribe": ("cli.transcribe", "audio files → text, subtitles, or words with times"),
     "serve": ("serving.serve", "a server: OpenAI's audio API, and text as the audio comes"),
     "batch": (
-        "transcription.batch.job",
+        "cli.batch",
         "very many recordings → tables of transcripts, on all cores or a cluster",
     ),
     "align": (
-        "transcription.align",
+        "cli.align",
         "a recording and its text → the times of each word and character",
     ),
-    "ngram": ("text.ngram", "text → an n-gram language model, to decode with"),
+    "ngram": ("cli.ngram", "text → an n-gram language model, to decode with"),
     "finetune": ("training.finetune", "transcribed speech → a model of it, with CTC"),
-    "info": ("models.flops", "parameters and GFLOPs of a model, part by part"),
+    "info": ("cli.info", "parameters and GFLOPs of a model, part by part"),
     "convert": (
         "convert.__main__",
         "checkpoints and exports: torch, verify, saved-model, package, litert, onnx, openvino",
     ),
     "pretrain": ("training.pretrain", "speech alone → a model to fine-tune"),
-    "shards": ("data.make_shards", "corpora → TFRecord shards of speech, to train from"),
-    "eval": ("eval.__main__", "measure: wer, long-form, speed, profile; a server by load, soak"),
+    "shards": ("cli.shards", "corpora → TFRecord shards of speech, to train from"),
+    "eval": ("eval.__main__", "measure: wer, long-form, speed, profile, workers, load, soak"),
 }
 
 
-def main(argv: list[str] | None = None) -> int:
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="wav2vec2-tf",
         description="wav2vec 2.0 for TensorFlow and Keras 3.",
@@ -39,4 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     add_programs(parser, "wav2vec2_tf", PROGRAMS)
-    return run_program(parser, argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command and returns its exit status."""
+    return run_program(make_parser(), argv)

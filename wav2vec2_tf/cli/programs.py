@@ -1,7 +1,7 @@
-"""How every program starts and ends: parse, call, and one clear line where something is wrong.
+"""Starts and ends every program: parses, calls, and prints one clear line if the input is invalid.
 
 A program is a module with `add_arguments(parser)` and `run(args) -> int`, or with programs of its
-own below it. Only argparse is imported until one of them runs.
+own below it. Its module imports nothing heavy before `run`, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -15,29 +15,43 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from wav2vec2_tf.utils.errors import UserError
 
 NATIVE_LOG = "WAV2VEC2_TF_NATIVE_LOG"
-"""Environment variable: with 1, the log of TensorFlow's C++ code is shown as `LEVEL` says."""
+"""Environment variable: 1 shows the log of TensorFlow's C++ code, at the level in `LEVEL`."""
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def add_programs(
-    parser: argparse.ArgumentParser, package: str | None, programs: Mapping[str, tuple[str, str]]
+    parser: argparse.ArgumentParser,
+    package: str | None,
+    programs: Mapping[str, tuple[str, str | None]],
 ) -> None:
-    """Add a sub-command for each `name: (module in package, help)`."""
+    """Adds a sub-command for each `name: (program, help)`; one without help is not listed.
+
+    A program is named as `load_program` takes it.
+    """
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (module_name, summary) in programs.items():
-        module = importlib.import_module(f".{module_name}", package)
-        command = commands.add_parser(name, help=summary, description=module.__doc__)
-        module.add_arguments(command)
-        if hasattr(module, "run"):
-            command.set_defaults(run=module.run)
+    for name, (target, summary) in programs.items():
+        program = load_program(target, package)
+        listed: dict[str, Any] = {} if summary is None else {"help": summary}
+        command = commands.add_parser(name, description=program.__doc__, **listed)
+        program.add_arguments(command)
+        if hasattr(program, "run"):
+            command.set_defaults(run=program.run)
+
+
+def load_program(target: str, package: str | None) -> Any:
+    """Imports a program: `module` in a package, or `module:object` where a module has several."""
+    module_name, _, attribute = target.partition(":")
+    module = importlib.import_module(f".{module_name}", package)
+    return getattr(module, attribute) if attribute else module
 
 
 def run_program(parser: argparse.ArgumentParser, argv: list[str] | None) -> int:
-    """Parse, run, return the exit status: 1 after one line for bad input, 130 if interrupted."""
+    """Parses, runs and returns the exit status: 1 for invalid input, 130 if interrupted."""
     args = parser.parse_args(argv)
     with _every_character_printed(), _native_log_silenced():
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
@@ -56,7 +70,7 @@ def run_program(parser: argparse.ArgumentParser, argv: list[str] | None) -> int:
 
 @contextmanager
 def _every_character_printed() -> Iterator[None]:
-    """Escapes what the encoding of standard output lacks, where it would end the program."""
+    """Escapes characters that the encoding of standard output lacks, instead of failing."""
     stdout = sys.stdout
     if not isinstance(stdout, io.TextIOWrapper) or stdout.errors != "strict":
         yield
@@ -72,9 +86,9 @@ def _every_character_printed() -> Iterator[None]:
 def _native_log_silenced() -> Iterator[None]:
     """Keeps the log of TensorFlow's C++ code off the terminal, unless `NATIVE_LOG` is set.
 
-    Its first lines come before any setting is read, so file descriptor 2 leads nowhere, and
-    Python's standard error goes on over a copy of it. The message of a process that aborts is lost
-    with the log, so Python's stack at that time is written instead.
+    The log starts before TensorFlow reads any setting, so file descriptor 2 is closed off and
+    Python's standard error writes to a copy of it. The message of a process that aborts is lost
+    with the log, so Python's stack is written instead.
     """
     if os.environ.get(NATIVE_LOG, "") not in ("", "0"):
         yield
@@ -110,7 +124,7 @@ def _native_log_silenced() -> Iterator[None]:
 
 
 def positive(text: str) -> int:
-    """A type of argparse: 1 or more."""
+    """Parses a whole number above 0, as a type of argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)

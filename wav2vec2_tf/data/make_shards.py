@@ -5,12 +5,10 @@ command keeps the shards that are whole and makes the others.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
 import signal
-import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -18,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.cli.programs import positive
 from wav2vec2_tf.data.shards import (
     FULL_SCALE,
     MANIFEST_FILE,
@@ -283,84 +280,3 @@ def _in_processes(
 
 def _leave_interrupts_to_the_first() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-# The program
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `shards`."""
-    parser.add_argument(
-        "corpora",
-        nargs="*",
-        metavar="CORPUS",
-        help="LibriSpeech folder or .tar.gz; OpenSLR folder; dataset id[:config], folder or "
-        ".parquet file; .tsv, .csv or .jsonl manifest",
-    )
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder of the shards")
-    parser.add_argument(
-        "--check", action="store_true", help="verify hashes and records of OUT; make nothing"
-    )
-    parser.add_argument(
-        "--untranscribed",
-        action="store_true",
-        help="for pre-training: take the speech of CORPUS alone, which may be any folder of audio",
-    )
-    parser.add_argument("--split", help="of a dataset")
-    parser.add_argument("--cache-dir", metavar="DIR", help="of datasets")
-    parser.add_argument(
-        "--shard-seconds",
-        type=positive,
-        default=SHARD_SECONDS,
-        metavar="N",
-        help="speech in a shard (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--processes",
-        type=positive,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="that decode at once (default: one a core)",
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Runs `shards`: 0, or 1 where `--check` finds damage; raises UserError."""
-    if args.check:
-        return _run_check(args)
-    if not args.corpora:
-        raise UserError("name the corpora and then the folder for their shards, or give --check")
-    from wav2vec2_tf.data.corpora import open_corpus
-
-    corpora = [
-        open_corpus(
-            spec,
-            split=args.split,
-            cache_dir=args.cache_dir,
-            transcribed=not args.untranscribed,
-        )
-        for spec in args.corpora
-    ]
-    manifest = make(corpora, args.out, shard_seconds=args.shard_seconds, processes=args.processes)
-    print(f"{args.out}: {_summary(manifest)}")
-    if clipped := sum(shard.clipped for shard in manifest.shards):
-        print(f"{clipped} samples were louder than full scale and are clipped", file=sys.stderr)
-    return 0
-
-
-def _run_check(args: argparse.Namespace) -> int:
-    if args.corpora:
-        raise UserError("--check takes the folder of shards alone")
-    if faults := check(args.out, processes=args.processes):
-        print("\n".join(faults))
-        raise UserError(
-            f"{args.out}: {len(faults)} faults; the command that made the shards mends them"
-        )
-    print(f"{args.out}: {_summary(Manifest.read(args.out))}, all whole")
-    return 0
-
-
-def _summary(manifest: Manifest) -> str:
-    utterances = sum(len(shard.records) for shard in manifest.shards)
-    hours = sum(shard.samples for shard in manifest.shards) / SAMPLE_RATE / 3600
-    return f"{len(manifest.shards)} shards, {utterances} utterances, {hours:.2f} h"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
 from wav2vec2_tf.models.config import (
-    PUBLISHED_LENGTH,
     Config,
     Data2VecAudioConfig,
     Wav2Vec2BertConfig,
@@ -33,15 +29,6 @@ PARTS = (
 )
 """Parts, and how the checkpoint's keys of each begin; the first that fits counts."""
 HEAD = "head"  # whatever lies outside the base model
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="folder, id on the Hugging Face Hub, or .pt file")
-    parser.add_argument(
-        "--length", type=int, default=PUBLISHED_LENGTH, help="samples (default: %(default)s)"
-    )
-    parser.add_argument("--json", action="store_true", help="the same as JSON")
-    add_hub_options(parser)
 
 
 @dataclass(frozen=True)
@@ -69,19 +56,6 @@ class Info:
         return sum(part.flops for part in self.parts)
 
 
-def run(args: argparse.Namespace) -> int:
-    info = describe(args.model, args.length, **hub_options(args))
-    if args.json:
-        totals = {"parameters": info.parameters, "flops": info.flops}
-        print(json.dumps({**asdict(info), **totals}, indent=2))
-        return 0
-    print(f"{info.length} samples → {info.frames} frames")
-    print(f"{'part':26}{'M parameters':>14}{'GFLOPs':>12}")
-    for part in (*info.parts, Part("all", info.parameters, info.flops)):
-        print(f"{part.name:26}{part.parameters / 1e6:14.4f}{part.flops / 1e9:12.3f}")
-    return 0
-
-
 def describe(source: str | Path, length: int, **hub: Any) -> Info:
     """Count a checkpoint's parameters, and the operations on `length` samples."""
     from wav2vec2_tf.models.families import family_of
@@ -89,7 +63,9 @@ def describe(source: str | Path, length: int, **hub: Any) -> Info:
 
     config, checkpoint = open_model(source, **hub)
     if length < config.samples_of(1):
-        raise UserError(f"--length {length}: one frame takes {config.samples_of(1)} samples")
+        raise UserError(
+            f"length must be at least one frame, {config.samples_of(1)} samples, got {length}"
+        )
     prefix = family_of(config).prefix
     has_prefix = any(key.startswith(prefix) for key in checkpoint)
     parameters = dict.fromkeys((*(name for name, _ in PARTS), HEAD), 0)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
 from wav2vec2_tf.cli.programs import positive
 from wav2vec2_tf.text import decoding
-from wav2vec2_tf.transcription.transcriber import windows_of
 from wav2vec2_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -154,7 +153,9 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise UserError(f"serving needs {error.name}: pip install 'wav2vec2-tf[serve]'") from None
     with server.bound(args.host, args.port) as listener:  # before the long work
-        windows = windows_of(args, BATCH_SECONDS)
+        from wav2vec2_tf.transcription import long_form
+
+        windows = long_form.windows(args.window, args.batch_seconds, BATCH_SECONDS)
         models = _models(args, windows)
         settings = Settings(
             api_keys=keys,

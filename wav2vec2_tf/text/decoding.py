@@ -1,4 +1,4 @@
-"""The flags of every program that can decode by beam search, and the decoder they ask for."""
+"""Options of decoding: greedy, or by a beam search with a language model, lexicon and hotwords."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BeamSearchOptions:
-    """Decoding by beam search, with what it is to prefer (`text.beam_search.BeamSearch`).
+    """What a beam search prefers, and how wide it is; see `text.beam_search.BeamSearch`.
 
     `lm`, `lexicon`, `hotwords`, `beam_size` or `n_best` switch it on; decoding is greedy otherwise.
     """
@@ -103,7 +103,8 @@ class BeamSearchOptions:
         if self.is_greedy:
             return None
         files = [Path(file) for file in (self.lm, self.lexicon) if file]
-        return asdict(self) | {"content of the files": files_identity(files)}
+        fields = {**asdict(self), "hotwords": list(self.hotwords)}  # as JSON returns it
+        return fields | {"content of the files": files_identity(files)}
 
 
 BEAM_SEARCH_FIELDS = (
@@ -113,15 +114,11 @@ BEAM_SEARCH_FIELDS = (
 """Fields of `BeamSearchOptions` that are fields of `BeamSearch`, too."""
 
 
-OPTIONS = (
-    *("lm_weight", "word_score", "unknown_score", "hotword_score"),
-    *("beam_size", "n_best"),
-)
-"""Fields of `BeamSearch` that are flags of the same name."""
+# Below: flags as of programs that do not use `cli.shared.add_beam_search_flags` yet
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, n_best: bool = True) -> None:
-    """Add them; without `n_best` where only the best hypothesis counts."""
+    """Use `cli.shared.add_beam_search_flags` instead."""
     group = parser.add_argument_group(
         "beam search", "any of the first ones takes the place of greedy decoding (extra: lm)"
     )
@@ -152,24 +149,20 @@ def add_arguments(parser: argparse.ArgumentParser, *, n_best: bool = True) -> No
 
 
 def wants_beam_search(args: argparse.Namespace) -> bool:
-    """Whether a flag is given that greedy decoding has no use for."""
+    """Use `BeamSearchOptions.is_greedy` instead."""
     sizes = (args.beam_size, getattr(args, "n_best", None))
     return bool(args.lm or args.lexicon or args.hotword or any(sizes))
 
 
 def decoder_of(args: argparse.Namespace, alphabet: Alphabet) -> BeamSearch | None:
-    """The beam search that the flags ask for; None where greedy decoding will do.
-
-    Raises:
-        UserError: files that cannot be used with this vocabulary, or an extra is not installed.
-    """
+    """Use `BeamSearchOptions.decoder` instead."""
     check_weights(args)
     if not wants_beam_search(args):
         return None
     from wav2vec2_tf.text.beam_search import BeamSearch, read_lexicon
     from wav2vec2_tf.text.language_model import LanguageModel
 
-    options = {name: getattr(args, name, None) for name in OPTIONS}
+    options = {name: getattr(args, name, None) for name in BEAM_SEARCH_FIELDS}
     return BeamSearch(
         alphabet,
         LanguageModel(args.lm) if args.lm else None,
@@ -180,18 +173,19 @@ def decoder_of(args: argparse.Namespace, alphabet: Alphabet) -> BeamSearch | Non
 
 
 def identity(args: argparse.Namespace) -> dict[str, Any] | None:
-    """What a beam search was told, with the content of its files; None of greedy decoding."""
+    """Use `BeamSearchOptions.identity` instead."""
     if not wants_beam_search(args):
         return None
     from wav2vec2_tf.utils.files import files_identity
 
     files = [Path(file) for file in (args.lm, args.lexicon) if file]
-    told = {name: getattr(args, name, None) for name in ("lm", "lexicon", "hotword", *OPTIONS)}
-    return told | {"content of the files": files_identity(files)}
+    names = ("lm", "lexicon", "hotword", *BEAM_SEARCH_FIELDS)
+    given = {name: getattr(args, name, None) for name in names}
+    return given | {"content of the files": files_identity(files)}
 
 
 def check_weights(args: argparse.Namespace) -> None:
-    """Refuse weights of what is not there: they would be forgotten silently."""
+    """Use `BeamSearchOptions`, which checks itself, instead."""
     needs = {
         "lm_weight": ("--lm", args.lm),
         "unknown_score": ("--lm", args.lm),
@@ -204,14 +198,14 @@ def check_weights(args: argparse.Namespace) -> None:
 
 
 def positive(text: str) -> int:
-    """For argparse: a whole number."""
+    """Parses a whole number from 1 to 100000, as a type of argparse."""
     if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 100_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100000")
     return int(text)
 
 
 def number(text: str) -> float:
-    """For argparse: a finite number."""
+    """Parses a finite number, as a type of argparse."""
     try:
         number = float(text)
     except ValueError:

@@ -7,7 +7,6 @@ million words is for `lmplz` itself.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import whole_file
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 ORDERS = range(2, 7)
@@ -150,46 +150,43 @@ def arpa_lines(model: Sequence[dict[NGram, Entry]]) -> Iterator[str]:
     yield "\n\\end\\\n"
 
 
-# The program
+def write_arpa(
+    texts: Sequence[Path],
+    out: Path,
+    order: int = 3,
+    *,
+    letters: str | None = None,
+    characters: bool = False,
+) -> list[int]:
+    """Estimates a model from text files and writes it to a file in ARPA format.
 
+    Args:
+        texts: UTF-8 files with a sentence a line, without punctuation.
+        out: the file to write.
+        order: words of the longest n-grams.
+        letters: "upper" or "lower" converts all letters to this case.
+        characters: count characters instead of words, for models without a word delimiter.
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "text", nargs="+", type=Path, help="UTF-8 files, a sentence a line, without punctuation"
-    )
-    parser.add_argument("out", type=Path, metavar="OUT.arpa", help="the file to write")
-    parser.add_argument(
-        "--order", type=int, default=3, metavar="N", help="words of the longest n-grams (default 3)"
-    )
-    parser.add_argument(
-        "--letters", choices=("upper", "lower"), help="turn all letters into this case"
-    )
-    parser.add_argument(
-        "--characters",
-        action="store_true",
-        help="count characters, not words: for models whose vocabulary has no word delimiter",
-    )
+    Returns:
+        The number of n-grams of 1, 2, … `order` words.
 
-
-def run(args: argparse.Namespace) -> int:
-    from wav2vec2_tf.utils.files import whole_file
-
-    for path in args.text:
-        if path.resolve() == args.out.resolve():
+    Raises:
+        UserError: see `estimate`; a text that cannot be read, or `out` is a text or a folder.
+    """
+    for path in texts:
+        if path.resolve() == out.resolve():
             raise UserError(f"{path}: would be read and overwritten: name the file to write last")
-    if args.out.is_dir():
-        raise UserError(f"{args.out}: is a folder; name a file")
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; name a file")
     sentences = (
-        tuple("".join(words)) if args.characters else words
-        for path in args.text
-        for words in _sentences(path, args.letters)
+        tuple("".join(words)) if characters else words
+        for path in texts
+        for words in _sentences(path, letters)
     )
-    model = estimate(sentences, args.order)
-    with whole_file(args.out) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+    model = estimate(sentences, order)
+    with whole_file(out) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(arpa_lines(model))
-    counts = (f"{len(ngrams)} {length}-grams" for length, ngrams in enumerate(model, start=1))
-    print(f"{args.out}: {', '.join(counts)}")
-    return 0
+    return [len(ngrams) for ngrams in model]
 
 
 def _sentences(path: Path, letters: str | None) -> Iterator[list[str]]:

@@ -1,71 +1,82 @@
 """Recordings of any length → logits and words, in bounded memory.
 
 A recording longer than a window is cut into windows that overlap. Their starts lie on the grid of
-frames, so that a frame has the same samples under it in whichever window it is. Two neighbours are
-joined at their logits, where they agree best on what is being said (`seam`): so no character is
-lost, doubled or cut.
+frames, so a frame has the same samples under it in every window. Two neighbours are joined at their
+logits, in the frame where their probabilities agree best (`seam`), so that no character is lost,
+doubled or cut.
 
-Speech is normalised over the whole recording, as it would be in one pass, and not window by window,
-which would blow up a pause to the loudness of speech. That takes a first pass over the samples,
-which is cheap beside the model and finds out what is damaged before the long work.
+Speech is normalised over the whole recording, as it would be in one pass. Window by window, a pause
+would be amplified to the loudness of speech. The mean and variance take a first pass over the
+samples (`Recording`), which is cheap beside the model and finds damage before the long work.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from os import PathLike
 
 import numpy as np
+import tensorflow as tf
 
-from wav2vec2_tf import audio
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.audio.normalization import VARIANCE_EPSILON
+from wav2vec2_tf.audio.normalization import normalize
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 from wav2vec2_tf.models.lengths import BUCKETS
 from wav2vec2_tf.text import ctc
 from wav2vec2_tf.text.transcript import Transcript
 from wav2vec2_tf.transcription.recognizer import Recognizer
+from wav2vec2_tf.transcription.recording import Audio, Recording, Span
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.journal import Journal
+from wav2vec2_tf.utils.journal import Journal, array_from_json, array_to_json
 
-REACH = 10  # frames on either side of a seam on which two windows are to agree
-NEAR = 2  # of them, frames in which a character of one may be that of the other a little later
-MIDDLE = 1e-3  # how much disagreement a seam at an end of the overlap is worth, not in its middle
-CERTAIN = 50.0  # how far one logit is above all others where nothing was computed
+GPU_BATCH_SECONDS = 240.0
+SEAM_CONTEXT = 10
+"""Frames on either side of a seam over which the disagreement of two windows is averaged."""
+SEAM_NEAR = 2
+"""Frames next to a seam whose disagreement is summed: a character may come a frame later in one."""
+OFF_MIDDLE_COST = 1e-3
+"""Disagreement that a seam at an end of the overlap costs, compared with one in its middle."""
+CERTAIN = 50.0
+"""Logit of the blank above all others in frames that were not computed."""
 
-Span = tuple[int, int]
-"""The first sample and the one after the last; the first lies on the grid of frames."""
 Progress = Callable[[float], None]
-"""Told how many seconds of a recording are done."""
+"""Called with the number of seconds of a recording that are done."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """How recordings are cut."""
+    """The sizes of windows and of batches of them."""
 
     seconds: float = PUBLISHED_LENGTH / SAMPLE_RATE
-    """Of a window: memory grows with it. Base was pre-trained on crops of as much (paper section
-    4.2). A model of fixed length has windows of its own."""
+    """Length of a window; memory grows with it. The base model was pre-trained on crops of this
+    length (paper section 4.2). A model of fixed length determines its own."""
     overlap_seconds: float = 4.0
-    """Of two windows: a quarter at either end is context only, the half between is for the seam."""
+    """Overlap of two windows: the seam is in its middle half, the rest is context."""
     batch_seconds: float = PUBLISHED_LENGTH / SAMPLE_RATE
-    """Of speech that is computed at once; at least one window is."""
+    """Speech that is computed at once; at least one window is."""
 
     def length(self, recognizer: Recognizer) -> int:
-        """Of a window in samples: whole frames, or the model's own length."""
+        """Returns the samples of a window: whole frames, or the model's fixed length.
+
+        Raises:
+            UserError: `seconds` is outside the range that can be computed.
+        """
         if recognizer.fixed_length is not None:
             return recognizer.fixed_length
         longest = BUCKETS[-1] // SAMPLE_RATE
         if not 1 <= self.seconds <= longest:
-            raise UserError(f"a window of {self.seconds:g} s: 1 to {longest} s can be computed")
+            raise UserError(
+                f"a window must have 1 to {longest} s, got {self.seconds:g} s: give another window"
+            )
         stride = recognizer.config.stride
         return int(self.seconds * SAMPLE_RATE) // stride * stride
 
     def cut(self, span: Span, recognizer: Recognizer) -> list[Span]:
-        """Windows of one length that cover a span evenly, or the span, where a window holds it."""
+        """Cuts a span into overlapping windows of one length, evenly spread.
+
+        A span that fits in a window is returned whole.
+        """
         start, end = span
         length = self.length(recognizer)
         if end - start <= length:
@@ -79,7 +90,10 @@ class Windows:
         return [(start, min(end, start + length)) for start in starts]
 
     def batches(self, lengths: Iterable[int]) -> Iterator[range]:
-        """Which pieces to compute at once, of so many samples each, in their order."""
+        """Groups pieces of these lengths, in samples, into batches of at most `batch_seconds`.
+
+        Padding counts. Yields the indices of each batch, in order.
+        """
         first = longest = end = 0
         for index, length in enumerate(lengths):
             longest = max(longest, length)
@@ -91,80 +105,25 @@ class Windows:
             yield range(first, end)
 
 
-@dataclass(frozen=True)
-class Recording:
-    """Speech at 16 kHz that can be read block by block, more than once."""
+def windows(
+    window: float | None = None,
+    batch_seconds: float | None = None,
+    cpu_default: float = Windows.batch_seconds,
+) -> Windows:
+    """Makes `Windows` from options; more is computed at once on a GPU.
 
-    name: str
-    blocks: Callable[[], Iterator[np.ndarray]]
-    samples: int
-    mean: float
-    variance: float
-    digest: str
-    """Of its samples, in hexadecimal."""
-
-    @classmethod
-    def of(cls, source: audio.AudioSource | np.ndarray) -> Recording:
-        """Of a file or (samples,) speech. All is read once; what is short is kept.
-
-        Raises:
-            UserError: as `audio.load`, but for recordings of up to `audio.STREAMED_HOURS`.
-        """
-        if isinstance(source, np.ndarray):
-            speech = source.astype(np.float32, copy=False)
-            return cls.measured("speech", lambda: iter([speech]))
-        if isinstance(source, str | PathLike | bytes):
-            name = "audio data" if isinstance(source, bytes) else str(source)
-            return cls.measured(name, lambda: audio.blocks(source))
-        return cls.of(audio.load(source))  # a stream cannot be read twice
-
-    @classmethod
-    def measured(cls, name: str, blocks: Callable[[], Iterator[np.ndarray]]) -> Recording:
-        """Mean and variance by those of the blocks (Chan et al. 1979), in float64."""
-        samples, mean, squares = 0, 0.0, 0.0
-        kept: list[np.ndarray] = []
-        digest = hashlib.blake2b(digest_size=16)
-        for block in blocks():
-            if not len(block):
-                continue
-            digest.update(block.tobytes())
-            wide = block.astype(np.float64)
-            own = float(wide.mean())
-            share = len(block) / (samples + len(block))
-            squares += float(np.square(wide - own).sum()) + (own - mean) ** 2 * samples * share
-            mean += (own - mean) * share
-            if samples <= BUCKETS[-1]:
-                kept.append(block)
-            samples += len(block)
-        if 0 < samples <= BUCKETS[-1]:
-            whole = np.concatenate(kept)
-            blocks = lambda: iter([whole])  # noqa: E731
-        return cls(name, blocks, samples, mean, squares / max(1, samples), digest.hexdigest())
-
-    @property
-    def seconds(self) -> float:
-        return self.samples / SAMPLE_RATE
-
-    def reader(self) -> Callable[[Span], np.ndarray]:
-        """What gives the speech of spans that start one after another, and may overlap."""
-        blocks = self.blocks()
-        held, first = np.zeros(0, np.float32), 0  # samples from number `first` on
-
-        def read(span: Span) -> np.ndarray:
-            nonlocal held, first
-            start, end = span
-            while first + len(held) < end:
-                block = next(blocks, None)
-                if block is None:
-                    raise UserError(f"{self.name}: was changed while it was read; start again")
-                passed = min(len(held), max(0, start - first))
-                held, first = np.concatenate([held[passed:], block]), first + passed
-            return held[start - first : end - first]
-
-        return read
+    Args:
+        window: seconds of a window; 15.4 by default.
+        batch_seconds: seconds of speech computed at once; by default `cpu_default`, or
+            `GPU_BATCH_SECONDS` if TensorFlow finds a GPU.
+        cpu_default: seconds of speech computed at once on a CPU.
+    """
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    usual = GPU_BATCH_SECONDS if on_gpu else cpu_default
+    return Windows(window or Windows.seconds, batch_seconds=batch_seconds or usual)
 
 
-Source = audio.AudioSource | np.ndarray | Recording
+Source = Audio | Recording
 
 
 def log_probabilities(
@@ -175,12 +134,15 @@ def log_probabilities(
     spans: Sequence[Span] | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Natural logarithms of each frame's probabilities, of a recording of any length.
+    """Computes natural logarithms of each frame's probabilities in a recording of any length.
 
     Args:
-        source: a file, (samples,) speech at 16 kHz, or a `Recording`.
-        spans: where there is speech; the frames between are blank for certain. By default all.
-        progress: told how many seconds of the recording are done.
+        recognizer: the model.
+        source: a path, the contents of a file, (samples,) speech at 16 kHz, or a `Recording`.
+        windows: how it is cut.
+        spans: the parts with speech; the frames between them become certain blanks. By default all
+            of the recording.
+        progress: called after each batch.
 
     Returns:
         (frames, vocab) float32: 23 MB an hour for 32 tokens.
@@ -201,31 +163,28 @@ def transcribe(
     progress: Progress | None = None,
     journal: Journal | None = None,
 ) -> Transcript:
-    """What is said in a recording of any length; arguments and errors are those of `logits`.
-
-    Greedy decoding keeps 8 bytes a frame; another decoder is given all logits at once.
-    """
-    blocks = logits(recognizer, source, windows, spans=spans, progress=progress, journal=journal)
-    if recognizer.decoder is not None:
-        return recognizer.decode(np.concatenate(list(blocks)))
-    paths = [ctc.BestPath.of(block) for block in blocks]
-    path = ctc.BestPath(*map(np.concatenate, zip(*paths, strict=True)))
-    return ctc.transcript(path, recognizer.alphabet, recognizer.seconds_per_frame)
+    """Transcribes a recording of any length; see `logits` for arguments and errors."""
+    return recognizer.decode(
+        logits(recognizer, source, windows, spans=spans, progress=progress, journal=journal)
+    )
 
 
 def transcribe_each(
     recognizer: Recognizer, recordings: Sequence[Recording], windows: Windows | None = None
 ) -> Iterator[tuple[int, Transcript]]:
-    """Recordings that each fit in a window, batched by length: as each would be alone.
+    """Transcribes recordings that each fit in a window, in batches of similar length.
 
-    Yields the index and the transcript of each, batch by batch, the shortest first.
+    The results are those of one recording at a time.
+
+    Yields:
+        The index and the transcript of each, batch by batch, the shortest first.
     """
     windows = windows or Windows()
     order = sorted(range(len(recordings)), key=lambda index: recordings[index].samples)
     for batch in windows.batches(recordings[index].samples for index in order):
         chosen = [order[place] for place in batch]
-        speech = [np.concatenate(list(recordings[index].blocks())) for index in chosen]
-        for index, found in zip(chosen, recognizer.emit(speech), strict=True):
+        emitted = recognizer.emit([recordings[index].speech() for index in chosen])
+        for index, found in zip(chosen, emitted, strict=True):
             frames = recognizer.config.frame_length(recordings[index].samples)
             yield index, recognizer.decode(found[:frames])
 
@@ -239,11 +198,18 @@ def logits(
     progress: Progress | None = None,
     journal: Journal | None = None,
 ) -> Iterator[np.ndarray]:
-    """The logits of a recording, (frames, vocab) block after block.
+    """Computes the logits of a recording of any length.
 
     Args:
-        source, spans, progress: as of `log_probabilities`.
-        journal: windows that it has are not computed; those that are, it gets.
+        recognizer: the model.
+        source: a path, the contents of a file, (samples,) speech at 16 kHz, or a `Recording`.
+        windows: how it is cut.
+        spans: the parts with speech, see `log_probabilities`.
+        progress: called after each batch.
+        journal: windows that it holds are not computed again; those that are computed are added.
+
+    Yields:
+        Consecutive (frames, vocab) float32 blocks.
 
     Raises:
         UserError: audio that cannot be read or is shorter than one frame.
@@ -254,8 +220,8 @@ def logits(
     chosen = [(0, recording.samples)] if spans is None else spans
     cuts = [cut for span in chosen for cut in windows.cut(span, recognizer)]
     strides = (start // recognizer.config.stride for start, _ in cuts)
-    before: Iterable[np.ndarray] = journal or ()
-    done = journal.windows if journal else 0
+    before = (array_from_json(value) for _, value in journal or ())
+    done = len(journal) if journal is not None else 0
     computed = _computed(recognizer, recording, cuts[done:], windows, progress, journal)
     return join(
         zip(strides, chain(before, computed), strict=True),
@@ -273,22 +239,22 @@ def _computed(
     progress: Progress | None,
     journal: Journal | None,
 ) -> Iterator[np.ndarray]:
-    """The logits of each window."""
+    """Computes the logits of each window, batch by batch."""
     read = recording.reader()
-    scale = 1 / np.sqrt(recording.variance + VARIANCE_EPSILON)
+    full = windows.length(recognizer)
     for batch in windows.batches(end - start for start, end in cuts):
         spans = [cuts[index] for index in batch]
         speech = [read(span) for span in spans]
         whole = spans == [(0, recording.samples)]  # normalised as any utterance is
         if recognizer.do_normalize and not whole:
-            speech = [((s - recording.mean) * scale).astype(np.float32) for s in speech]
-        full = windows.length(recognizer)  # these need no padding, others the next bucket's
+            speech = [normalize(part, recording.mean, recording.variance) for part in speech]
+        # full windows need no padding; others are padded to the next bucket
         length = full if max(map(len, speech)) == full else None
         emitted = recognizer.emit(speech, length=length, normalized=not whole)
         for (start, end), found in zip(spans, emitted, strict=True):
             found = found[: recognizer.config.frame_length(end - start)]
             if journal is not None:
-                journal.add(found)
+                journal.add(start, array_to_json(found))
             yield found
         if progress is not None:
             progress(spans[-1][1] / SAMPLE_RATE)
@@ -300,11 +266,16 @@ def join(
     vocabulary: int,
     alphabet: ctc.Alphabet,
 ) -> Iterator[np.ndarray]:
-    """Logits of all frames from those of windows, each once and in order.
+    """Joins the logits of windows, so that each frame comes once and in order.
 
     Args:
-        windows: the first frame and the (frames, vocab) logits of each, in order.
-        total: frames in all. What no window has is blank, with a delimiter between the words.
+        windows: the first frame and the (frames, vocab) logits of each window, in order.
+        total: frames of the recording. Those that no window has become a pause.
+        vocabulary: tokens of the model.
+        alphabet: the model's tokens.
+
+    Yields:
+        Consecutive (frames, vocab) blocks.
     """
     held = np.zeros((0, vocabulary), np.float32)
     end = 0  # the frame after those that are held
@@ -317,15 +288,15 @@ def join(
             held = found[cut - start :]
         else:
             yield held
-            yield nothing_said(start - end, vocabulary, alphabet)
+            yield pause_logits(start - end, vocabulary, alphabet)
             held = found
         end = start + len(found)
     yield held
-    yield nothing_said(total - end, vocabulary, alphabet)
+    yield pause_logits(total - end, vocabulary, alphabet)
 
 
-def nothing_said(frames: int, vocabulary: int, alphabet: ctc.Alphabet) -> np.ndarray:
-    """(frames, vocab) logits of a pause: words on either side of it are two."""
+def pause_logits(frames: int, vocabulary: int, alphabet: ctc.Alphabet) -> np.ndarray:
+    """Returns (frames, vocab) logits of a pause: blanks after a delimiter between words."""
     pause = np.full((frames, vocabulary), -CERTAIN, np.float32)
     pause[:, alphabet.blank] = 0
     if frames and alphabet.word_delimiter >= 0:
@@ -334,23 +305,27 @@ def nothing_said(frames: int, vocabulary: int, alphabet: ctc.Alphabet) -> np.nda
 
 
 def seam(left: np.ndarray, right: np.ndarray) -> int:
-    """How many frames to take of `left` before going on in `right`.
+    """Finds the frame at which to go over from one window to the next.
 
-    Where two windows differ by a character more or less, or one that comes a frame later, a seam
-    there would double or lose it. So it comes where the probabilities of both differ least (in
-    total variation): in sum over the frames next to it, and then on average over those around; and
-    not in the outer quarters, where one of the two lacks context.
+    Where two windows differ by a character, or place one a frame apart, a seam would double or lose
+    it. So the seam is where their probabilities differ least (in total variation): in sum over
+    `SEAM_NEAR` frames and on average over `SEAM_CONTEXT` frames on either side. It is not in the
+    outer quarters of the overlap, where one of the two windows lacks context.
 
     Args:
-        left, right: (frames, vocab) logits of the same frames by the two windows.
+        left: (frames, vocab) logits of the overlap in the earlier window.
+        right: (frames, vocab) logits of the same frames in the later window.
+
+    Returns:
+        The number of frames to take from `left`.
     """
     frames = len(left)
     edge = frames // 4
     apart = np.abs(np.exp(ctc.log_softmax(left)) - np.exp(ctc.log_softmax(right))).sum(axis=-1) / 2
     sums = np.concatenate([[0.0], np.cumsum(apart)])
     places = np.arange(edge, frames - edge + 1)
-    near = sums[np.minimum(places + NEAR, frames)] - sums[np.maximum(places - NEAR, 0)]
-    before, after = np.maximum(places - REACH, 0), np.minimum(places + REACH, frames)
+    near = sums[np.minimum(places + SEAM_NEAR, frames)] - sums[np.maximum(places - SEAM_NEAR, 0)]
+    before, after = np.maximum(places - SEAM_CONTEXT, 0), np.minimum(places + SEAM_CONTEXT, frames)
     around = (sums[after] - sums[before]) / np.maximum(after - before, 1)
     off_middle = np.abs(2 * places - frames) / max(frames, 1)
-    return int(places[np.argmin(near + around + MIDDLE * off_middle)])
+    return int(places[np.argmin(near + around + OFF_MIDDLE_COST * off_middle)])

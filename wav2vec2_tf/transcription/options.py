@@ -1,4 +1,4 @@
-"""How recordings are transcribed: options of `Transcriber` and of the programs that use it."""
+"""Options of `Transcriber`, `align` and the programs that use them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TranscribeOptions:
         above=0,
         maximum=1e6,
         metavar="SECONDS",
-        help="longer recordings are cut into overlapping windows of this; memory grows with it "
+        help="cut longer recordings into overlapping windows of this length; memory grows with it "
         "(default: 15.4)",
     )
     batch_seconds: float | None = option(

@@ -1,9 +1,14 @@
-"""Speech → words: a model, its processor and a decoder."""
+"""A batch of utterances → logits → transcripts: a model, its processor and a decoder.
+
+Here, and nowhere else, utterances are normalised, padded and converted to tensors, and logits
+become words. `long_form` cuts longer recordings into utterances, `transcriber` takes many of any
+length.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -14,7 +19,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.audio.normalization import normalize
-from wav2vec2_tf.checkpoint.hub import resolve
+from wav2vec2_tf.checkpoint.hub import BUNDLED, resolve
 from wav2vec2_tf.export import runtimes
 from wav2vec2_tf.export.saved_model import load_saved_model
 from wav2vec2_tf.models.config import Config
@@ -25,55 +30,84 @@ from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.text import ctc
 from wav2vec2_tf.text.tokenizer import CTCTokenizer
 from wav2vec2_tf.text.transcript import Decoder, Transcript
+from wav2vec2_tf.transcription.recording import Audio, as_waveform, is_recording
 from wav2vec2_tf.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
+Logits = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+"""Computes (batch, frames, vocab) float32 logits from (batch, samples) float32 speech and (batch,)
+int32 lengths in samples; without lengths, padding counts as speech."""
+
+
+@dataclass(frozen=True)
+class TensorFlowLogits:
+    """A function of tensors as `Logits`: the only place where arrays become tensors and back."""
+
+    function: Callable[..., tf.Tensor]
+
+    def __call__(self, speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        """Computes logits as described at `Logits`."""
+        counts = None if lengths is None else tf.constant(lengths)
+        logits: np.ndarray = self.function(tf.constant(speech), counts).numpy()
+        return logits
+
 
 @dataclass(frozen=True)
 class Recognizer:
-    """Everything between waveforms and words."""
+    """A CTC model with all that stands between waveforms and words.
+
+        recognizer = Recognizer.load("facebook/wav2vec2-base-960h")
+        (transcript,) = recognizer.transcribe(["talk.wav"])
+        print(transcript.text)
+
+    One call computes one batch of utterances. `Transcriber` takes recordings of any length.
+    """
 
     config: Config
     tokenizer: CTCTokenizer
     do_normalize: bool
     """Whether the model was trained on speech of zero mean and unit variance."""
-    logits: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]
-    """(batch, samples) speech, (batch,) lengths or None → (batch, frames, vocab)."""
+    logits: Logits
+    """Computes a batch of logits: NumPy in, NumPy out."""
     fixed_length: int | None = None
-    """Samples a SavedModel or file was exported at; None where any length goes."""
+    """Samples that a SavedModel or file was exported for; None if it takes any length."""
     takes_lengths: bool = True
-    """False of files by the contract of OpenVINO's model zoo: padding counts as speech."""
+    """False for files by the contract of OpenVINO's model zoo, which treat padding as speech."""
     decoder: Decoder | None = None
-    """What finds the words, say a beam search; greedy decoding where there is none."""
+    """Finds the words, for example a `BeamSearch`; decoding is greedy if it is None."""
 
     @classmethod
     def load(
         cls,
-        source: str | PathLike[str],
+        source: str | PathLike[str] = BUNDLED,
         *,
         target_lang: str | None = None,
         jit_compile: bool = False,
         **hub: Any,
     ) -> Recognizer:
-        """A CTC model of any family.
+        """Loads a CTC model of any family.
 
         Args:
-            source: a folder, a SavedModel, a file that `convert litert`, `onnx` or `openvino`
-                wrote, a Hugging Face id or a fairseq checkpoint, which has its `dict.ltr.txt`
-                beside it.
-            target_lang: the language to transcribe, of a model with adapters for many (MMS); a
-                SavedModel or file has one already.
-            jit_compile: compile with XLA, anew for each shape of input.
-            hub: `revision`, `token`, `cache_dir`, `local_files_only`.
+            source: a folder; a SavedModel; a file that `convert litert`, `onnx` or `openvino`
+                wrote; a Hugging Face id; a fairseq checkpoint with its `dict.ltr.txt` beside it; or
+                "bundled", the small model that comes with the package.
+            target_lang: the language to transcribe, for models with an adapter for each language
+                (MMS). A SavedModel or an exported file has one language already.
+            jit_compile: compile with XLA, once for each shape of input.
+            hub: `revision`, `token`, `cache_dir` and `local_files_only`, see `HubOptions`.
 
         Raises:
-            UserError: no such model or language, or it has no vocabulary, or not that of its head.
+            UserError: there is no such model or language, the model has no CTC head, or its
+                vocabulary is missing or does not fit the head.
         """
         path = resolve(source, adapter=target_lang, **hub)
         if runtimes.is_exported(path):
             if jit_compile:
-                raise UserError(f"{path}: XLA compiles TensorFlow's models, and this is none")
+                raise UserError(
+                    f"{path}: jit_compile needs a TensorFlow model, got an exported file: leave "
+                    "jit_compile out"
+                )
             return cls._of_file(path)
         call: Callable[..., tf.Tensor]
         if (path / "saved_model.pb").exists():
@@ -93,11 +127,12 @@ class Recognizer:
         compiled = tf.function(
             call, jit_compile=jit_compile, reduce_retracing=True, autograph=False
         )
-        return cls(config, tokenizer, processor.normalizes, compiled, length)
+        logits = TensorFlowLogits(compiled)
+        return cls(config, tokenizer, processor.normalizes, logits, length)
 
     @classmethod
     def _of_file(cls, path: Path) -> Recognizer:
-        """A model in a file that a runtime of its own computes."""
+        """Loads an exported file, which a runtime other than TensorFlow computes."""
         exported = runtimes.load(path)
         with exported.folder() as facts:
             config = read_config(facts)
@@ -106,113 +141,146 @@ class Recognizer:
         processor.check_extractor(path, config)
         tokenizer = processor.fitting_tokenizer(path, config)
 
-        def call(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
-            logits = exported(config, speech.numpy(), None if lengths is None else lengths.numpy())
-            return tf.constant(logits)
+        def call(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+            return exported(config, speech, lengths)
 
         form = exported.form
         return cls(config, tokenizer, processor.normalizes, call, form.length, form.takes_lengths)
 
     def untraced(self) -> Recognizer:
-        """The same for one call: to trace a graph takes longer than a graph saves in it."""
-        function = getattr(self.logits, "python_function", self.logits)
-        return replace(self, logits=function)
+        """Returns a recognizer that runs eagerly: for one call, that is faster than tracing."""
+        if not isinstance(self.logits, TensorFlowLogits):
+            return self
+        function = getattr(self.logits.function, "python_function", self.logits.function)
+        return replace(self, logits=TensorFlowLogits(function))
 
     @property
     def minimum_length(self) -> int:
-        """Samples of one frame."""
+        """Samples that one frame takes; fewer cannot be computed."""
         return self.config.samples_of(1)
 
     @property
     def characters(self) -> frozenset[str]:
-        """What the vocabulary can spell."""
+        """Characters that the vocabulary can spell."""
         special = {self.tokenizer.pad_token_id, self.tokenizer.word_delimiter_token_id}
-        spelt = (t for i, t in enumerate(self.tokenizer.tokens) if t and i not in special)
-        return frozenset("".join(token for token in spelt if not token.startswith("<")))
+        ordinary = (t for i, t in enumerate(self.tokenizer.tokens) if t and i not in special)
+        return frozenset("".join(token for token in ordinary if not token.startswith("<")))
 
     @property
     def alphabet(self) -> ctc.Alphabet:
+        """The tokens as decoders take them."""
         return ctc.Alphabet.of(self.tokenizer)
 
     @property
     def seconds_per_frame(self) -> float:
+        """Seconds from the start of one frame to the start of the next."""
         return self.config.stride / SAMPLE_RATE
 
     def require_frame(self, samples: int) -> None:
-        """Raise `UserError` where so many samples are too few for one frame."""
+        """Raises `UserError` if `samples` are too few for one frame."""
         if samples < self.minimum_length:
             raise UserError(
-                f"{samples} samples are too few: one frame of speech takes "
-                f"{self.minimum_length} ({1000 * self.minimum_length / SAMPLE_RATE:.0f} ms)"
+                f"{samples} samples are too few: one frame takes {self.minimum_length} "
+                f"({1000 * self.minimum_length / SAMPLE_RATE:.0f} ms); give a longer recording"
             )
 
     def transcribe(
-        self, speech: Sequence[np.ndarray], *, length: int | None = None, masked: bool = True
+        self, speech: Sequence[Audio], *, length: int | None = None, masked: bool = True
     ) -> list[Transcript]:
-        """Transcribe one batch of 16 kHz mono utterances, each (samples,) float32.
+        """Transcribes one batch of utterances.
 
-        Each is cut to `length` samples, normalised as its processor says over its own samples, and
-        then padded with zeros. `long_form.transcribe` takes recordings of any length.
+        Each is cut to `length` samples, normalised over its own samples if the processor says so,
+        and then padded with zeros. `Transcriber` takes recordings of any length.
 
         Args:
+            speech: an array of shape (samples,), 16 kHz mono floating point, for each utterance; or
+                a path, the contents of a file or a binary file object.
             length: samples to cut and pad to; by default the model's fixed length, or else the
                 bucket of the longest utterance.
             masked: give the model the lengths, so that padding has no influence. Without them it
-                runs as the published fixed-length models do, and so it does if it takes none.
+                runs as the published fixed-length models do; so does a model that takes no lengths.
 
         Raises:
-            UserError: an utterance is shorter than one frame or too long.
+            UserError: an utterance cannot be read, is shorter than one frame or is too long; or an
+                array is not mono, not floating point or not finite.
         """
         return [self.decode(logits) for logits in self.emit(speech, length=length, masked=masked)]
 
     def emit(
         self,
-        speech: Sequence[np.ndarray],
+        speech: Sequence[Audio],
         *,
         length: int | None = None,
         masked: bool = True,
         normalized: bool = False,
     ) -> list[np.ndarray]:
-        """The logits of each utterance's own frames, (frames, vocab) float32.
+        """Computes the logits of one batch of utterances.
 
         Args:
-            speech, length, masked: as of `transcribe`.
-            normalized: leave the speech as it is; it has been normalised, where it is to be.
+            speech: utterances, see `transcribe`.
+            length: samples to cut and pad to, see `transcribe`.
+            masked: whether the model gets the lengths, see `transcribe`.
+            normalized: whether the speech is already normalised, where the model needs that.
+
+        Returns:
+            (frames, vocab) float32 for each utterance. With lengths, the frames are the utterance's
+            own; without, they are those of the padded batch.
 
         Raises:
-            UserError: an utterance is shorter than one frame or too long.
+            UserError: see `transcribe`.
         """
+        if is_recording(speech):
+            raise UserError("speech must be a list of recordings, got one recording: give [speech]")
         if not speech:
             return []
-        longest = max(map(len, speech))
+        waveforms = [as_waveform(utterance) for utterance in speech]
+        longest = max(map(len, waveforms))
         if length is None:
             length = self.fixed_length or bucket(longest)
             if longest > length:
                 raise UserError(
-                    f"{longest} samples, but this model takes {length}: "
-                    "cut the recording, or take long_form.transcribe"
+                    f"one utterance has at most {length} samples for this model, got {longest}: "
+                    "transcribe it with Transcriber, which cuts long recordings"
                 )
-        self.require_frame(min(map(len, speech)))
-        padded, lengths = batch_of(speech, length, self.do_normalize and not normalized)
+        self.require_frame(min(map(len, waveforms)))
+        padded, lengths = batch_of(waveforms, length, self.do_normalize and not normalized)
         if masked and self.takes_lengths:
-            logits = self.logits(tf.constant(padded), tf.constant(lengths)).numpy()
+            logits = self.logits(padded, lengths)
             frames = [self.config.frame_length(int(samples)) for samples in lengths]
         else:
-            logits = self.logits(tf.constant(padded), None).numpy()
-            frames = [logits.shape[1]] * len(speech)
+            logits = self.logits(padded, None)
+            frames = [logits.shape[1]] * len(waveforms)
         return [row[:count] for row, count in zip(logits, frames, strict=True)]
 
-    def decode(self, logits: np.ndarray) -> Transcript:
-        """(frames, vocab) logits of one utterance → its words, by the decoder or greedily."""
+    def decode(self, logits: np.ndarray | Iterable[np.ndarray]) -> Transcript:
+        """Finds the words of one recording, by `decoder` or greedily.
+
+        Args:
+            logits: (frames, vocab), whole or in consecutive blocks. Greedy decoding keeps 8 bytes a
+                frame of each block; a decoder is given all frames at once.
+        """
+        blocks = [logits] if isinstance(logits, np.ndarray) else logits
         if self.decoder is not None:
-            return self.decoder(ctc.log_softmax(logits), self.seconds_per_frame)
-        return ctc.transcript(ctc.BestPath.of(logits), self.alphabet, self.seconds_per_frame)
+            whole = np.concatenate(list(blocks))
+            return self.decoder(ctc.log_softmax(whole), self.seconds_per_frame)
+        paths = [ctc.BestPath.of(block) for block in blocks]
+        path = ctc.BestPath(*map(np.concatenate, zip(*paths, strict=True)))
+        return ctc.transcript(path, self.alphabet, self.seconds_per_frame)
 
 
 def batch_of(
     speech: Sequence[np.ndarray], length: int, do_normalize: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Utterances, each cut to `length`, normalised and padded with zeros, and their lengths."""
+    """Cuts utterances to `length`, normalises them and pads them with zeros.
+
+    Args:
+        speech: (samples,) float32 for each utterance.
+        length: samples of each row.
+        do_normalize: whether to normalise each utterance over its own samples.
+
+    Returns:
+        (batch, length) float32 and the (batch,) int32 lengths.
+    """
     padded = np.zeros((len(speech), length), np.float32)
     lengths = np.minimum([len(utterance) for utterance in speech], length).astype(np.int32)
     for row, utterance, samples in zip(padded, speech, lengths, strict=True):
@@ -223,7 +291,9 @@ def batch_of(
 
 def _require_ctc(source: Path, has_head: bool) -> None:
     if not has_head:
-        raise UserError(f"{source}: has no CTC head, so no text can be made of its output")
+        raise UserError(
+            f"{source}: has no CTC head, which transcribing needs: give a model fine-tuned with CTC"
+        )
 
 
 def _keras_model(path: Path, target_lang: str | None) -> Callable[..., tf.Tensor]:

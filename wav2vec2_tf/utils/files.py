@@ -1,4 +1,4 @@
-"""Files read safely, and written whole or not at all."""
+"""Reads files safely, and writes them whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,40 +15,47 @@ from typing import Any
 from wav2vec2_tf.utils.errors import UserError
 
 ARTEFACTS = ("config.json", "saved_model.pb")
-"""A folder that holds one of these is a model, and may be replaced by another."""
+"""A folder with one of these files is a model, and may be replaced by another."""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; renamed to it at the end, removed on an error."""
+    """Yields a path beside `path` to write to; it is renamed at the end, or removed on an error."""
     with _parents(path):
         beside = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             yield beside
-            beside.chmod(0o666 & ~_umask())  # some writers keep their files to themselves
+            beside.chmod(0o666 & ~_umask())  # some writers make private files
             os.replace(beside, path)
         finally:
             beside.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """A file of text in UTF-8, its line ends as they are: whole, or not there."""
+    """Writes a text file in UTF-8 whole or not at all, with line ends unchanged."""
     with whole_file(path) as beside:
         beside.write_text(text, encoding="utf-8", newline="")
 
 
 @contextmanager
 def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """An empty folder beside `path`; put in its place at the end, removed on an error.
+    """Yields an empty folder beside `path`; it is renamed at the end, or removed on an error.
 
-    Raises `UserError` where something is there already, unless it is a model and `replace` is set.
+    Args:
+        path: the folder to make.
+        replace: whether a model that is there may be replaced.
+
+    Raises:
+        UserError: something is there already, and it is not a model or `replace` is not set.
     """
     path = path.expanduser().absolute()
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         if not replace:
             raise UserError(f"{path} exists already: name another, or replace it with --force")
         if path.is_symlink() or not any((path / name).is_file() for name in ARTEFACTS):
-            raise UserError(f"{path} is no model folder, and --force replaces nothing else")
+            raise UserError(
+                f"{path} is not a model folder, and --force replaces nothing else: name another"
+            )
     with _parents(path):
         beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
         old = beside.with_suffix(".old")
@@ -67,7 +74,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def _parents(path: Path) -> Iterator[None]:
-    """Make the folders above `path`; on an error, remove those made here."""
+    """Makes the folders above `path`; on an error, removes those that it made."""
     made = [parent for parent in path.absolute().parents if not parent.exists()]
     try:
         try:
@@ -91,13 +98,16 @@ def _umask() -> int:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal; it is not held in memory."""
+    """Returns the hash of a file's content in hexadecimal; the file is not held in memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def encodable(text: str) -> bool:
-    """Whether it has no half of a character, which JSON and names of files can hold."""
+    """Whether `text` can be encoded as UTF-8.
+
+    Lone surrogates, which JSON and names of files may have, cannot.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -106,7 +116,11 @@ def encodable(text: str) -> bool:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; `UserError` where there is none."""
+    """Reads a JSON file that holds an object.
+
+    Raises:
+        UserError: there is no such file, or it is not JSON or not an object.
+    """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

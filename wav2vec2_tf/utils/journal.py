@@ -1,71 +1,168 @@
-"""Logits that an interrupted run has computed, for the next to go on from."""
+"""A journal of finished work, so that an interrupted run continues where it stopped.
+
+    journal = Journal(Path("figures.json.partial"), {"model": "base", "length": 246000})
+    done = dict(journal)
+    for name in names:
+        if name not in done:
+            journal.add(name, compute(name))
+    journal.remove()
+
+The file has one JSON value a line: a header with the identity of the work, then
+`[key, value, checksum]` for every finished piece.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
-import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from wav2vec2_tf.utils.errors import UserError
 
-RECORD = struct.Struct("<III")
-"""Frames, vocabulary, CRC-32 of these two and what follows: float32, frame by frame."""
+if TYPE_CHECKING:
+    import numpy as np
+
+FORMAT = "wav2vec2-tf journal 1"
+ARRAY_TYPE = "<f4"
 
 
 class Journal:
-    """Windows' logits in a file, in order; a last one that was cut off does not count."""
+    """An append-only file of `(key, value)` pairs that belong to one piece of work.
 
-    def __init__(self, path: Path, key: str) -> None:
-        """Open what is there already, if it is of the same `key`; else begin with nothing."""
-        self.path = path
-        self._header = f"{key}\n".encode()
-        self.windows = 0
-        """How many there are."""
-        end = len(self._header)
-        for found in self._records():
-            self.windows += 1
-            end += RECORD.size + found.nbytes
-        if path.exists():
-            os.truncate(path, end if self.windows else 0)
+    Iterating yields the pairs in the order in which they were added; they are read from the file
+    and not held in memory. The first damaged or incomplete entry and all after it are dropped. The
+    file is only changed by `start` and `add`, so the journal of another process can be read.
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Each window's (frames, vocab) logits."""
-        return self._records()
+    Args:
+        path: the file; it is made, and so are the folders above it, when the first pair is added.
+        identity: what the results depend on, as a JSON object: options, hashes of inputs.
+        replace: start again if the file belongs to other work, instead of refusing it.
+        durable: whether an entry is on disk when `add` returns, and so survives a crash of the
+            machine; without it, entries survive the end of the process.
 
-    def _records(self) -> Iterator[np.ndarray]:
-        if not self.path.exists():
+    Raises:
+        UserError: the file belongs to work of another identity, or is not a journal.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        identity: Mapping[str, Any],
+        *,
+        replace: bool = False,
+        durable: bool = True,
+    ) -> None:
+        self.path, self._durable = path, durable
+        header = {"format": FORMAT, "identity": dict(identity)}
+        self._header = json.dumps(header, sort_keys=True).encode() + b"\n"
+        self._count, self._size = 0, 0
+        if not path.exists():
             return
-        left = self.path.stat().st_size - len(self._header)
-        with self.path.open("rb") as file:
-            if file.read(len(self._header)) != self._header:
-                return
-            while left >= RECORD.size:
-                frames, vocabulary, check = RECORD.unpack(file.read(RECORD.size))
-                size = 4 * frames * vocabulary
-                left -= RECORD.size + size
-                if left < 0 or _checksum(frames, vocabulary, content := file.read(size)) != check:
-                    return
-                yield np.frombuffer(content, "<f4").reshape(frames, vocabulary)
+        size = path.stat().st_size
+        if self._is_ours(replace):
+            self._size = len(self._header)
+            for end, _ in self._entries(size):
+                self._count, self._size = self._count + 1, end
 
-    def add(self, logits: np.ndarray) -> None:
-        """Once this returns, a crash does not lose them."""
-        frames, vocabulary = logits.shape
-        content = np.ascontiguousarray(logits, "<f4").tobytes()
+    def __len__(self) -> int:
+        """Returns the number of entries."""
+        return self._count
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        """Yields the key and the value of each entry."""
+        for _, entry in self._entries(self._size):
+            yield entry
+
+    def start(self) -> None:
+        """Makes the file if it does not exist."""
+        self._append(b"")
+
+    def add(self, key: str | int, value: Any) -> None:
+        """Appends an entry, whose value is JSON."""
+        text = json.dumps([key, value]).encode()
+        self._append(b"%s, %d]\n" % (text[:-1], zlib.crc32(text)))
+        self._count += 1
+
+    def _append(self, line: bytes) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
-            if not file.tell():
+            if file.tell() != self._size:
+                file.truncate(self._size)
+            if not self._size:
                 file.write(self._header)
-            check = _checksum(frames, vocabulary, content)
-            file.write(RECORD.pack(frames, vocabulary, check) + content)
+            file.write(line)
             file.flush()
-            os.fsync(file.fileno())
-        self.windows += 1
+            if self._durable:
+                os.fsync(file.fileno())
+            self._size = file.tell()
 
     def remove(self) -> None:
+        """Deletes the file: the work is complete."""
         self.path.unlink(missing_ok=True)
 
+    def _is_ours(self, replace: bool) -> bool:
+        """Whether the file has this header; False if it may be overwritten."""
+        with self.path.open("rb") as file:
+            line = file.readline()
+        if line == self._header:
+            return True
+        if replace or self._header.startswith(line):  # interrupted while the header was written
+            return False
+        wanted = json.loads(self._header)["identity"]
+        try:
+            header = json.loads(line)
+            if header["format"] != FORMAT:
+                raise ValueError(header["format"])
+            found = dict(header["identity"])
+        except (KeyError, RecursionError, TypeError, ValueError):
+            raise UserError(
+                f"{self.path}: not a journal of an interrupted run: name another file"
+            ) from None
+        names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+        name = names[0] if names else "header"
+        raise UserError(
+            f"{self.path}: left by a run with another {name}: finish that run, or delete the file "
+            "to start again"
+        )
 
-def _checksum(frames: int, vocabulary: int, content: bytes) -> int:
-    return zlib.crc32(content, zlib.crc32(struct.pack("<II", frames, vocabulary)))
+    def _entries(self, size: int) -> Iterator[tuple[int, tuple[Any, Any]]]:
+        """Yields where each intact entry in the first `size` bytes ends, and its key and value."""
+        if size <= len(self._header):
+            return
+        with self.path.open("rb") as file:
+            file.seek(len(self._header))
+            for line in file:
+                end = file.tell()
+                entry = _parsed(line)
+                if entry is None or end > size:
+                    return
+                yield end, entry
+
+
+def _parsed(line: bytes) -> tuple[Any, Any] | None:
+    """Returns the key and the value of an entry; None if it is damaged."""
+    text, _, check = line.rpartition(b", ")
+    if not line.endswith(b"]\n") or check != b"%d]\n" % zlib.crc32(text + b"]"):
+        return None
+    key, value = json.loads(text + b"]")
+    return key, value
+
+
+def array_to_json(array: np.ndarray) -> dict[str, Any]:
+    """Returns an array of float32 as a JSON object; see `array_from_json`."""
+    import numpy as np
+
+    content = np.ascontiguousarray(array, ARRAY_TYPE).tobytes()
+    return {"shape": list(array.shape), "float32": base64.b64encode(content).decode()}
+
+
+def array_from_json(value: Mapping[str, Any]) -> np.ndarray:
+    """Returns the array of which `array_to_json` made `value`."""
+    import numpy as np
+
+    content = base64.b64decode(value["float32"])
+    return np.frombuffer(content, ARRAY_TYPE).reshape(value["shape"])

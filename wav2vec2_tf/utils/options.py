@@ -46,7 +46,7 @@ class OptionError(UserError):
         return self._message.format(**{**fields, **self._values})
 
 
-KINDS = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
+KIND_NAMES = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
 
 
 def option(
@@ -164,7 +164,7 @@ def _check_value(entry: Field[Any], kind: Any, value: Any) -> None:
         )
     if kind in (int, float):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            it = KINDS[kind]
+            it = KIND_NAMES[kind]
             raise OptionError("{" + name + "} must be {it}, got {value!r}", it=it, value=value)
         if not within_bounds(entry, value):
             wanted = bounds(entry) if math.isfinite(value) else "finite"
@@ -200,5 +200,5 @@ def _converted(name: str, value: Any, kind: Any) -> Any:
         except (ValueError, OverflowError):
             raise UserError(f"{name} must be a number, got {value!r}") from None
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
-        raise UserError(f"{name} must be {KINDS.get(kind, kind)}, got {value!r}")
+        raise UserError(f"{name} must be {KIND_NAMES.get(kind, kind)}, got {value!r}")
     return value

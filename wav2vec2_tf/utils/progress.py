@@ -71,6 +71,7 @@ class ProgressBar:
         """Adds to the work that is done.
 
         Args:
+            amount: the work done since the last call, in units of the total.
             note: shown from now on behind the figures, such as `{"loss": "2.314"}`.
         """
         self._done += amount
@@ -147,6 +148,7 @@ def duration(seconds: float, *, rounded: bool = False) -> str:
     """Returns a time such as "45 s", "3 min 20 s" or "2 h 5 min".
 
     Args:
+        seconds: the time.
         rounded: to whole minutes, from one minute on.
     """
     whole = round(seconds)

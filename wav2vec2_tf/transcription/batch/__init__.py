@@ -1,1 +1,1 @@
-"""Transcribing what is too much for one process: on all cores of a machine, or on many machines."""
+"""Batch jobs: large collections of recordings, on all cores of a machine or on a Ray cluster."""

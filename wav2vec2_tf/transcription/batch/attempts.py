@@ -1,16 +1,13 @@
-"""What workers have done of shards that are not whole yet, so that another can go on with them.
+"""Journals of unfinished shards, from which another worker continues.
 
-A worker may be killed at any moment, and so may the whole job. Each time a worker begins a shard it
-writes journals of its own, one of transcripts and one of each long recording's windows: nobody else
-writes to them, so a worker that was only thought to be dead does no harm. The next takes over what
-is in them.
+A worker, or the whole job, may be killed at any moment. Each time a worker starts a shard, it
+writes a journal of its own. No other process writes to it, so a worker that was only believed to be
+dead does no harm. The next worker at the shard takes over the results in all of its journals.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,67 +15,68 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from wav2vec2_tf.transcription.transcriber import journal_of
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.journal import Journal
 
-MOST_ATTEMPTS = 10  # at a shard, each of which a worker did not survive, in one run of a job
-DEADLY = 3  # times that a worker died while it read a file, after which the file is left alone
+MOST_ATTEMPTS = 10
+"""Workers that may die at one shard in one run of a job."""
+DEADLY = 3
+"""Workers that may die while they read one file, which then counts as unreadable."""
+READING, READ, ROW, FAILED = "reading", "read", "row", "failed"
 
 
 class Attempt:
-    """One worker's go at one shard, with what those before it have done."""
+    """One worker's attempt at one shard, with the results of those before it.
+
+    Args:
+        folder: of the journals of all shards.
+        shard: its number.
+        run: distinguishes this run of the job from others.
+
+    Raises:
+        UserError: too many workers have died at this shard in this run.
+    """
 
     def __init__(self, folder: Path, shard: int, run: str) -> None:
-        """Begin it.
-
-        Args:
-            folder: of all journals.
-            run: tells this run of the job from others.
-
-        Raises:
-            UserError: too many workers have died of this shard in this run.
-        """
-        self.name = f"{shard:05}.{run}.{secrets.token_hex(4)}"
         self.rows: dict[int, dict[str, Any]] = {}
-        """What was found, by the place of the input in the shard."""
+        """Rows of the transcripts, by the place of the input in the shard."""
         self.reasons: dict[int, str] = {}
         """Why an input could not be transcribed, by its place."""
-        deaths: Counter[int] = Counter()
-        found = sorted(folder.glob(f"{shard:05}.*.jsonl"))
-        for path in found:
-            if (place := self._take(path)) is not None:
-                deaths[place] += 1
-        if sum(path.name.startswith(f"{shard:05}.{run}.") for path in found) >= MOST_ATTEMPTS:
+        self._deaths: Counter[int] = Counter()
+        self._shard, self._folder = shard, folder
+        earlier = sorted(folder.glob(f"{shard:05}.*.jsonl"))
+        for path in earlier:
+            if (place := self._take_over(path)) is not None:
+                self._deaths[place] += 1
+        if sum(path.name.startswith(f"{shard:05}.{run}.") for path in earlier) >= MOST_ATTEMPTS:
             raise UserError(
-                f"shard {shard} was begun {MOST_ATTEMPTS} times and its worker died each time, "
-                "perhaps for want of memory: the same command goes on from here; give fewer "
-                "--workers or less --batch-seconds"
+                f"shard {shard} was started {MOST_ATTEMPTS} times and its worker died each time, "
+                "perhaps because memory was exhausted: run the same command, which resumes the "
+                "job, with fewer --workers or less --batch-seconds"
             )
-        self._folder, self._shard = folder, shard
-        self._deaths = deaths
+        path = folder / f"{shard:05}.{run}.{secrets.token_hex(4)}.jsonl"
+        self._journal = self._open(path)
 
-    def _take(self, journal: Path) -> int | None:
-        """Take over what is in a journal; the place of the input that was being read at its end."""
+    def _open(self, path: Path) -> Journal:
+        # A killed process loses nothing that it has written, so nothing is forced to disk.
+        return Journal(path, {"shard": self._shard}, replace=True, durable=False)
+
+    def _take_over(self, path: Path) -> int | None:
+        """Takes over a journal; returns the place of the input that was being read at its end."""
         reading = None
-        for line in journal.read_bytes().split(b"\n"):
-            try:
-                entry = json.loads(line)
-            except ValueError:  # cut off, where its worker died
-                continue
-            match entry:
-                case ["reading", int(place)]:
-                    reading = place
-                case ["read", int()]:
-                    reading = None
-                case ["row", int(place), dict(row)]:
-                    self.rows[place] = row
-                case ["failed", int(place), str(reason)]:
-                    self.reasons[place] = reason
+        for place, (event, value) in self._open(path):
+            if event == READING:
+                reading = place
+            elif event == READ:
+                reading = None
+            elif event == ROW:
+                self.rows[place] = value
+            elif event == FAILED:
+                self.reasons[place] = value
         return reading
 
     def __enter__(self) -> Attempt:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._file = open(self._folder / f"{self.name}.jsonl", "wb", buffering=0)
+        self._journal.start()
         for place, count in self._deaths.items():
             if count >= DEADLY and place not in self.rows:
                 self.fail(place, f"its worker died each of the {count} times that it was read")
@@ -90,41 +88,25 @@ class Attempt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
-        if kind is None:  # the shard is whole
-            for hidden in ("", "."):
-                for path in self._folder.glob(f"{hidden}{self._shard:05}.*"):
-                    path.unlink(missing_ok=True)
-
-    def output_of(self, place: int) -> Path:
-        """What a long recording is transcribed to; its windows are kept beside that.
-
-        It goes on with those of an earlier attempt.
-        """
-        output = self._folder / f"{self.name}.{place}"
-        windows = journal_of(output)
-        earlier = self._folder.glob(windows.name.replace(self.name, f"{self._shard:05}.*"))
-        longest = max(earlier, key=lambda path: path.stat().st_size, default=None)
-        if longest is not None:
-            shutil.copyfile(longest, windows)
-        return output
+        if kind is None:  # the shard is complete
+            for path in self._folder.glob(f"{self._shard:05}.*"):
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def reading(self, place: int) -> Iterator[None]:
-        """Around the reading of an input: what is at fault where a worker dies of it."""
-        self._write("reading", place)
+        """Records that an input is being read, which is the cause if the worker dies then."""
+        self._journal.add(place, (READING, None))
         try:
             yield
         finally:
-            self._write("read", place)
+            self._journal.add(place, (READ, None))
 
     def add(self, place: int, row: dict[str, Any]) -> None:
+        """Records the row of an input."""
         self.rows[place] = row
-        self._write("row", place, row)
+        self._journal.add(place, (ROW, row))
 
     def fail(self, place: int, reason: str) -> None:
+        """Records that an input cannot be transcribed."""
         self.reasons[place] = reason
-        self._write("failed", place, reason)
-
-    def _write(self, *entry: object) -> None:
-        self._file.write(json.dumps(entry).encode() + b"\n")
+        self._journal.add(place, (FAILED, reason))

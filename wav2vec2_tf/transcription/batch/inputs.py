@@ -1,7 +1,7 @@
-"""Which recordings a batch is of: a manifest, a folder or a pattern, one after another.
+"""The recordings of a batch job: those of a manifest, a folder or a pattern.
 
-They are told one by one and never listed: there may be millions. What cannot be read is found out
-by the worker that opens it, and goes into the table of errors.
+They are yielded one by one and never held in a list, because there may be millions. A file that
+cannot be read is found by the worker that opens it, and becomes a row of the table of errors.
 """
 
 from __future__ import annotations
@@ -18,39 +18,41 @@ from wav2vec2_tf.data.corpora import AUDIO_COLUMNS, MANIFEST_SUFFIXES, manifest_
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import encodable
 
-ROWS_AT_ONCE = 4096  # of a manifest in Parquet
+PARQUET_ROWS = 4096  # read at once
 
 
 @dataclass(frozen=True)
 class Input:
-    """One recording."""
+    """A recording of a job."""
 
     id: str
     path: str
-    """Absolute: workers may run anywhere."""
+    """Absolute, because workers may run anywhere."""
     bytes: int
-    """0 of a file that is not there."""
+    """0 if the file does not exist."""
     modified: int
-    """When, in nanoseconds; 0 of a file that is not there."""
+    """Time of the last change in nanoseconds; 0 if the file does not exist."""
 
     @classmethod
     def of(cls, name: str, path: str) -> Input:
+        """Makes the input of the file at `path`."""
         try:
             status = os.stat(path)
-        except (OSError, ValueError):  # ValueError: a zero byte in it
+        except (OSError, ValueError):  # ValueError: the path has a zero byte
             return cls(name, path, 0, 0)
         return cls(name, path, status.st_size, status.st_mtime_ns)
 
 
 def inputs_named(spec: str) -> Iterator[Input]:
-    """The recordings of a batch, in an order that depends on their names alone.
+    """Yields the recordings of a job, in an order that depends only on their names.
 
     Args:
         spec: a manifest (.tsv, .csv, .jsonl, .parquet) with a column audio, path or file, relative
-            to itself, and perhaps id; a folder, searched below; a pattern; one file of audio.
+            to the manifest, and optionally id; a folder, searched recursively; a pattern; an audio
+            file.
 
     Raises:
-        UserError: there is no such thing, a row names no file, or an id occurs twice.
+        UserError: nothing has this name, a row names no file, or an id occurs twice.
     """
     path = Path(spec).expanduser()
     if path.is_dir():
@@ -70,21 +72,19 @@ def inputs_named(spec: str) -> Iterator[Input]:
 
 
 def _of_manifest(path: Path) -> Iterator[Input]:
-    """Each row's file; of ids, which must be told apart, a digest of 8 bytes is kept."""
+    """Yields the file of each row. Hashes of 8 bytes are kept of the ids, which must differ."""
     known: set[int] = set()
     folder = path.absolute().parent
     for number, row in enumerate(_rows(path), start=1):
         file = next((row[column] for column in AUDIO_COLUMNS if row.get(column)), None)
         if not isinstance(file, str):
             raise UserError(
-                f"{path}: row {number} names no file; it needs a column "
+                f"{path}: row {number} names no file: add a column "
                 f"{', '.join(AUDIO_COLUMNS[:-1])} or {AUDIO_COLUMNS[-1]}"
             )
         name = _checked(row_id(row) or file)
         if hash(name) in known:
-            raise UserError(
-                f"{path}: the id {name!r} occurs twice; results could not be told apart"
-            )
+            raise UserError(f"{path}: id must be unique, but {name!r} occurs twice")
         known.add(hash(name))
         yield Input.of(name, str(folder / _checked(file)))
 
@@ -99,14 +99,14 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with parquet.ParquetFile(path) as file:
             columns = [name for name in ("id", *AUDIO_COLUMNS) if name in file.schema_arrow.names]
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
+            for batch in file.iter_batches(PARQUET_ROWS, columns=columns):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a Parquet file that can be read ({error})") from None
 
 
 def _checked(name: str) -> str:
-    """What can be written to a table."""
+    """Returns a name that can be written to a table; raises `UserError` for another."""
     if not encodable(name):
-        raise UserError(f"{name!r}: not a name in UTF-8; rename the file")
+        raise UserError(f"{name!r}: not a UTF-8 name; rename the file")
     return name

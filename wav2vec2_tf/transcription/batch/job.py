@@ -1,129 +1,156 @@
-"""Very many recordings → tables of transcripts: on all cores of a machine, or on a Ray cluster.
+"""A batch job from its inputs to its tables.
 
-The same command goes on with a job that ended early, however it ended. Each recording has one row,
-in OUTPUT/transcripts or in OUTPUT/errors.
+A job that was interrupted in any way is resumed by running it again. Each recording has exactly one
+row, in OUTPUT/transcripts or in OUTPUT/errors.
 """
 
 from __future__ import annotations
 
-import argparse
 import secrets
-import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.checkpoint.hub import BUNDLED, HubOptions
 from wav2vec2_tf.transcription.batch import pool
-from wav2vec2_tf.transcription.batch.store import FORMATS, Done, Output
-from wav2vec2_tf.transcription.transcriber import add_computing_arguments, add_model_arguments
+from wav2vec2_tf.transcription.batch.inputs import inputs_named
+from wav2vec2_tf.transcription.batch.options import BatchOptions, PoolOptions
+from wav2vec2_tf.transcription.batch.plan import Plan
+from wav2vec2_tf.transcription.batch.store import ShardResult, Store
+from wav2vec2_tf.transcription.batch.worker import Job, Model
+from wav2vec2_tf.transcription.options import TranscribeOptions
+from wav2vec2_tf.transcription.resume import model_identity
 from wav2vec2_tf.utils.progress import ProgressBar
 
-if TYPE_CHECKING:
-    from wav2vec2_tf.transcription.batch.plan import Plan
+
+@dataclass(frozen=True)
+class BatchResult:
+    """The outcome of a batch job."""
+
+    folder: Path
+    files: int
+    """Recordings of the job."""
+    transcribed: int
+    seconds: float
+    """Duration of the transcribed recordings."""
+    failed: int
+    """Recordings that could not be transcribed; `errors` has the reasons."""
+    errors: Path
+    shards: int
+    resumed_shards: int
+    """Shards that an earlier run had completed."""
+    speed: float | None
+    """Seconds of audio per second in this run; None if nothing was left to do."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "input",
-        metavar="INPUT",
-        help="a manifest (.tsv, .csv, .jsonl or .parquet with a column audio, path or file, and "
-        "perhaps id), a folder, or a pattern like 'talks/**/*.mp3'",
-    )
-    parser.add_argument("output", metavar="OUTPUT", type=Path, help="a folder for the tables")
-    add_model_arguments(parser)
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--format", choices=FORMATS, default=FORMATS[0], help="of the tables (default: %(default)s)"
-    )
-    output.add_argument(
-        "--shard-files",
-        type=positive,
-        metavar="N",
-        help="recordings in a file of transcripts (default: by their size)",
-    )
-    output.add_argument(
-        "--overwrite", action="store_true", help="begin anew; else a job that is there goes on"
-    )
-    pool.add_arguments(add_computing_arguments(parser))
+def transcribe_batch(
+    recordings: str | PathLike[str],
+    output: str | PathLike[str],
+    *,
+    model: str | PathLike[str] = BUNDLED,
+    target_lang: str | None = None,
+    options: BatchOptions | None = None,
+    transcribe: TranscribeOptions | None = None,
+    pool_options: PoolOptions | None = None,
+    hub: HubOptions | None = None,
+) -> BatchResult:
+    """Transcribes a collection of recordings into tables, or resumes a job that was interrupted.
 
+    Args:
+        recordings: a manifest, folder, pattern or file; see `inputs_named`.
+        output: the folder of the job.
+        model: see `Recognizer.load`; all machines must see it under the same name.
+        target_lang: the language, for models with an adapter for each (MMS).
+        options: what is written.
+        transcribe: how recordings are cut, computed and decoded.
+        pool_options: the workers.
+        hub: how the model is fetched from the Hugging Face Hub.
 
-def run(args: argparse.Namespace) -> int:
-    """Runs `batch`: 0, or 1 if recordings could not be transcribed; raises UserError."""
-    from wav2vec2_tf.text import decoding
-    from wav2vec2_tf.transcription.batch.worker import Job
-
-    decoding.check_weights(args)
+    Raises:
+        UserError: an input or option is wrong, Ray is not installed, `output` holds another job or
+            other files, or the workers cannot do their work.
+    """
     pool.require_ray()
-    options = pool.travelling(args)
-    output = Output(args.output.expanduser().absolute(), args.format)
-    with output.held():
-        plan = _plan(args, options, output)
+    options, workers = options or BatchOptions(), pool_options or PoolOptions()
+    job_model = _for_any_machine(
+        Model(str(model), target_lang, hub or HubOptions(), transcribe or TranscribeOptions())
+    )
+    store = Store(Path(output).expanduser().absolute(), options.format)
+    with store.locked():
+        plan = _plan(str(recordings), job_model, options, store)
         done = {
-            shard.number: found
+            shard.number: result
             for shard in plan.shards
-            if (found := output.done(shard.number)) is not None
+            if (result := store.result(shard.number)) is not None
         }
-        if kept := len(done):
-            print(f"kept: {kept} of {len(plan.shards)} shards were done", file=sys.stderr)
-        speed = ""
-        if kept < len(plan.shards):
-            with (
-                pool.session(args.address, args.workers, args.threads) as size,
-                _Progress(plan, done) as progress,
-            ):
-                job = Job(output, options, secrets.token_hex(4), size.threads)
-                waiting = [shard.number for shard in plan.shards if shard.number not in done]
-                for number, record in pool.transcribe(job, waiting, size):
-                    done[number] = record
-                    progress.show(number, record)
-                speed = f", {progress.speed}"
-        in_order = [done[shard.number] for shard in plan.shards]
-        output.finish(in_order)
-    hours = sum(part.seconds for part in in_order) / 3600
-    transcribed = sum(part.transcribed for part in in_order)
-    print(f"{args.output}: {transcribed} of {plan.files} recordings, {hours:.2f} h of audio{speed}")
-    if failed := sum(len(part.errors) for part in in_order):
-        print(f"{failed} could not be transcribed; why is in {output.errors}", file=sys.stderr)
-    return 1 if failed else 0
+        resumed, speed = len(done), None
+        waiting = [shard.number for shard in plan.shards if shard.number not in done]
+        if waiting:
+            with pool.session(workers) as size, _Progress(plan, done) as progress:
+                job = Job(store, job_model, secrets.token_hex(4), size.threads)
+                for number, result in pool.transcribe(job, waiting, size):
+                    done[number] = result
+                    progress.update(number, result)
+                speed = progress.speed
+        results = [done[shard.number] for shard in plan.shards]
+        store.finish(results)
+    return BatchResult(
+        folder=store.folder,
+        files=plan.files,
+        transcribed=sum(result.transcribed for result in results),
+        seconds=sum(result.seconds for result in results),
+        failed=sum(len(result.errors) for result in results),
+        errors=store.errors,
+        shards=len(plan.shards),
+        resumed_shards=resumed,
+        speed=speed,
+    )
 
 
-def _plan(args: argparse.Namespace, options: argparse.Namespace, output: Output) -> Plan:
-    """That of an earlier start, if it was of the same job, or else a new one."""
-    from wav2vec2_tf.text import decoding
-    from wav2vec2_tf.transcription.batch.inputs import inputs_named
-    from wav2vec2_tf.transcription.batch.plan import Plan
-    from wav2vec2_tf.transcription.transcriber import model_identity
+def _for_any_machine(model: Model) -> Model:
+    """Returns the model with absolute paths of files, since workers may run anywhere."""
 
+    def absolute(name: str | None) -> str | None:
+        path = Path(name).expanduser() if name else None
+        return str(path.absolute()) if path and path.exists() else name
+
+    search = model.options.beam_search
+    search = replace(search, lm=absolute(search.lm), lexicon=absolute(search.lexicon))
+    options = replace(model.options, beam_search=search)
+    return replace(model, source=absolute(model.source) or model.source, options=options)
+
+
+def _plan(recordings: str, model: Model, options: BatchOptions, store: Store) -> Plan:
+    """Returns the plan of an earlier run if it has the same identity, or makes one."""
     identity = {
-        "model": model_identity(options),
-        "decoding": decoding.identity(options),
-        "--format": args.format,
-        "--vad": options.vad,
-        "--window": options.window,
+        "model": model_identity(model.source, model.target_lang, model.hub),
+        "decoding": model.options.beam_search.identity(),
+        "--format": options.format,
+        "--vad": model.options.vad,
+        "--window": model.options.window,
     }
-    if args.shard_files is not None:
-        identity["--shard-files"] = args.shard_files
-    if args.overwrite:
-        if sum(1 for _ in inputs_named(args.input)):  # bad ones raise before anything is removed
-            output.clear()
-    elif plan := Plan.read(output.job):
-        plan.require(identity, inputs_named(args.input))
+    if options.shard_files is not None:
+        identity["--shard-files"] = options.shard_files
+    if options.overwrite:
+        if sum(1 for _ in inputs_named(recordings)):  # raises before anything is removed
+            store.clear()
+    elif plan := Plan.read(store.job):
+        plan.require(identity, inputs_named(recordings))
         return plan
-    return Plan.make(output.job, inputs_named(args.input), identity, shard_files=args.shard_files)
+    return Plan.make(store.job, inputs_named(recordings), identity, shard_files=options.shard_files)
 
 
 class _Progress:
-    """How far a job is. Time left is estimated from bytes, which the plan knows."""
+    """The progress bar of a job. The time left is estimated from bytes, which the plan has."""
 
-    def __init__(self, plan: Plan, done: Mapping[int, Done]) -> None:
-        """Of a job of which that is done."""
+    def __init__(self, plan: Plan, done: Mapping[int, ShardResult]) -> None:
         self._plan = plan
         self._files = sum(plan.shards[number].files for number in done)
-        self._seconds_before = sum(part.seconds for part in done.values())
+        self._seconds_before = sum(result.seconds for result in done.values())
         self._seconds = 0.0  # of audio, in this run
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
         self._bar = ProgressBar(
             "batch",
             plan.bytes,
@@ -136,17 +163,18 @@ class _Progress:
         return self
 
     @property
-    def speed(self) -> str:
-        """Of this run."""
-        return f"{self._seconds / (time.monotonic() - self._begun):.1f} × real time"
+    def speed(self) -> float:
+        """Seconds of audio per second in this run."""
+        return self._seconds / (time.monotonic() - self._started)
 
-    def show(self, number: int, done: Done) -> None:
-        """A shard is done."""
+    def update(self, number: int, result: ShardResult) -> None:
+        """Shows that a shard is complete."""
         shard = self._plan.shards[number]
         self._files += shard.files
-        self._seconds += done.seconds
+        self._seconds += result.seconds
         hours = (self._seconds_before + self._seconds) / 3600
-        shown = f"{self._files}/{self._plan.files} files, {hours:.2f} h of audio, {self.speed}"
+        speed = f"{self.speed:.1f} × real time"
+        shown = f"{self._files}/{self._plan.files} files, {hours:.2f} h of audio, {speed}"
         self._bar.update(shard.bytes, shown)
 
     def __exit__(self, *_: object) -> None:

@@ -1,8 +1,7 @@
-"""What a batch is to do, fixed before it starts: which inputs are in which shard.
+"""The plan of a batch job, fixed before it starts: which inputs are in which shard.
 
-The plan lies in the output's folder. Whoever starts the job again, however it ended, finds the same
-shards with the same inputs, so those that are done stay done; a job of other inputs, of another
-model or with other options is another job, and refused.
+The plan is stored in the job's folder. A later run finds the same shards with the same inputs, so
+completed shards stay complete. A run with other inputs, another model or other options is refused.
 """
 
 from __future__ import annotations
@@ -20,29 +19,34 @@ from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import read_json, whole_file, write_whole
 
 PLAN_FILE, INPUTS_FILE = "plan.json", "inputs.jsonl"
-PARTS = 256  # of a job: the last worker to end keeps the others waiting for a small part of it
-LEAST_BYTES, MOST_BYTES = 4_000_000, 250_000_000  # of a shard: 4 minutes, 4 hours of LibriSpeech
-MOST_FILES = 5000  # of a shard, however small they are
+SHARDS = 256
+"""Shards of a job. At its end, workers wait for the last one for a small part of the time only."""
+LEAST_BYTES, MOST_BYTES = 4_000_000, 250_000_000
+"""Bytes of audio in a shard: 4 minutes and 4 hours of LibriSpeech."""
+MOST_FILES = 5000
+"""Files in a shard."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """What is one task, and one file of results."""
+    """A range of inputs that one worker transcribes into one file."""
 
     number: int
     offset: int
-    """Of its first line in the file of inputs."""
+    """Byte offset of the first line in the file of inputs."""
     files: int
     bytes: int
-    """Of audio."""
+    """Bytes of audio."""
 
 
 @dataclass(frozen=True)
 class Plan:
+    """The shards of a job, and what its results depend on."""
+
     folder: Path
-    """Where it lies."""
+    """The folder that the plan is stored in."""
     identity: Mapping[str, Any]
-    """What its results depend on, by name: another value is another job."""
+    """Name → value of everything that the results depend on."""
     shards: tuple[Shard, ...]
 
     @classmethod
@@ -54,12 +58,19 @@ class Plan:
         *,
         shard_files: int | None = None,
     ) -> Plan:
-        """Fix and write it, with `shard_files` in each shard, or else by their size.
+        """Makes and stores a plan.
 
-        Raises `UserError` where there is no input.
+        Args:
+            folder: the folder to store it in.
+            inputs: the recordings.
+            identity: what the results depend on, beside the inputs.
+            shard_files: files in each shard; by default shards have similar sizes.
+
+        Raises:
+            UserError: there is no input.
         """
         digest = hashlib.sha256()
-        sizes, lengths = array("Q"), array("Q")  # of each input: bytes of audio, and of its line
+        sizes, lengths = array("Q"), array("Q")  # bytes of each input and of its line
         with whole_file(folder / INPUTS_FILE) as beside, open(beside, "wb") as file:
             for one in inputs:
                 line = _line(one)
@@ -68,8 +79,8 @@ class Plan:
                 sizes.append(one.bytes)
                 lengths.append(len(line))
             if not sizes:
-                raise UserError("there is no audio in the input; give files by their names")
-        most_bytes = min(max(sum(sizes) // PARTS, LEAST_BYTES), MOST_BYTES)
+                raise UserError("there is no audio in the input: name the files themselves")
+        most_bytes = min(max(sum(sizes) // SHARDS, LEAST_BYTES), MOST_BYTES)
         most_files = shard_files or MOST_FILES
         shards = [Shard(0, 0, 0, 0)]
         offset = 0
@@ -87,8 +98,11 @@ class Plan:
 
     @classmethod
     def read(cls, folder: Path) -> Plan | None:
-        """That of an earlier start; None where there is none. Raises `UserError` for a damaged
-        one."""
+        """Reads the plan of an earlier run; None if there is none.
+
+        Raises:
+            UserError: it is damaged.
+        """
         path = folder / PLAN_FILE
         if not path.exists():
             return None
@@ -100,7 +114,7 @@ class Plan:
             raise UserError(f"{path}: not the plan of a job ({error!r})") from None
 
     def require(self, identity: Mapping[str, Any], inputs: Iterable[Input]) -> None:
-        """Raise `UserError` unless this is the plan of such a job on these inputs."""
+        """Raises `UserError` unless this is the plan of a job with this identity and inputs."""
         digest = hashlib.sha256()
         for one in inputs:
             digest.update(_line(one))
@@ -109,19 +123,21 @@ class Plan:
         if other:
             raise UserError(
                 f"{self.folder.parent}: holds a job with other {' and '.join(other)}; name another "
-                "folder, or begin anew with --overwrite"
+                "folder, or start again with --overwrite"
             )
 
     @property
     def files(self) -> int:
+        """Inputs of the job."""
         return sum(shard.files for shard in self.shards)
 
     @property
     def bytes(self) -> int:
+        """Bytes of audio."""
         return sum(shard.bytes for shard in self.shards)
 
     def inputs(self, number: int) -> Iterator[Input]:
-        """Those of a shard, in order."""
+        """Yields the inputs of a shard in order."""
         shard = self.shards[number]
         with open(self.folder / INPUTS_FILE, "rb") as file:
             file.seek(shard.offset)

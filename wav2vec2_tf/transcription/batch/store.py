@@ -1,12 +1,12 @@
-"""What a batch gives: a file of transcripts for each shard, and a table of errors.
+"""The folder of a batch job: a file of transcripts for each shard, and a table of errors.
 
-A file is written whole or not at all, and then a record that it is there. Both are named by their
-shard, and the plan says which inputs it has: so an input has one result, whoever writes it and how
-often. In OUTPUT are
+A file is written whole or not at all, and then a record of the shard's result. Both are named after
+the shard, whose inputs the plan defines. So each input has one result, no matter which worker
+writes it, or how often. The folder has
 
-    transcripts/part-00000.parquet …   a row an input
-    errors.parquet                     a row an input that could not be transcribed
-    job/                               the plan, the records, and what is begun
+    transcripts/part-00000.parquet …   one row for each input
+    errors.parquet                     one row for each input that could not be transcribed
+    job/                               the plan, results of shards, journals of unfinished ones
 """
 
 from __future__ import annotations
@@ -19,39 +19,43 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.text.transcript import Transcript
-from wav2vec2_tf.transcription.batch.inputs import Input
+from wav2vec2_tf.transcription.batch.options import FORMATS
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import read_json, whole_file, write_whole
 
-FORMATS = ("parquet", "jsonl")
+if TYPE_CHECKING:
+    from wav2vec2_tf.text.transcript import Transcript
+    from wav2vec2_tf.transcription.batch.inputs import Input
+
 COLUMNS = ("id", "path", "seconds", "text", "confidence", "words")
 ERROR_COLUMNS = ("id", "path", "reason")
 LOCK_FILE = "lock"
 
 
 @dataclass(frozen=True)
-class Done:
-    """The record of a shard that is whole."""
+class ShardResult:
+    """The result of a complete shard."""
 
     transcribed: int
     seconds: float
-    """Of audio."""
+    """Duration of the transcribed recordings."""
     errors: tuple[Mapping[str, str], ...]
+    """Rows of the table of errors."""
 
     def to_json(self) -> str:
+        """Returns the result as JSON; the inverse of `of`."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Done:
-        """Of the values in JSON."""
+    def of(cls, values: Mapping[str, Any]) -> ShardResult:
+        """Makes a result of its values in JSON."""
         return cls(values["transcribed"], values["seconds"], tuple(values["errors"]))
 
 
 def row_of(one: Input, seconds: float, transcript: Transcript) -> dict[str, Any]:
-    """An input's row of the table of transcripts."""
+    """Returns an input's row of the table of transcripts."""
     words = [
         {"text": word.text, "start": word.start, "end": word.end, "confidence": word.confidence}
         for word in transcript.words
@@ -63,14 +67,15 @@ def row_of(one: Input, seconds: float, transcript: Transcript) -> dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Output:
-    """The folder of a batch."""
+class Store:
+    """The folder of a batch job."""
 
     folder: Path
     format: str
 
     @property
     def job(self) -> Path:
+        """The folder of the job's own files."""
         return self.folder / "job"
 
     @property
@@ -79,38 +84,42 @@ class Output:
 
     @property
     def attempts(self) -> Path:
+        """The folder of journals of unfinished shards."""
         return self.job / "attempts"
 
     @property
     def errors(self) -> Path:
+        """The table of errors."""
         return self.folder / f"errors.{self.format}"
 
     def part(self, shard: int) -> Path:
-        """Where the transcripts of a shard go."""
+        """Returns the path of a shard's transcripts."""
         return self.folder / "transcripts" / f"part-{shard:05}.{self.format}"
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Make the folder, and keep others from working in it meanwhile.
+    def locked(self) -> Iterator[None]:
+        """Makes the folder and locks it for one run.
 
         Raises:
-            UserError: something else is in it, or another run is at work there.
+            UserError: the folder has other files, or another run has locked it.
         """
         if self.folder.exists() and not self.folder.is_dir():
-            raise UserError(f"{self.folder}: is a file; name a folder for the results")
+            raise UserError(f"{self.folder}: is a file: name a folder for the results")
         lock_file = self.job / LOCK_FILE
         if self.folder.exists() and any(self.folder.iterdir()) and not lock_file.exists():
-            raise UserError(f"{self.folder}: holds something else; name a new or an empty folder")
+            raise UserError(f"{self.folder}: holds other files: name a new or an empty folder")
         self.job.mkdir(parents=True, exist_ok=True)
         with open(lock_file, "ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UserError(f"{self.folder}: another run is at work here; let it end") from None
+                raise UserError(
+                    f"{self.folder}: another run uses this folder: wait until it ends"
+                ) from None
             yield
 
     def clear(self) -> None:
-        """Remove all results and the plan; records first, which say that others are there."""
+        """Removes all results and the plan; records first, because they refer to the others."""
         shutil.rmtree(self._records, ignore_errors=True)
         for format in FORMATS:
             (self.folder / f"errors.{format}").unlink(missing_ok=True)
@@ -121,32 +130,32 @@ class Output:
             elif entry.name != LOCK_FILE:
                 entry.unlink()
 
-    def done(self, shard: int) -> Done | None:
-        """The record of a shard; None until it is whole."""
+    def result(self, shard: int) -> ShardResult | None:
+        """Returns the result of a shard; None until it is complete."""
         try:
-            record = Done.of(read_json(self._record(shard)))
-        except (UserError, KeyError, TypeError):  # not there
+            result = ShardResult.of(read_json(self._record(shard)))
+        except (UserError, KeyError, TypeError):  # it does not exist
             return None
-        return record if self.part(shard).exists() else None
+        return result if self.part(shard).exists() else None
 
     def _record(self, shard: int) -> Path:
         return self._records / f"{shard:05}.json"
 
     def write(
         self, shard: int, rows: Sequence[dict[str, Any]], errors: Sequence[Mapping[str, str]]
-    ) -> Done:
-        """Write the transcripts of a shard, and then its record."""
+    ) -> ShardResult:
+        """Writes the transcripts of a shard, and then its record."""
         with whole_file(self.part(shard)) as beside:
             _write_rows(beside, self.format, rows, _transcript_schema)
             with open(beside, "rb") as file:
-                os.fsync(file.fileno())  # the record must not outlive it
-        done = Done(len(rows), sum(row["seconds"] for row in rows), tuple(errors))
-        write_whole(self._record(shard), done.to_json() + "\n")
-        return done
+                os.fsync(file.fileno())  # before the record exists
+        result = ShardResult(len(rows), sum(row["seconds"] for row in rows), tuple(errors))
+        write_whole(self._record(shard), result.to_json() + "\n")
+        return result
 
-    def finish(self, done: Iterable[Done]) -> None:
-        """Write the table of errors of all shards, and remove what killed workers have left."""
-        errors = [dict(error) for shard in done for error in shard.errors]
+    def finish(self, results: Iterable[ShardResult]) -> None:
+        """Writes the table of errors, and removes the files that killed workers have left."""
+        errors = [dict(error) for result in results for error in result.errors]
         with whole_file(self.errors) as beside:
             _write_rows(beside, self.format, errors, _error_schema)
         for left in (*self.folder.glob("transcripts/.*.part"), *self._records.glob(".*.part")):

@@ -1,0 +1,1 @@
+"""Measures a running server: `eval load` and `eval soak`."""

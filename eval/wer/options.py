@@ -1,0 +1,70 @@
+"""What is measured, and with what: the options of `evaluate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH
+from wav2vec2_tf.text.decoding import BeamSearchOptions
+from wav2vec2_tf.transcription.batch.options import PoolOptions
+from wav2vec2_tf.utils.options import OptionError, check, option
+
+PADDED, VARIABLE, MASKED = "padded", "variable", "masked"
+MODES = (PADDED, VARIABLE, MASKED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """How a model is run on a corpus.
+
+    `padded` cuts and zero-pads every utterance to `length` and does not pass the lengths to the
+    model, as the published SavedModels were used; `masked` does the same and passes the lengths;
+    `variable` takes every utterance whole, padded to a bucket, with its length.
+    """
+
+    modes: tuple[str, ...] | None = option(
+        None,
+        choices=MODES,
+        help="padding modes: padded, variable, masked (default: all that the model supports)",
+    )
+    length: int | None = option(
+        None,
+        above=0,
+        metavar="SAMPLES",
+        help="length in the padded and masked modes (default: the SavedModel's, or "
+        f"{PUBLISHED_LENGTH})",
+    )
+    limit: int | None = option(None, above=0, metavar="N", help="first N utterances only")
+    batch_size: int = option(8, above=0, metavar="N", help="utterances in a batch")
+    jit_compile: bool = option(False, help="compile the model with XLA")
+    target_lang: str | None = option(
+        None, metavar="LANG", help="language, for MMS models with an adapter for each"
+    )
+    split: str | None = option(None, help="split of a dataset, such as test")
+    beam_search: BeamSearchOptions = field(default_factory=BeamSearchOptions)
+    """Decoding is greedy unless these ask for a beam search."""
+    hub: HubOptions = field(default_factory=HubOptions)
+    cluster: PoolOptions | None = None
+    """Computes on a pool of workers; in this process if None."""
+
+    def __post_init__(self) -> None:
+        """Raises `OptionError` for a value that is not allowed."""
+        check(self)
+        if self.modes is not None and not self.modes:
+            raise OptionError("{modes} must name at least one mode")
+
+    def facts(self, modes: list[str], length: int) -> dict[str, Any]:
+        """Returns the options for reports, with the modes and length that are used."""
+        return {
+            "split": self.split,
+            "modes": modes,
+            "length": length,
+            "limit": self.limit,
+            "batch_size": self.batch_size,
+            "jit_compile": self.jit_compile,
+            "revision": self.hub.revision,
+            "target_lang": self.target_lang,
+            "decoding": self.beam_search.identity(),
+        }

@@ -1,0 +1,197 @@
+"""Word and character error rates of a CTC model on a corpus, by padding mode.
+
+The modes are: padded as the published models were used, variable length, and padded with lengths
+(masked). An interrupted run resumes. With --lm, --lexicon or --hotword, decoding is by beam search;
+--tune finds the weights with the fewest errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.cli.flags import add_flags, given, options_from
+from wav2vec2_tf.text.decoding import BeamSearchOptions
+from wav2vec2_tf.utils.errors import UserError
+
+from ..outputs import add_list_flag, comma_list
+from .options import EvaluateOptions, PoolOptions
+
+EXAMPLE = (
+    "example: %(prog)s --model facebook/wav2vec2-base-960h --data test-clean.tar.gz "
+    "--json wer.json --report wer.html"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `eval wer`."""
+    parser.epilog = EXAMPLE
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="model folder, SavedModel folder, .tflite, .onnx or .xml file that `convert` wrote, "
+        "Hugging Face id, or fairseq .pt file",
+    )
+    parser.add_argument(
+        "--data",
+        required=True,
+        help="LibriSpeech folder or .tar.gz; OpenSLR folder; folder of shards; dataset "
+        "id[:config], folder or .parquet file; .tsv, .csv or .jsonl manifest",
+    )
+    add_list_flag(parser, EvaluateOptions, "modes", str, "MODE,…")
+    add_flags(parser, EvaluateOptions, without=("modes",))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with plots")
+    parser.add_argument(
+        "--utterances",
+        type=Path,
+        metavar="FILE",
+        help="write a row for each utterance and mode: .csv or .jsonl",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="FILE",
+        help="keep finished batches here, for an interrupted run to resume from (default: beside "
+        "--json, as FILE.partial.jsonl)",
+    )
+    parser.add_argument("--restart", action="store_true", help="do not resume an interrupted run")
+    group = parser.add_argument_group(
+        "beam search", "any of the first flags replaces greedy decoding (extra: lm)"
+    )
+    add_flags(group, BeamSearchOptions, without=("n_best",))
+    tuning = parser.add_argument_group("weights of the beam search")
+    tuning.add_argument(
+        "--tune",
+        action="store_true",
+        help="try all pairs of the weights below on --data, in the last of --modes, and measure "
+        "nothing else",
+    )
+    for name, default in (
+        ("--lm-weights", "0.25,0.5,0.75,1,1.5,2"),
+        ("--word-scores", "-1,0,1,2"),
+    ):
+        tuning.add_argument(
+            name, type=comma_list(float), metavar="X,X,…", help=f"for --tune (default: {default})"
+        )
+    cluster = parser.add_argument_group("many cores or machines (extra: batch)")
+    cluster.add_argument(
+        "--cluster", action="store_true", help="compute on a pool of workers, by Ray"
+    )
+    add_flags(cluster, PoolOptions)
+    add_flags(parser.add_argument_group("Hugging Face Hub"), HubOptions)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs `eval wer`: 0; raises UserError, also if utterances were skipped."""
+    _check_flags(args)
+    options = options_from(
+        EvaluateOptions,
+        args,
+        beam_search=options_from(BeamSearchOptions, args),
+        hub=options_from(HubOptions, args),
+        cluster=options_from(PoolOptions, args) if args.cluster else None,
+    )
+    from .evaluate import evaluate, require_packages
+
+    require_packages("jiwer", "matplotlib")
+    if options.hub.local_files_only:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # the only way to make `datasets` work offline
+    if args.tune:
+        return _tune(args, options)
+    work = args.work or (args.json and args.json.with_name(f"{args.json.name}.partial.jsonl"))
+    if work and args.restart:
+        work.unlink(missing_ok=True)
+    try:
+        evaluation = evaluate(args.model, args.data, options, resume=work)
+    except KeyboardInterrupt:
+        if work and work.exists():
+            from ..console import log
+
+            log(f"the same command continues from {work}")
+        raise
+
+    from .tables import aligned, band_table, mode_table, to_json, utterance_table
+
+    print(f"{args.model} on {args.data}\n")
+    print(aligned(*mode_table(evaluation)), end="\n\n")
+    print(aligned(*band_table(evaluation)))
+    if args.utterances:
+        _write(args.utterances, utterance_table(evaluation, args.utterances.suffix))
+    if args.report:
+        from . import report
+
+        _write(args.report, report.render(evaluation))
+    if args.json:
+        content = json.dumps(to_json(evaluation), indent=2, ensure_ascii=False)
+        _write(args.json, content + "\n")
+    if work:
+        work.unlink(missing_ok=True)
+    if evaluation.failed:
+        key, reason = next(iter(evaluation.failed.items()))
+        raise UserError(
+            f"{len(evaluation.failed)} of the utterances were skipped (first {key!r}: {reason}): "
+            "the figures cover the others"
+        )
+    return 0
+
+
+def _tune(args: argparse.Namespace, options: EvaluateOptions) -> int:
+    from .tables import aligned, percent
+    from .tune import LM_WEIGHTS, WORD_SCORES, grid_table, to_json, tune
+
+    tuning = tune(
+        args.model,
+        args.data,
+        options,
+        args.lm_weights or LM_WEIGHTS,
+        args.word_scores or WORD_SCORES,
+    )
+    print(f"{args.model} on {args.data}, {tuning.mode}: WER % by weights; greedy ", end="")
+    print(f"{percent(tuning.greedy)}\n")
+    print(aligned(*grid_table(tuning)), end="\n\n")
+    best = tuning.best
+    print(f"best, WER {percent(best.wer)} %: ", end="")
+    print(f"--lm-weight {best.lm_weight:g} --word-score {best.word_score:g}")
+    if args.json:
+        _write(args.json, json.dumps(to_json(tuning), indent=2) + "\n")
+    return 0
+
+
+def _check_flags(args: argparse.Namespace) -> None:
+    """Checks what else would fail after the long work: flags that conflict, and the outputs."""
+    if not args.cluster and given(PoolOptions, args):
+        raise UserError("--workers, --threads and --address need --cluster: add it")
+    if args.tune and args.cluster:
+        raise UserError("--tune computes in this process: leave out --cluster")
+    if not args.tune and (args.lm_weights or args.word_scores):
+        raise UserError("--lm-weights and --word-scores need --tune: add it")
+    if args.tune and "lm" not in args:
+        raise UserError("--tune finds the weights of a language model: name one with --lm")
+    if args.tune and ("lm_weight" in args or "word_score" in args):
+        raise UserError("--tune tries many weights: give them as --lm-weights and --word-scores")
+    if args.tune and (args.report or args.utterances or args.work):
+        raise UserError("--tune writes its grid with --json: leave out the other outputs")
+    outputs = [path for path in (args.json, args.report, args.utterances, args.work) if path]
+    if len(set(outputs)) < len(outputs):
+        raise UserError("two outputs have the same name: give each a file of its own")
+    if args.utterances and args.utterances.suffix not in {".csv", ".jsonl"}:
+        raise UserError(f"--utterances {args.utterances}: the name must end in .csv or .jsonl")
+    for path in outputs:
+        if path.is_dir():
+            raise UserError(f"{path}: is a folder: name a file")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise UserError(f"{path}: {folder} is not a folder that can be written to")
+
+
+def _write(path: Path, text: str) -> None:
+    from wav2vec2_tf.utils.files import write_whole
+
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error

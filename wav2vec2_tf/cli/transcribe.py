@@ -1,0 +1,198 @@
+"""Transcribes audio files to text, subtitles, or words and characters with times.
+
+Recordings may last for hours. Existing outputs are kept, so the same command goes on with an
+interrupted run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wav2vec2_tf.cli.shared import (
+    add_model_flags,
+    add_transcribe_flags,
+    hub_options,
+    transcribe_options,
+)
+from wav2vec2_tf.transcription.callbacks import FileCallback
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.progress import ProgressBar, write
+
+if TYPE_CHECKING:
+    from wav2vec2_tf.audio.discover import AudioFile
+
+FORMATS = ("txt", "json", "srt", "vtt", "tsv")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `transcribe`."""
+    parser.epilog = "example: wav2vec2-tf transcribe talk.mp3 interviews/ -o texts/ --format srt"
+    parser.add_argument(
+        "audio",
+        nargs="+",
+        help="files that soundfile reads (wav, flac, ogg, mp3 …) or else ffmpeg, folders of them, "
+        "patterns like 'talks/**/*.mp3', or - for standard input",
+    )
+    add_model_flags(parser)
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="plain text (default), a JSON object with words and characters for each recording, "
+        "SubRip or WebVTT subtitles, or a table of words",
+    )
+    output.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="folder with a file for each recording; for one recording, a file, whose name may "
+        "determine the format, unless OUT is a folder or ends in /",
+    )
+    output.add_argument(
+        "--overwrite", action="store_true", help="replace existing outputs (default: keep them)"
+    )
+    add_transcribe_flags(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs `transcribe`: returns 0, or 1 if a recording could not be transcribed."""
+    options = transcribe_options(args)
+    console = _Console()
+    found, ending = _outputs(args, console)
+    waiting = [
+        audio
+        for audio in found
+        if args.overwrite or audio.output is None or not audio.output.exists()
+    ]
+    if kept := len(found) - len(waiting):
+        console.note(f"kept: {kept} of {len(found)} outputs exist; --overwrite replaces them")
+    if not waiting:
+        return 1 if console.errors else 0
+
+    from wav2vec2_tf.transcription.transcriber import Transcriber
+    from wav2vec2_tf.utils.files import write_whole
+
+    transcriber = Transcriber(
+        args.model, options, target_lang=args.target_lang, hub=hub_options(args)
+    )
+    alone = len(args.audio) == len(found) == 1
+    console.start(waiting)
+    try:
+        done = transcriber.transcribe_files(waiting, console, once=len(waiting) == 1)
+        for audio, transcription in done:
+            content = transcription.render(ending)
+            if audio.output is not None:
+                write_whole(audio.output, content)
+            else:
+                console.print(content if alone or ending == "json" else f"{audio.name}\t{content}")
+    except KeyboardInterrupt:
+        if args.output is not None:
+            console.note("the same command goes on where this one stopped")
+        raise
+    finally:
+        console.end()
+    return 1 if console.errors else 0
+
+
+def _outputs(args: argparse.Namespace, console: _Console) -> tuple[list[AudioFile], str]:
+    """Returns the recordings, each with its output if it has one, and the format.
+
+    Raises:
+        UserError: the results cannot be written, which is found out before the long work.
+    """
+    from wav2vec2_tf.audio.discover import named_by, with_outputs
+
+    found = named_by(args.audio, console.error)
+    if args.output is None:
+        ending = args.format or "txt"
+        if ending not in ("txt", "json") and len(found) > 1:
+            raise UserError(f"--format {ending} of {len(found)} recordings: give -o FOLDER")
+        return found, ending
+    output = Path(args.output)
+    writable = next(parent for parent in (output, *output.absolute().parents) if parent.is_dir())
+    if not os.access(writable, os.W_OK):
+        raise UserError(f"-o {output}: {writable} may not be written to; name another place")
+    one_file = [audio.name for audio in found] == args.audio and len(found) == 1
+    if one_file and not output.is_dir() and not args.output.endswith(("/", os.sep)):
+        suffix = output.suffix.lower().removeprefix(".")
+        ending = args.format or (suffix if suffix in FORMATS else "txt")
+        return [replace(found[0], output=output)], ending
+    if output.exists() and not output.is_dir():
+        raise UserError(f"-o {output} must be a folder for several recordings, got a file")
+    ending = args.format or "txt"
+    return with_outputs(found, output, ending), ending
+
+
+class _Console(FileCallback):
+    """Prints results, errors and progress.
+
+    The time left is estimated from bytes, which are known for all files before any is read.
+    """
+
+    def __init__(self) -> None:
+        self.errors = 0
+        self._files = self._done = 0
+        self._seconds = 0.0  # of speech that is transcribed
+        self._bar: ProgressBar | None = None
+        self._bytes = 0.0
+
+    def start(self, waiting: Sequence[AudioFile]) -> None:
+        """Shows progress from now on."""
+        self._files = len(waiting)
+        self._started = time.monotonic()
+        self._bar = ProgressBar(
+            "transcribe",
+            sum(audio.bytes for audio in waiting),
+            leave=False,
+            smoothing=0,  # time left from the average speed: files differ
+            bar_format="{percentage:3.0f}% {bar:30} {remaining} left{postfix}",
+        )
+
+    def progressed(self, audio: AudioFile, seconds: float, duration: float) -> None:
+        self._show(self._bytes + audio.bytes * seconds / duration, self._seconds + seconds)
+
+    def finished(self, audio: AudioFile, duration: float) -> None:
+        self._done += 1
+        self._bytes += audio.bytes
+        self._seconds += duration
+        self._show(self._bytes, self._seconds)
+
+    def failed(self, audio: AudioFile, error: UserError) -> None:
+        self.error(audio.message(error))
+        self.finished(audio, 0.0)
+
+    def _show(self, position: float, seconds: float) -> None:
+        if self._bar is not None:
+            self._bar.move_to(position, f"{self._done}/{self._files} files, {self._speed(seconds)}")
+
+    def _speed(self, seconds: float) -> str:
+        return f"{seconds / max(1e-9, time.monotonic() - self._started):.1f} × real time"
+
+    def end(self) -> None:
+        """Ends the bar, and prints the speed where there was one."""
+        if self._bar is not None and self._bar.on_terminal:
+            self._bar.close()
+            spent = time.monotonic() - self._started
+            speed = self._speed(self._seconds)
+            self.note(f"{self._seconds:.1f} s of speech in {spent:.1f} s: {speed}")
+        self._bar = None
+
+    def error(self, message: str) -> None:
+        """Prints and counts an error."""
+        self.errors += 1
+        self.note(f"error: {' '.join(message.split())}")
+
+    def note(self, line: str) -> None:
+        """Prints a line on standard error."""
+        write(f"{line}\n", sys.stderr)
+
+    def print(self, content: str) -> None:
+        """Prints a result on standard output."""
+        write(content, sys.stdout)
