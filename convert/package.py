@@ -228,8 +228,9 @@ def module_card(
 ) -> str:
     """Markdown in the form of the cards on TensorFlow Hub."""
     from wav2vec2_tf.audio import SAMPLE_RATE
+    from wav2vec2_tf.export.loading import load_saved_model, speech_spec_of
     from wav2vec2_tf.export.provenance import UNKNOWN, Provenance
-    from wav2vec2_tf.export.saved_model import OF_UTTERANCES, load_saved_model
+    from wav2vec2_tf.export.saved_model import OF_UTTERANCES
     from wav2vec2_tf.models.families import head_named
     from wav2vec2_tf.models.feature_extractor import PREPROCESSOR_FILE
     from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
@@ -245,9 +246,8 @@ def module_card(
     head, paper = CARDS[head_name], PAPERS[config.model_type]
     with_files = (facts / PREPROCESSOR_FILE).exists()
     processor = Processor.from_pretrained(facts) if with_files else None
-    signatures = load_saved_model(model).signatures
-    speech = signatures["serving_default"].structured_input_signature[1]["speech"]
-    fixed = speech.shape[1]
+    loaded = load_saved_model(model)
+    signatures, fixed = loaded.signatures, speech_spec_of(loaded).shape[1]
     length = f"{fixed} samples ({fixed / SAMPLE_RATE:.3g} s)" if fixed else "any length"
     frame = 1000 * config.stride / SAMPLE_RATE
     spoken = processor.tokenizer.target_lang if processor and processor.tokenizer else None

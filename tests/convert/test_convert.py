@@ -31,7 +31,7 @@ from wav2vec2_tf import AutoModelForCTC, Processor
 from wav2vec2_tf.export.provenance import Provenance
 from wav2vec2_tf.models.auto import MODELS
 from wav2vec2_tf.models.feature_extractor import FeatureExtractor, LogMelFeatureExtractor
-from wav2vec2_tf.transcription.recognizer import SAVED_MODEL_FACTS
+from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS
 
 CARD = "---\nlanguage: en\nlicense: cc-by-nc-4.0\ntags:\n- speech\n---\n# A model\nlicense: mit\n"
 
@@ -397,7 +397,7 @@ def test_the_head_is_known_by_its_tensors(
     assert "left out" not in capsys.readouterr().err
     if head not in ("Model", "ForCTC"):
         assert run("torch", source, tmp_path / "base", "--head", "none") == 0
-        assert "left out, of no use to this head: " in capsys.readouterr().err
+        assert "left out, this head does not use them: " in capsys.readouterr().err
 
 
 def test_a_head_that_is_not_there(
@@ -417,7 +417,7 @@ def test_length_below_one_frame(
     assert run("saved-model", source, tmp_path / "out", "--length", length) == 1
     assert (
         capsys.readouterr().err
-        == f"error: --length {length}: one frame of speech takes 400 samples\n"
+        == f"error: length must be at least 400 samples (one frame), got {length}\n"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -429,7 +429,7 @@ def test_length_that_is_none(
     with pytest.raises(SystemExit) as caught:
         run("saved-model", source, tmp_path / "out", f"--length={length}")
     assert caught.value.code == 2
-    assert "neither 'any' nor a number of samples" in capsys.readouterr().err
+    assert "must be 'any' or a number of samples" in capsys.readouterr().err
 
 
 # saved-model

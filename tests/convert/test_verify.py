@@ -17,7 +17,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from convert import parity, recorded
+from convert import parity, parity_inputs, parity_models, recorded
 from convert.__main__ import main
 from convert.verify import PROVEN, UNPROVEN
 from tests.support import reference
@@ -85,8 +85,8 @@ def pair(variant: str, head: str, folder: Path) -> tuple[Path, Path]:
 @pytest.fixture(autouse=True)
 def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     """The longest noise, which takes most of the time."""
-    assert parity.PUBLISHED_LENGTH == 246_000
-    monkeypatch.setattr(parity, "PUBLISHED_LENGTH", LONGEST)
+    assert parity_inputs.PUBLISHED_LENGTH == 246_000
+    monkeypatch.setattr(parity_inputs, "PUBLISHED_LENGTH", LONGEST)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def recording(layer: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     """PyTorch's outputs of `layer`. Shared: tests leave it as it is."""
     file = tmp_path_factory.mktemp("recording") / "outputs.safetensors"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parity, "PUBLISHED_LENGTH", LONGEST)
+        patch.setattr(parity_inputs, "PUBLISHED_LENGTH", LONGEST)
         assert run("verify", *layer, "--json", file.with_suffix(".json"), "--record", file) == 0
     return file
 
@@ -155,7 +155,12 @@ def test_certificate(
     assert all(row["scale"] > 1e-3 for row in rows), "a comparison of zeros would prove nothing"
     for row in rows:
         of_scale = max(1.0, row["scale"])
-        exact = row["part"] in ("logits", parity.LAST, parity.QUANTIZED, *parity.FINAL.values())
+        exact = row["part"] in (
+            "logits",
+            parity_models.LAST,
+            parity_models.QUANTIZED,
+            *parity.FINAL.values(),
+        )
         wanted = 1e-3 if row["part"] == "log_mel" else 2e-4 * (1 if exact else of_scale)
         assert row["allowed"] == pytest.approx(wanted)
         if row["part"] != "log_mel":
@@ -276,18 +281,21 @@ def test_codewords_that_tie_are_left_out(margin: float, flips: int) -> None:
     chosen = np.ones((1, 3, 5), np.float32)
     theirs, ours = (
         {
-            parity.QUANTIZER: values.reshape(1, 3, 8),
-            parity.QUANTIZED: chosen,
-            parity.PERPLEXITY: np.float32(2),
+            parity_models.QUANTIZER: values.reshape(1, 3, 8),
+            parity_models.QUANTIZED: chosen,
+            parity_models.PERPLEXITY: np.float32(2),
         }
         for values in (scores, other)
     )
-    ours[parity.QUANTIZED] = chosen * [[[1], [9], [1]]]
+    ours[parity_models.QUANTIZED] = chosen * [[[1], [9], [1]]]
     rows = {row.part: row for row in parity.compare_parts("noise", theirs, ours, config, 2e-4)}
-    assert set(rows) == {parity.QUANTIZER, parity.QUANTIZED}
-    assert rows[parity.QUANTIZED].max_difference == 0 and rows[parity.QUANTIZED].frames == 2
-    assert rows[parity.QUANTIZER].argmax_flips == flips
-    assert rows[parity.QUANTIZER].passes == (flips == 0)
+    assert set(rows) == {parity_models.QUANTIZER, parity_models.QUANTIZED}
+    assert (
+        rows[parity_models.QUANTIZED].max_difference == 0
+        and rows[parity_models.QUANTIZED].frames == 2
+    )
+    assert rows[parity_models.QUANTIZER].argmax_flips == flips
+    assert rows[parity_models.QUANTIZER].passes == (flips == 0)
 
 
 @pytest.mark.parametrize("head", [families.SEQUENCE, families.X_VECTOR])
@@ -350,8 +358,8 @@ def test_frames_kept_are_the_first_the_last_and_some_between() -> None:
 
 
 def test_frames_are_picked_from_as_many() -> None:
-    kept = parity.Frames(125, np.array([0, 7, 124]))
-    given = parity.ReferenceOutputs({}, {}, frames={"adapter": kept})
+    kept = parity_models.KeptFrames(125, np.array([0, 7, 124]))
+    given = parity_models.ReferenceOutputs({}, {}, frames={"adapter": kept})
     got = {"adapter": np.arange(125.0).reshape(1, 125, 1), "logits": np.zeros((1, 125, 2))}
     picked = given.pick("noise", got)
     assert picked["adapter"].ravel().tolist() == [0, 7, 124]
@@ -378,14 +386,14 @@ def test_recording_again_gives_the_same_file(
 def test_the_bundled_outputs_are_those_of_pytorch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parity, "PUBLISHED_LENGTH", 246_000)
+    monkeypatch.setattr(parity_inputs, "PUBLISHED_LENGTH", 246_000)
     assert BUNDLED_REFERENCE.stat().st_size < 700_000
     file = tmp_path / "outputs.safetensors"
     options = ("--json", tmp_path / "parity.json", "--record", file)
     assert run("verify", BUNDLED_MODEL, BUNDLED_MODEL, *options) == 0
     old, new = (recorded.Recorded.load(path) for path in (BUNDLED_REFERENCE, file))
     for name in ("family", "head", "target_lang", "inputs", "sha256"):
-        assert getattr(old.facts, name) == getattr(new.facts, name)
+        assert getattr(old.identity, name) == getattr(new.identity, name)
     tensors = load_file(BUNDLED_REFERENCE)
     again = load_file(file)
     assert tensors.keys() == again.keys() and len(tensors) == 4 * 7
@@ -605,8 +613,8 @@ def test_recorded_with_another_language(
 ) -> None:
     file = tmp_path / "outputs.safetensors"
     there = recorded.Recorded.load(recording)
-    facts = dataclasses.replace(there.facts, target_lang="fra")
-    dataclasses.replace(there, facts=facts).save(file)
+    identity = dataclasses.replace(there.identity, target_lang="fra")
+    dataclasses.replace(there, identity=identity).save(file)
     message = refused(capsys, layer[0], damaged, file)
     assert "with the language 'fra', and --target-lang is None" in message
 
@@ -618,7 +626,7 @@ def test_recorded_with_other_inputs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(parity, "PUBLISHED_LENGTH", 30_000)
+    monkeypatch.setattr(parity_inputs, "PUBLISHED_LENGTH", 30_000)
     message = refused(capsys, layer[0], damaged, recording)
     assert "with other inputs than" in message
     assert "noise 40000 samples (" in message and "noise 30000 samples (" in message

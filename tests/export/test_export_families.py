@@ -26,7 +26,7 @@ from wav2vec2_tf.export import check, saved_model
 from wav2vec2_tf.export.saved_model import Structure
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.auto import MODELS
-from wav2vec2_tf.transcription.recognizer import SAVED_MODEL_FACTS
+from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS
 
 TOLERANCE = 5e-5  # half the contract's; BERT's adapter makes the most of rounding
 LENGTHS = np.array([FIXED, 2345, 399], np.int32)

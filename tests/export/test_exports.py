@@ -13,7 +13,7 @@ import jiwer
 import numpy as np
 import pytest
 
-from convert import exported
+from convert import runtime_file
 from tests.support import reference
 from tests.support.exported import checkpoint
 from tests.support.paths import CORPUS
@@ -22,7 +22,8 @@ from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.data.corpora import open_corpus
 from wav2vec2_tf.export import frozen, litert, runtimes
-from wav2vec2_tf.export.form import Exported, Form, facts_of
+from wav2vec2_tf.export.contract import Contract
+from wav2vec2_tf.export.exported_file import ExportedFile, model_files
 from wav2vec2_tf.export.provenance import Provenance
 
 FORMATS = tuple(runtimes.FORMATS)
@@ -63,12 +64,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return make
 
 
-def write(folder: Path, out: Path, name: str, form: Form | None = None, **options: Any) -> Exported:
+def write(
+    folder: Path, out: Path, name: str, contract: Contract | None = None, **options: Any
+) -> ExportedFile:
     """A model's folder → a file, as its runtime has loaded it."""
     model, processor = AutoModelForCTC.from_pretrained(folder), Processor.from_pretrained(folder)
-    facts = facts_of(model.config, model.head, processor, ORIGIN)
-    graph = frozen.freeze(model, form or Form())
-    runtimes.FORMATS[name].write(graph, facts, out, **options)
+    files = model_files(model.config, model.head, processor, ORIGIN)
+    graph = frozen.freeze(model, contract or Contract())
+    runtimes.FORMATS[name].write(graph, files, out, **options)
     return runtimes.load(out, threads=1)
 
 
@@ -88,20 +91,20 @@ def test_rows_are_what_the_model_makes_of_each_alone(
     lengths = np.array([LONGEST, 3217, config.samples_of(config.fewest_frames)], np.int32)
     rows = [reference.noise(length, seed=length) for length in lengths]
     wanted = [model(row[np.newaxis]).numpy()[0] for row in rows]
-    graph = frozen.freeze(model, Form())
-    facts = facts_of(config, model.head, processor, ORIGIN)
+    graph = frozen.freeze(model, Contract())
+    files = model_files(config, model.head, processor, ORIGIN)
     for name, module in runtimes.FORMATS.items():
         path = tmp_path / f"model{module.SUFFIX}"
-        module.write(graph, facts, path)
+        module.write(graph, files, path)
         file = runtimes.load(path, threads=1)
-        got = file(config, reference.padded(rows, LONGEST + 500, np.nan), lengths)
+        got = file(reference.padded(rows, LONGEST + 500, np.nan), lengths)
         assert got.shape[:2] == (3, config.frame_length(LONGEST + 500)), name
         assert np.isfinite(got).all(), name
         for logits, alone in zip(got, wanted, strict=True):
             assert len(alone) > 0
             assert np.abs(logits[: len(alone)] - alone).max() < ROW, name
         assert np.abs(got[0, : len(wanted[0])] - got[1, : len(wanted[0])]).max() > 0.1, name
-        one = file(config, rows[1][np.newaxis], None)  # another batch, another length
+        one = file(rows[1][np.newaxis], None)  # another batch, another length
         assert np.abs(one[0] - wanted[1]).max() < ROW, name
 
 
@@ -116,7 +119,7 @@ def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> No
     speech = reference.noise(5, 4000)
     lengths = np.array([4000, 399, 9, 1, 0], np.int32)
     wanted = model(speech, lengths).numpy()
-    got = file(model.config, speech, lengths)
+    got = file(speech, lengths)
     assert np.abs(got - wanted).max() < ROW
     assert np.ptp(got[1:], axis=(0, 1)).max() < ROW  # nothing but the head's bias
 
@@ -127,15 +130,15 @@ def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> No
 @converts
 @pytest.mark.parametrize("variant", ["wav2vec2-group", "bert-adapter"])
 def test_litert_of_a_fixed_length_takes_row_by_row(variant: str, tiny: Any, tmp_path: Path) -> None:
-    file = write(tiny(variant), tmp_path / "model.tflite", "litert", Form(8000, rows=1))
-    assert file.form.rows == 1
+    file = write(tiny(variant), tmp_path / "model.tflite", "litert", Contract(8000, rows=1))
+    assert file.contract.rows == 1
     model = AutoModelForCTC.from_pretrained(tiny(variant))
     speech, lengths = reference.noise(3, 8000), np.array([8000, 4321, 2500], np.int32)
     wanted = model(speech, lengths).numpy()
-    assert np.abs(file(model.config, speech, lengths) - wanted).max() < ROW
+    assert np.abs(file(speech, lengths) - wanted).max() < ROW
     if variant == "wav2vec2-group":
         with pytest.raises(UserError, match="cannot compute it"):
-            file(model.config, speech[:, :4000], np.minimum(lengths, 4000))
+            file(speech[:, :4000], np.minimum(lengths, 4000))
 
 
 @converts
@@ -178,10 +181,10 @@ def bundled(utterances: list[Any], bundled_recognizer: Recognizer) -> dict[str, 
         AutoModelForCTC.from_pretrained(BUNDLED_MODEL),
         Processor.from_pretrained(BUNDLED_MODEL),
     )
-    samples = exported.calibration_samples(str(CORPUS), model.config, processor, Form(), 8)
+    samples = runtime_file.calibration_inputs(str(CORPUS), model.config, processor, Contract(), 8)
     return {
-        "graph": frozen.freeze(model, Form()),
-        "facts": facts_of(model.config, model.head, processor, ORIGIN),
+        "graph": frozen.freeze(model, Contract()),
+        "files": model_files(model.config, model.head, processor, ORIGIN),
         "samples": list(samples),
         "texts": texts_of(bundled_recognizer, utterances),
         "bytes": 4 * model.count_params(),
@@ -219,7 +222,7 @@ def test_quantised_files_are_small_and_recognise_the_same(
     """`share` of the float32 weights' bytes, with a WER within 2 points of float32's."""
     module = runtimes.FORMATS[name]
     out = tmp_path / f"model{module.SUFFIX}"
-    module.write(bundled["graph"], bundled["facts"], out, quantize, bundled["samples"])
+    module.write(bundled["graph"], bundled["files"], out, quantize, bundled["samples"])
     size = sum(out.with_suffix(suffix).stat().st_size for suffix in module.SUFFIXES)
     assert size < share * bundled["bytes"]
     texts = texts_of(Recognizer.load(out), utterances)
@@ -241,7 +244,7 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @converts
 def test_facts_come_back_as_they_were(written: Path) -> None:
-    facts = runtimes.load(written).facts
+    facts = runtimes.load(written).files
     for name in ("config.json", "preprocessor_config.json", "vocab.json", "tokenizer_config.json"):
         there = json.loads((BUNDLED_MODEL / name).read_text(encoding="utf-8"))
         kept = json.loads(facts[name])
@@ -376,15 +379,15 @@ def test_a_missing_runtime_names_its_extra(
 @pytest.mark.parametrize(
     ("name", "out", "options", "message"),
     [
-        ("litert", "model.onnx", [], "ends in .tflite"),
-        ("onnx", "model", [], "ends in .onnx"),
-        ("openvino", "model.bin", [], "ends in .xml"),
+        ("litert", "model.onnx", [], "must end in .tflite"),
+        ("onnx", "model", [], "must end in .onnx"),
+        ("openvino", "model.bin", [], "must end in .xml"),
         ("onnx", "there.onnx", [], "--force"),
         ("litert", "m.tflite", ["--quantize", "int8-static"], "--calibration"),
         ("litert", "m.tflite", ["--calibration", "x"], "leave it out"),
         ("litert", "m.tflite", ["--quantize", "int8-static", "--calibration", "EMPTY"], "EMPTY"),
         ("onnx", "m.onnx", ["--quantize", "int8-static", "--calibration", "none"], "none"),
-        ("openvino", "m.xml", ["--length", "399"], "one frame of speech takes 400"),
+        ("openvino", "m.xml", ["--length", "399"], "length must be at least 400 samples"),
         ("onnx", "m.onnx", ["--head", "none", "--log-softmax"], "CTC"),
     ],
 )
@@ -413,21 +416,21 @@ def test_what_no_graph_holds_is_refused_by_config_alone() -> None:
     from wav2vec2_tf import Wav2Vec2Config
 
     config = Wav2Vec2Config()
-    frozen.check(config, "ForCTC", 2**29 - 1, Form())
-    with pytest.raises(UserError, match="XVector gives several tensors"):
-        frozen.check(config, "ForXVector", 1, Form())
-    with pytest.raises(UserError, match=r"2\.0 GiB of weights"):
-        frozen.check(config, "ForCTC", 2**29, Form())
+    frozen.check_exportable(config, "ForCTC", 2**29 - 1, Contract())
+    with pytest.raises(UserError, match="ForXVector has several"):
+        frozen.check_exportable(config, "ForXVector", 1, Contract())
+    with pytest.raises(UserError, match=r"got 2\.0 GiB"):
+        frozen.check_exportable(config, "ForCTC", 2**29, Contract())
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_packages_to_write_with_are_asked_for_first(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exported.importlib.util, "find_spec", lambda package: None)
+    monkeypatch.setattr(runtime_file.importlib.util, "find_spec", lambda package: None)
     out = tmp_path / f"model{runtimes.FORMATS[name].SUFFIX}"
     with pytest.raises(UserError, match=rf"wav2vec2-tf\[{name}\]"):
-        exported.convert("nothing", out, name)
+        runtime_file.convert("nothing", out, name)
 
 
 @converts
@@ -439,12 +442,12 @@ def test_a_file_that_differs_never_appears(
     other.lm_head.bias.assign_add(0.01 * np.ones(len(reference.TOKENS), np.float32))
     write_graph = litert.write
 
-    def write_other(graph: frozen.Frozen, *arguments: Any) -> None:
-        write_graph(frozen.freeze(other, Form()), *arguments)
+    def write_other(graph: frozen.FrozenGraph, *arguments: Any) -> None:
+        write_graph(frozen.freeze(other, Contract()), *arguments)
 
     monkeypatch.setattr(litert, "write", write_other)
-    with pytest.raises(UserError, match="differs from the model it was made of"):
-        exported.convert(str(tiny("wav2vec2-group")), tmp_path / "model.tflite", "litert")
+    with pytest.raises(UserError, match="differs from the model that was exported"):
+        runtime_file.convert(str(tiny("wav2vec2-group")), tmp_path / "model.tflite", "litert")
     assert list(tmp_path.glob("model*")) == list(tmp_path.glob(".*")) == []
 
 

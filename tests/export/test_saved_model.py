@@ -29,7 +29,7 @@ from wav2vec2_tf.audio.normalization import normalize
 from wav2vec2_tf.export import saved_model
 from wav2vec2_tf.export.saved_model import STRUCTURES, Structure
 from wav2vec2_tf.models.flops import flops
-from wav2vec2_tf.transcription.recognizer import SAVED_MODEL_FACTS
+from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS
 
 pytestmark = pytest.mark.xdist_group("saved_model")
 TOLERANCE = 1e-5
@@ -429,7 +429,7 @@ def test_normalising_equals_that_of_the_library(loudness: float) -> None:
     lengths = tf.constant([900, 400, 1])
     mask = tf.sequence_mask(lengths, 1000)
     batch = tf.where(mask, reference.padded(speeches, 1000, 0.0), 0.0)
-    got = saved_model.normalise(batch, lengths, mask)
+    got = saved_model.normalize_padded(batch, lengths, mask)
     wanted = reference.padded([normalize(speech) for speech in speeches], 1000, 0.0)
     np.testing.assert_allclose(got, wanted, atol=2e-6)
 

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from wav2vec2_tf.utils.errors import UserError
 
@@ -24,16 +25,29 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def add_programs(
-    parser: argparse.ArgumentParser, package: str | None, programs: Mapping[str, tuple[str, str]]
+    parser: argparse.ArgumentParser,
+    package: str | None,
+    programs: Mapping[str, tuple[str, str | None]],
 ) -> None:
-    """Add a sub-command for each `name: (module in package, help)`."""
+    """Adds a sub-command for each `name: (program, help)`; one without help is not listed.
+
+    A program is named as `load_program` takes it.
+    """
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (module_name, summary) in programs.items():
-        module = importlib.import_module(f".{module_name}", package)
-        command = commands.add_parser(name, help=summary, description=module.__doc__)
-        module.add_arguments(command)
-        if hasattr(module, "run"):
-            command.set_defaults(run=module.run)
+    for name, (target, summary) in programs.items():
+        program = load_program(target, package)
+        listed: dict[str, Any] = {} if summary is None else {"help": summary}
+        command = commands.add_parser(name, description=program.__doc__, **listed)
+        program.add_arguments(command)
+        if hasattr(program, "run"):
+            command.set_defaults(run=program.run)
+
+
+def load_program(target: str, package: str | None) -> Any:
+    """Imports a program: `module` in a package, or `module:object` where a module has several."""
+    module_name, _, attribute = target.partition(":")
+    module = importlib.import_module(f".{module_name}", package)
+    return getattr(module, attribute) if attribute else module
 
 
 def run_program(parser: argparse.ArgumentParser, argv: list[str] | None) -> int:
