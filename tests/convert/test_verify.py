@@ -17,8 +17,16 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from convert import parity, parity_inputs, parity_models, recorded
+from convert import parity, parity_inputs, recorded
 from convert.__main__ import main
+from convert.parity_models import (
+    LAST,
+    PERPLEXITY,
+    QUANTIZED,
+    QUANTIZER,
+    KeptFrames,
+    ReferenceOutputs,
+)
 from convert.verify import PROVEN, UNPROVEN
 from tests.support import reference
 from tests.support.paths import FAIRSEQ, ROOT
@@ -157,8 +165,8 @@ def test_certificate(
         of_scale = max(1.0, row["scale"])
         exact = row["part"] in (
             "logits",
-            parity_models.LAST,
-            parity_models.QUANTIZED,
+            LAST,
+            QUANTIZED,
             *parity.FINAL.values(),
         )
         wanted = 1e-3 if row["part"] == "log_mel" else 2e-4 * (1 if exact else of_scale)
@@ -281,21 +289,18 @@ def test_codewords_that_tie_are_left_out(margin: float, flips: int) -> None:
     chosen = np.ones((1, 3, 5), np.float32)
     theirs, ours = (
         {
-            parity_models.QUANTIZER: values.reshape(1, 3, 8),
-            parity_models.QUANTIZED: chosen,
-            parity_models.PERPLEXITY: np.float32(2),
+            QUANTIZER: values.reshape(1, 3, 8),
+            QUANTIZED: chosen,
+            PERPLEXITY: np.float32(2),
         }
         for values in (scores, other)
     )
-    ours[parity_models.QUANTIZED] = chosen * [[[1], [9], [1]]]
+    ours[QUANTIZED] = chosen * [[[1], [9], [1]]]
     rows = {row.part: row for row in parity.compare_parts("noise", theirs, ours, config, 2e-4)}
-    assert set(rows) == {parity_models.QUANTIZER, parity_models.QUANTIZED}
-    assert (
-        rows[parity_models.QUANTIZED].max_difference == 0
-        and rows[parity_models.QUANTIZED].frames == 2
-    )
-    assert rows[parity_models.QUANTIZER].argmax_flips == flips
-    assert rows[parity_models.QUANTIZER].passes == (flips == 0)
+    assert set(rows) == {QUANTIZER, QUANTIZED}
+    assert rows[QUANTIZED].max_difference == 0 and rows[QUANTIZED].frames == 2
+    assert rows[QUANTIZER].argmax_flips == flips
+    assert rows[QUANTIZER].passes == (flips == 0)
 
 
 @pytest.mark.parametrize("head", [families.SEQUENCE, families.X_VECTOR])
@@ -358,8 +363,8 @@ def test_frames_kept_are_the_first_the_last_and_some_between() -> None:
 
 
 def test_frames_are_picked_from_as_many() -> None:
-    kept = parity_models.KeptFrames(125, np.array([0, 7, 124]))
-    given = parity_models.ReferenceOutputs({}, {}, frames={"adapter": kept})
+    kept = KeptFrames(125, np.array([0, 7, 124]))
+    given = ReferenceOutputs({}, {}, frames={"adapter": kept})
     got = {"adapter": np.arange(125.0).reshape(1, 125, 1), "logits": np.zeros((1, 125, 2))}
     picked = given.pick("noise", got)
     assert picked["adapter"].ravel().tolist() == [0, 7, 124]
