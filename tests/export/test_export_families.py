@@ -1,4 +1,4 @@
-"""SavedModels and recognisers of every family and head; `test_saved_model.py` has the contract."""
+"""SavedModels of every family and head; `test_saved_model.py` has the contract."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ VARIANTS = (
 )
 """Every family and every adapter; `test_saved_model.py` has wav2vec2's two styles."""
 TRAINED = ("hubert-batch-norm", "wavlm-layer", "conformer-adapter", "bert-adapter")
-"""Those that are trained; the others are traced for inference alone, to save time."""
+"""Variants that are trained; the others are traced for inference only, to save time."""
 
 
 BERT = "bert-adapter"
 
 
 def cases(*names: str) -> list[Any]:
-    """One a variant or head, in the group that shares what it exports.
+    """Returns a parameter for each variant or head, whose tests share an export.
 
-    Wav2Vec2-BERT and the head of pre-training, which gives most, stand for the others in the fast
-    tier.
+    In the fast tier, Wav2Vec2-BERT and the head of pre-training, which has most outputs, stand for
+    the others.
     """
     fast = (BERT, families.PRE_TRAINING)
     return [
@@ -80,7 +80,7 @@ def test_every_family_is_exported() -> None:
 
 
 @pytest.mark.parametrize("variant", cases(*VARIANTS))
-def test_it_computes_what_the_model_does(variant: str, ctc: Any) -> None:
+def test_outputs_equal_the_model_s(variant: str, ctc: Any) -> None:
     it = ctc(variant)
     speech = padded_batch(0.0)
     wanted = it.model(speech)
@@ -354,7 +354,7 @@ def mms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_mms_speaks_the_language_it_was_exported_with(
+def test_mms_keeps_the_language_it_was_exported_with(
     mms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

@@ -1,4 +1,4 @@
-"""Files for LiteRT, ONNX Runtime and OpenVINO, as those compute them."""
+"""Files for LiteRT, ONNX Runtime and OpenVINO, run by these runtimes."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ FAMILIES = (
 )
 LONGEST = 6000
 ROW = 1e-4
-"""Largest |Δ| from the Keras model on the row alone; a runtime sums in an order of its own."""
+"""Largest |Δ| from the Keras model on the row alone; runtimes sum in different orders."""
 
 
 converts = pytest.mark.slow
-"""For tests that run a converter, but for the one in the fast tier."""
+"""Marks tests that run a converter; one is in the fast tier."""
 
 
 def grouped(name: str) -> Any:
-    """A format, whose tests share a file."""
+    """Returns the parameter of a format, whose tests share a file."""
     return pytest.param(name, marks=pytest.mark.xdist_group(f"exports-{name}"))
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Variant → its folder, written by transformers."""
+    """Makes a variant's folder, written by transformers."""
 
     @cache
     def make(variant: str) -> Path:
@@ -67,7 +67,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def write(
     folder: Path, out: Path, name: str, contract: Contract | None = None, **options: Any
 ) -> ExportedFile:
-    """A model's folder → a file, as its runtime has loaded it."""
+    """Exports a model's folder, and loads the file into its runtime."""
     model, processor = AutoModelForCTC.from_pretrained(folder), Processor.from_pretrained(folder)
     files = model_files(model.config, model.head, processor, ORIGIN)
     graph = frozen.freeze(model, contract or Contract())
@@ -80,9 +80,7 @@ def write(
 
 @converts
 @pytest.mark.parametrize("variant", FAMILIES)
-def test_rows_are_what_the_model_makes_of_each_alone(
-    variant: str, tiny: Any, tmp_path: Path
-) -> None:
+def test_rows_equal_the_model_on_each_alone(variant: str, tiny: Any, tmp_path: Path) -> None:
     """A ragged batch padded with NaN, one row of which is a single frame."""
     model, processor = (
         kind.from_pretrained(tiny(variant)) for kind in (AutoModelForCTC, Processor)
@@ -112,7 +110,7 @@ def test_rows_are_what_the_model_makes_of_each_alone(
     "name", ["litert", *(pytest.param(name, marks=converts) for name in ("onnx", "openvino"))]
 )
 def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> None:
-    """They and no samples at all are no speech, and leave other rows alone."""
+    """Such rows, and empty ones, have no valid frame and do not change other rows."""
     out = tmp_path / f"model{runtimes.FORMATS[name].SUFFIX}"
     file = write(tiny("wav2vec2-group"), out, name)
     model = AutoModelForCTC.from_pretrained(tiny("wav2vec2-group"))
@@ -129,7 +127,7 @@ def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> No
 
 @converts
 @pytest.mark.parametrize("variant", ["wav2vec2-group", "bert-adapter"])
-def test_litert_of_a_fixed_length_takes_row_by_row(variant: str, tiny: Any, tmp_path: Path) -> None:
+def test_litert_of_a_fixed_length_runs_row_by_row(variant: str, tiny: Any, tmp_path: Path) -> None:
     file = write(tiny(variant), tmp_path / "model.tflite", "litert", Contract(8000, rows=1))
     assert file.contract.rows == 1
     model = AutoModelForCTC.from_pretrained(tiny(variant))
@@ -166,7 +164,7 @@ def test_the_contract_of_the_model_zoo(
     assert len(recognizer.transcribe([speech[0, :20000]])) == 1
 
 
-# quantised
+# quantized
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +174,7 @@ def utterances() -> list[Any]:
 
 @pytest.fixture(scope="module")
 def bundled(utterances: list[Any], bundled_recognizer: Recognizer) -> dict[str, Any]:
-    """The bundled model's graph, what it is written with, and what it recognises."""
+    """The bundled model's graph, the arguments to write it with, and its transcripts."""
     model, processor = (
         AutoModelForCTC.from_pretrained(BUNDLED_MODEL),
         Processor.from_pretrained(BUNDLED_MODEL),
@@ -196,7 +194,7 @@ def texts_of(recognizer: Recognizer, utterances: list[Any]) -> list[str]:
 
 
 @converts
-@pytest.mark.xdist_group("exports-quantised")
+@pytest.mark.xdist_group("exports-quantized")
 @pytest.mark.parametrize(
     ("name", "quantize", "share"),
     [
@@ -211,7 +209,7 @@ def texts_of(recognizer: Recognizer, utterances: list[Any]) -> list[str]:
         ("openvino", "int8-static", 0.55),
     ],
 )
-def test_quantised_files_are_small_and_recognise_the_same(
+def test_quantized_files_are_small_and_transcribe_the_same(
     name: str,
     quantize: str,
     share: float,
@@ -219,7 +217,7 @@ def test_quantised_files_are_small_and_recognise_the_same(
     utterances: list[Any],
     tmp_path: Path,
 ) -> None:
-    """`share` of the float32 weights' bytes, with a WER within 2 points of float32's."""
+    """Files take less than `share` of the float32 weights' bytes, and the WER stays."""
     module = runtimes.FORMATS[name]
     out = tmp_path / f"model{module.SUFFIX}"
     module.write(bundled["graph"], bundled["files"], out, quantize, bundled["samples"])
@@ -230,7 +228,7 @@ def test_quantised_files_are_small_and_recognise_the_same(
     assert jiwer.wer(bundled["texts"], texts) <= (0 if quantize == "fp16" else 0.05)
 
 
-# what is inside, and the programs
+# metadata, and the programs
 
 
 @pytest.fixture(scope="module", params=map(grouped, FORMATS))
@@ -243,7 +241,7 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @converts
-def test_facts_come_back_as_they_were(written: Path) -> None:
+def test_model_files_are_in_the_metadata(written: Path) -> None:
     facts = runtimes.load(written).files
     for name in ("config.json", "preprocessor_config.json", "vocab.json", "tokenizer_config.json"):
         there = json.loads((BUNDLED_MODEL / name).read_text(encoding="utf-8"))
@@ -257,14 +255,14 @@ def test_facts_come_back_as_they_were(written: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
-def test_quantisers_say_nothing_off_a_terminal(name: str, tmp_path: Path) -> None:
+def test_quantizers_print_nothing_off_a_terminal(name: str, tmp_path: Path) -> None:
     """They log hundreds of lines, some to standard output."""
     out = tmp_path / f"m{runtimes.FORMATS[name].SUFFIX}"
     command = [sys.executable, "-m", "convert", name, str(BUNDLED_MODEL), str(out)]
     command += ["--quantize", "int8-static", "--calibration", str(CORPUS)]
     done = subprocess.run(command, cwd=CORPUS.parents[2], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    # On a slow machine there may be lines of progress.
+    # A slow machine prints lines of progress.
     lines = [line for line in done.stderr.splitlines() if not line.startswith(f"convert {name}: ")]
     assert lines == []
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
@@ -301,8 +299,8 @@ def test_transcribe_and_eval_take_the_file(
 
 
 @converts
-def test_the_file_runs_where_nothing_of_ours_is(written: Path, utterances: list[Any]) -> None:
-    """By the names that are documented, in the runtime's own words."""
+def test_the_file_runs_without_this_library(written: Path, utterances: list[Any]) -> None:
+    """Calls the runtime by the documented names of inputs and outputs."""
     speech = utterances[0].load()[np.newaxis].astype(np.float32)
     lengths = np.array([speech.shape[1]], np.int32)
     if written.suffix == ".tflite":
@@ -325,12 +323,12 @@ def test_the_file_runs_where_nothing_of_ours_is(written: Path, utterances: list[
     assert np.abs(logits - wanted).max() < 1e-3
 
 
-# bad input
+# invalid input
 
 
 @converts
 @pytest.mark.parametrize("cut", [0, 6, 2000, 500_000])
-def test_a_damaged_file_is_refused_in_a_line(written: Path, tmp_path: Path, cut: int) -> None:
+def test_a_damaged_file_gives_one_line(written: Path, tmp_path: Path, cut: int) -> None:
     for suffix in runtimes.SUFFIXES[written.suffix].SUFFIXES:
         content = written.with_suffix(suffix).read_bytes()
         (tmp_path / "cut").with_suffix(suffix).write_bytes(content)
@@ -388,7 +386,7 @@ def test_a_missing_runtime_names_its_extra(
         ("litert", "m.tflite", ["--quantize", "int8-static", "--calibration", "EMPTY"], "EMPTY"),
         ("onnx", "m.onnx", ["--quantize", "int8-static", "--calibration", "none"], "none"),
         ("openvino", "m.xml", ["--length", "399"], "length must be at least 400 samples"),
-        ("onnx", "m.onnx", ["--head", "none", "--log-softmax"], "CTC"),
+        ("onnx", "m.onnx", ["--head", "none", "--log-softmax"], "log_softmax needs a CTC head"),
     ],
 )
 def test_bad_input_is_refused_before_weights_are_read(
@@ -412,7 +410,7 @@ def test_bad_input_is_refused_before_weights_are_read(
     assert Path("there.onnx").read_bytes() == b"mine"
 
 
-def test_what_no_graph_holds_is_refused_by_config_alone() -> None:
+def test_models_that_no_file_holds_are_refused_by_config() -> None:
     from wav2vec2_tf import Wav2Vec2Config
 
     config = Wav2Vec2Config()
@@ -424,7 +422,7 @@ def test_what_no_graph_holds_is_refused_by_config_alone() -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_packages_to_write_with_are_asked_for_first(
+def test_missing_converters_are_reported_first(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime_file.importlib.util, "find_spec", lambda package: None)
@@ -437,7 +435,7 @@ def test_packages_to_write_with_are_asked_for_first(
 def test_a_file_that_differs_never_appears(
     tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A converter that writes another model: its head's bias is moved by 0.01."""
+    """The converter is replaced by one that adds 0.01 to the bias of the head."""
     other = AutoModelForCTC.from_pretrained(tiny("wav2vec2-group"))
     other.lm_head.bias.assign_add(0.01 * np.ones(len(reference.TOKENS), np.float32))
     write_graph = litert.write
