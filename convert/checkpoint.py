@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 def convert(source: str, out: Path, options: ConvertOptions | None = None) -> None:
     """Converts a checkpoint to a folder in Hugging Face's format; writes all of it or nothing.
 
-        from convert.checkpoint import ConvertOptions, convert
+        from wav2vec2_tf.convert.checkpoint import ConvertOptions, convert
 
         convert("facebook/wav2vec2-base-960h", Path("build/base"), ConvertOptions(head="none"))
 

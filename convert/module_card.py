@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.export.loading import load_saved_model, speech_spec_of
+from wav2vec2_tf.export.loading import head_of_export, load_saved_model, speech_spec_of
 from wav2vec2_tf.export.provenance import UNKNOWN, Provenance
 from wav2vec2_tf.export.saved_model import OF_UTTERANCES
 from wav2vec2_tf.models.config import (
@@ -15,7 +15,6 @@ from wav2vec2_tf.models.config import (
     Wav2Vec2ConformerConfig,
     WaveformConfig,
 )
-from wav2vec2_tf.models.families import head_named
 from wav2vec2_tf.models.feature_extractor import PREPROCESSOR_FILE
 from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
 from wav2vec2_tf.models.processor import Processor
@@ -133,12 +132,7 @@ def module_card(
     """
     facts = model / SAVED_MODEL_FACTS
     config, origin = read_config(facts), Provenance.load(facts)
-    head_name = head_named(config)
-    if head_name is None:
-        raise UserError(
-            f"{model}: its config.json names no class of a model: export it again with "
-            "`convert saved-model`"
-        )
+    head_name = head_of_export(model, config)
     if parity is not None:
         _check_certificate(parity, config.model_type, head_name, origin.sha256)
     head, paper = CARDS[head_name], PAPERS[config.model_type]

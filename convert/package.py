@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 def package(model: Path, out: Path, options: PackageOptions | None = None) -> Path:
     """Writes an archive of a SavedModel and its module card; both whole, or neither.
 
-        from convert.package import PackageOptions, package
+        from wav2vec2_tf.convert.package import PackageOptions, package
 
         options = PackageOptions(language="de")
         card = package(Path("build/saved-model"), Path("base.tar.gz"), options)

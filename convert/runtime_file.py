@@ -137,7 +137,7 @@ def convert(
 ) -> dict[str, float]:
     """Exports a model as a file for another runtime; writes the whole file or nothing.
 
-        from convert.runtime_file import RuntimeFileOptions, convert
+        from wav2vec2_tf.convert.runtime_file import RuntimeFileOptions, convert
 
         convert("build/base-960h", Path("base.onnx"), "onnx", RuntimeFileOptions(quantize="int8"))
 

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 def convert(source: str, out: Path, options: ExportOptions | None = None) -> dict[str, float]:
     """Exports a model as SavedModel; writes all of it or nothing.
 
-        from convert.saved_model import ExportOptions, convert
+        from wav2vec2_tf.convert.saved_model import ExportOptions, convert
 
         convert("build/base-960h", Path("build/saved-model"), ExportOptions(length=None))
 

@@ -167,7 +167,7 @@ class Corpus:
         )
 
 
-def synthesise(texts: list[str], folder: Path, seed: int) -> Corpus:
+def synthesize(texts: list[str], folder: Path, seed: int) -> Corpus:
     """Synthesizes each text in a voice drawn by `seed`; keeps parts of 1000 in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     voices = np.random.default_rng(seed).choice(list(VOICES), len(texts)).tolist()
@@ -375,7 +375,7 @@ def publish_model(model: Wav2Vec2ForCTC, wer: float, folder: Path) -> None:
         f"Group norm, {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, trained "
         f"from scratch with CTC by `make small-model` for {STEPS} steps. The voices are "
         f"**synthetic** (CMU Flite's {', '.join(VOICES)}) and it knows the {COMMON_WORDS} "
-        "commonest words of the King James Bible alone: it does not recognise people's speech "
+        "commonest words of the King James Bible alone: it does not recognize people's speech "
         "and is of no use beyond "
         f"showing what this project does. WER on the held-out corpus, in PyTorch: {wer:.2%}.\n",
         encoding="utf-8",
@@ -434,8 +434,8 @@ def main() -> int:
         )
         runs = common_word_runs(bible.stdout, COMMON_WORDS)
         train_texts, held_out_texts, unused = compose(runs, SEED)
-        train_set = synthesise(train_texts, args.work / "train", SEED)
-        held_out = synthesise(held_out_texts, args.work / "held-out", SEED)
+        train_set = synthesize(train_texts, args.work / "train", SEED)
+        held_out = synthesize(held_out_texts, args.work / "held-out", SEED)
     except FileNotFoundError as error:
         print(
             f"error: {error.filename} is not installed: apt install flite bible-kjv",

@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
 def verify(source: str, out: str, options: VerifyOptions | None = None) -> Certificate:
     """Compares the outputs of `out` with those of PyTorch on `source`, live or recorded.
 
-        from convert.verify import VerifyOptions, verify
+        from wav2vec2_tf.convert.verify import VerifyOptions, verify
 
         certificate = verify("facebook/wav2vec2-base-960h", "build/base-960h")
         assert certificate.equal, certificate.max_difference
@@ -204,8 +204,7 @@ def _open_both(
         UserError: they are of different families or languages, or one of them is no model.
     """
     from wav2vec2_tf.checkpoint.hub import resolve
-    from wav2vec2_tf.export.loading import is_saved_model
-    from wav2vec2_tf.models.families import head_named
+    from wav2vec2_tf.export.loading import head_of_export, is_saved_model
     from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, open_model, read_config
 
     from .source import head_of
@@ -225,12 +224,7 @@ def _open_both(
             f"{out} is of the family {config.model_type}, and {source} of "
             f"{source_config.model_type}: name the checkpoint that it was made of"
         )
-    head = head_named(config) if is_saved_model(made) else head_of(made)
-    if head is None:
-        raise UserError(
-            f"{out}: its config.json names no class of a model: export it again with "
-            "`convert saved-model`"
-        )
+    head = head_of_export(made, config) if is_saved_model(made) else head_of(made)
     return made, config, head, checkpoint
 
 

@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from wav2vec2_tf.export.quantization import (
 )
 from wav2vec2_tf.utils.errors import UserError, first_line
 
+if TYPE_CHECKING:
+    from wav2vec2_tf.export.frozen import FrozenGraph
+
 SUFFIX = ".tflite"
 SUFFIXES = (SUFFIX,)
 WRITTEN_WITH = ("ai_edge_litert",)
@@ -36,7 +39,7 @@ SIGNATURE = "serving_default"
 
 
 def write(
-    frozen: Any,
+    frozen: FrozenGraph,
     files: Mapping[str, str],
     path: Path,
     quantize: str = FLOAT32,
@@ -45,7 +48,7 @@ def write(
     """Writes a LiteRT file.
 
     Args:
-        frozen: a `frozen.FrozenGraph`.
+        frozen: the model.
         files: text files of the model's folder by name, for the metadata.
         path: the file to write.
         quantize: `float32`; `fp16`, weights only; `int8`, weights, and inputs of dense layers with
@@ -58,7 +61,7 @@ def write(
     path.write_bytes(_with_metadata(content, to_metadata(files)))
 
 
-def _converted(frozen: Any, in_float16: bool) -> bytes:
+def _converted(frozen: FrozenGraph, in_float16: bool) -> bytes:
     """Returns the content of a LiteRT file without metadata."""
     import tensorflow as tf
 

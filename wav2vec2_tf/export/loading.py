@@ -136,10 +136,12 @@ def speech_spec_of(loaded: Any) -> tf.TensorSpec:
 def _load_saved_model(folder: Path, head: str | None, jit_compile: bool) -> LoadedExport:
     description = folder / SAVED_MODEL_FACTS
     config = read_config(description)
-    found = _checked_head(folder, config, head)
+    found = head_of_export(folder, config, head)
     loaded = load_saved_model(folder)
     with_lengths, without = (
-        tf.function(loaded.signatures[name], jit_compile=True, autograph=False)
+        tf.function(
+            loaded.signatures[name], jit_compile=True, reduce_retracing=True, autograph=False
+        )
         if jit_compile
         else loaded.signatures[name]
         for name in ("with_lengths", "serving_default")
@@ -153,25 +155,46 @@ def _load_saved_model(folder: Path, head: str | None, jit_compile: bool) -> Load
             outputs = with_lengths(**inputs, **{LENGTHS: tf.constant(lengths, tf.int32)})
         return {name: value.numpy() for name, value in outputs.items()}
 
-    length = speech_spec_of(loaded).shape[1]
-    return LoadedExport(folder, config, found, length, True, run, lambda: nullcontext(description))
+    return LoadedExport(
+        path=folder,
+        config=config,
+        head=found,
+        fixed_length=speech_spec_of(loaded).shape[1],
+        takes_lengths=True,
+        _run=run,
+        _description=lambda: nullcontext(description),
+    )
 
 
 def _load_file(path: Path, head: str | None, threads: int | None) -> LoadedExport:
     file = runtimes.load(path, threads)
-    found = _checked_head(path, file.config, head)
+    found = head_of_export(path, file.config, head)
 
     def run(speech: np.ndarray, lengths: np.ndarray | None) -> Arrays:
         return {ONLY_OUTPUT[found]: file(speech, lengths)}
 
-    contract = file.contract
     return LoadedExport(
-        path, file.config, found, contract.length, contract.takes_lengths, run, file.folder
+        path=path,
+        config=file.config,
+        head=found,
+        fixed_length=file.contract.length,
+        takes_lengths=file.contract.takes_lengths,
+        _run=run,
+        _description=file.folder,
     )
 
 
-def _checked_head(path: Path, config: Config, wanted: str | None) -> str:
-    """Returns the head of an exported model; raises `UserError` unless it is the wanted one."""
+def head_of_export(path: Path, config: Config, wanted: str | None = None) -> str:
+    """Returns the head of an exported model, the suffix of transformers' class.
+
+    Args:
+        path: the export, for messages.
+        config: the config in it.
+        wanted: the only head that is accepted; None for any.
+
+    Raises:
+        UserError: the config names no class, or that of another head.
+    """
     head = head_named(config)
     if head is None:
         raise UserError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from wav2vec2_tf.export.quantization import (
 )
 from wav2vec2_tf.utils.errors import UserError, first_line
 
+if TYPE_CHECKING:
+    from wav2vec2_tf.export.frozen import FrozenGraph
+
 SUFFIX = ".onnx"
 SUFFIXES = (SUFFIX,)
 WRITTEN_WITH = ("onnx", "tf2onnx", "onnxruntime")
@@ -36,7 +39,7 @@ SMALLEST = 1024
 
 
 def write(
-    frozen: Any,
+    frozen: FrozenGraph,
     files: Mapping[str, str],
     path: Path,
     quantize: str = FLOAT32,
@@ -45,7 +48,7 @@ def write(
     """Writes an ONNX file.
 
     Args:
-        frozen: a `frozen.FrozenGraph`.
+        frozen: the model.
         files: text files of the model's folder by name, for the metadata.
         path: the file to write.
         quantize: `float32`; `fp16`, weights only; `int8`, weights of matrix products, and their
@@ -65,7 +68,7 @@ def write(
     onnx.save(model, path)
 
 
-def _converted(frozen: Any) -> Any:
+def _converted(frozen: FrozenGraph) -> Any:
     """Returns the ONNX model of a frozen graph, in float32."""
     import tf2onnx.convert
 

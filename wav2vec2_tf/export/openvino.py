@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -25,6 +25,9 @@ from wav2vec2_tf.export.quantization import (
 )
 from wav2vec2_tf.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from wav2vec2_tf.export.frozen import FrozenGraph
+
 SUFFIX = ".xml"
 SUFFIXES = (SUFFIX, ".bin")
 WRITTEN_WITH = ("openvino",)
@@ -34,7 +37,7 @@ ENTRY = "wav2vec2_tf"
 
 
 def write(
-    frozen: Any,
+    frozen: FrozenGraph,
     files: Mapping[str, str],
     path: Path,
     quantize: str = FLOAT32,
@@ -43,7 +46,7 @@ def write(
     """Writes an IR, its weights beside it as `.bin`.
 
     Args:
-        frozen: a `frozen.FrozenGraph`.
+        frozen: the model.
         files: text files of the model's folder by name, for the metadata.
         path: the `.xml` file to write.
         quantize: `float32`; `fp16`, weights only; `int8`, weights only; `int8-static`, activations
