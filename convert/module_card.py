@@ -142,7 +142,7 @@ def module_card(
     signatures, fixed = loaded.signatures, speech_spec_of(loaded).shape[1]
     length = f"{fixed} samples ({fixed / SAMPLE_RATE:.3g} s)" if fixed else "any length"
     frame = 1000 * config.stride / SAMPLE_RATE
-    spoken = processor.tokenizer.target_lang if processor and processor.tokenizer else None
+    target_lang = processor.tokenizer.target_lang if processor and processor.tokenizer else None
     licence = origin.licence
     terms = f"`{licence}`" if licence != UNKNOWN else "unknown: ask whoever trained the checkpoint"
     lines = [
@@ -156,7 +156,7 @@ def module_card(
         "<!-- format: saved_model_2 -->",
         "<!-- fine-tunable: true -->",
         f"<!-- license: {licence} -->",
-        f"<!-- language: {language or spoken or 'en'} -->",
+        f"<!-- language: {language or target_lang or 'en'} -->",
         "",
         "## Overview",
         "",
@@ -170,7 +170,7 @@ def module_card(
         f"- {_layers(config)}",
         f"- input: 16 kHz mono speech of {length}, {_scale(config, processor)}"
         + (f"; one frame of output in {frame:g} ms" if head_name not in OF_UTTERANCES else ""),
-        *([f"- the adapter and the tokens are those of `{spoken}`"] if spoken else []),
+        *([f"- the adapter and the tokens are those of `{target_lang}`"] if target_lang else []),
         "",
         "## Signatures",
         "",

@@ -78,14 +78,11 @@ def package(model: Path, out: Path, options: PackageOptions | None = None) -> Pa
     Raises:
         UserError: the model is no SavedModel, a file exists, or a report is of another model.
     """
-    from wav2vec2_tf.export.loading import is_saved_model
     from wav2vec2_tf.utils.files import whole_file
-
-    from .module_card import module_card
 
     options = options or PackageOptions()
     parity, wer = options.parity, options.wer
-    if not is_saved_model(model):
+    if not (model / "saved_model.pb").is_file():
         raise UserError(f"{model}: not a SavedModel; make one with `convert saved-model`")
     if not out.name.endswith(".tar.gz"):
         raise UserError(
@@ -97,6 +94,8 @@ def package(model: Path, out: Path, options: PackageOptions | None = None) -> Pa
     for path in (out, card):
         if path.exists() and not options.force:
             raise UserError(f"{path} exists already: name another, or replace it with --force")
+    from .module_card import module_card  # and TensorFlow, once the arguments are valid
+
     try:
         text = module_card(
             model,
