@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,8 @@ from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.utils.errors import UserError
 
 from .options import HEADS, ConvertOptions
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -160,18 +162,19 @@ def open_source(
     processor.check_extractor(path, config)
     if kind.head == CTC and processor.tokenizer is None:
         missing = "vocab.json" if path.is_dir() else "dict.ltr.txt beside it"
-        print(f"{source} has no {missing}: there will be no text output", file=sys.stderr)
+        log.warning("%s has no %s: there will be no text output", source, missing)
     elif kind.head == CTC:
         processor.fitting_tokenizer(path, config)
     if left_out := {key.partition(".")[0] for key in plan.ignored} & set(HEAD_KEYS):
         listed = ", ".join(sorted(left_out))
-        print(f"{source}: left out, this head does not use them: {listed}", file=sys.stderr)
+        log.warning("%s: left out, this head does not use them: %s", source, listed)
     if processor.tokenizer is not None and len(processor.tokenizer.languages) > 1:
         if target_lang is None:
-            print(
-                f"{source}: the language kept is {processor.tokenizer.target_lang!r}, of "
-                f"{len(processor.tokenizer.languages)}; --target-lang names another",
-                file=sys.stderr,
+            log.warning(
+                "%s: the language kept is %r, of %d; --target-lang names another",
+                source,
+                processor.tokenizer.target_lang,
+                len(processor.tokenizer.languages),
             )
         processor.tokenizer.keep_target_lang()
     return Source(
