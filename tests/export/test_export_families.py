@@ -264,7 +264,7 @@ def test_a_difference_is_found(exported: Any, tmp_path: Path) -> None:
 def test_log_softmax_is_of_tokens(tmp_path: Path) -> None:
     source = checkpoint(tmp_path / "source", "hubert-batch-norm", families.SEQUENCE)
     model = MODELS[families.SEQUENCE].from_pretrained(source)
-    with pytest.raises(UserError, match="log_softmax needs a CTC head, and the model is ForSequence"):
+    with pytest.raises(UserError, match="log_softmax needs a CTC head"):
         saved_model.export(model, None, tmp_path / "out", log_softmax=True)
 
 
