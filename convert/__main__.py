@@ -1,4 +1,4 @@
-"""`python -m convert torch|huggingface|verify|saved-model|litert|onnx|openvino|package …`"""
+"""Makes artefacts: converts checkpoints, exports models, verifies and packages them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import sys
 from wav2vec2_tf.cli.programs import add_programs, run_program
 
 PROGRAMS = {
-    "torch": ("huggingface", "PyTorch or fairseq checkpoint → a folder this library loads"),
-    "huggingface": ("huggingface", "the same: the folder is one that transformers loads too"),
+    "torch": ("checkpoint", "PyTorch or fairseq checkpoint → a folder that this library loads"),
+    "huggingface": ("checkpoint", None),  # an alias: the folder is in Hugging Face's format
     "verify": ("verify", "run PyTorch and this library side by side and compare"),
     "saved-model": ("saved_model", "a model → SavedModel for TensorFlow Hub and Serving"),
-    "litert": ("litert", "a model → .tflite for phones and edge devices"),
-    "onnx": ("onnx", "a model → .onnx for ONNX Runtime"),
-    "openvino": ("openvino", "a model → .xml and .bin for OpenVINO"),
+    "litert": ("runtime_file:LITERT", "a model → .tflite for phones and edge devices"),
+    "onnx": ("runtime_file:ONNX", "a model → .onnx for ONNX Runtime"),
+    "openvino": ("runtime_file:OPENVINO", "a model → .xml and .bin for OpenVINO"),
     "package": ("package", "a SavedModel → .tar.gz with its module card"),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the programs as sub-commands."""
     add_programs(parser, __package__, PROGRAMS)
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs `python -m convert` and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m convert", description=__doc__)
     add_arguments(parser)
     return run_program(parser, argv)

@@ -1,15 +1,19 @@
-"""Options that several programs share."""
+"""Options that several programs share, and their flags."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
+from wav2vec2_tf.utils.options import check, option
 
-HEAD_OPTIONS = {
+HEADS = {
     "none": "Model",
     "ctc": "ForCTC",
     "pre-training": "ForPreTraining",
@@ -17,85 +21,116 @@ HEAD_OPTIONS = {
     "frame-classification": "ForAudioFrameClassification",
     "x-vector": "ForXVector",
 }
-"""`--head` → how the names of transformers' classes end."""
+"""Value of `head` → suffix of the names of transformers' classes."""
 
 
-def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """What to take of a checkpoint that holds more, or lacks what lies beside it."""
-    parser.add_argument(
-        "--head",
-        choices=HEAD_OPTIONS,
-        help="the head to keep; by default what the checkpoint holds, but an export leaves out "
-        "that of pre-training",
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions:
+    """How a checkpoint is read, and whether its conversion may replace what is there."""
+
+    head: str | None = option(
+        None,
+        choices=tuple(HEADS),
+        help="the head to keep; by default that of the checkpoint, but exports leave out the head "
+        "of pre-training",
     )
-    parser.add_argument(
-        "--dictionary",
-        type=Path,
+    dictionary: Path | None = option(
+        None,
         metavar="FILE",
-        help="fairseq's letters; by default dict.ltr.txt beside the .pt file",
+        help="the letters of a fairseq checkpoint; by default dict.ltr.txt beside the .pt file",
     )
-    parser.add_argument(
-        "--target-lang", metavar="LANG", help="the language to keep, of MMS models with one each"
+    target_lang: str | None = option(
+        None,
+        metavar="LANG",
+        help="the language to keep of an MMS model, which has an adapter for each",
+    )
+    force: bool = option(False, help="replace OUT if it exists")
+    hub: HubOptions = field(default_factory=HubOptions)
+    """How a model of the Hugging Face Hub is fetched."""
+
+    def __post_init__(self) -> None:
+        """Raises `OptionError` for a value that is not allowed."""
+        check(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(ConvertOptions):
+    """How a model is exported."""
+
+    length: int | None = option(
+        PUBLISHED_LENGTH, minimum=1, help="samples of each row; None for any number"
+    )
+    log_softmax: bool = option(
+        False, help="give log-probabilities in place of logits (for models with a CTC head)"
     )
 
 
-def source_options(args: argparse.Namespace) -> dict[str, Any]:
-    """As `source.open_source` takes them."""
-    return {"head": args.head, "dictionary": args.dictionary, "target_lang": args.target_lang}
+Options = TypeVar("Options", bound=ConvertOptions)
 
 
-def length(text: str) -> int | None:
-    """`--length`: samples, or None for "any"."""
-    if text == "any":
-        return None
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither 'any' nor a number of samples")
-    return int(text)
-
-
-def add_export_options(
-    parser: argparse.ArgumentParser, out: str, default_length: int | None = None
+def add_convert_flags(
+    parser: argparse.ArgumentParser,
+    options: type[ConvertOptions],
+    out: str,
+    example: str,
+    *,
+    without: Collection[str] = (),
 ) -> None:
-    """What every program that exports a model takes.
+    """Adds the arguments of a program that converts a model.
 
     Args:
-        out: what OUT is.
-        default_length: samples of each row; None for any.
+        parser: the program's parser.
+        options: the program's options.
+        out: help text of OUT.
+        example: a command line, shown at the end of the help.
+        without: fields that get no flag.
     """
+    show_example(parser, example)
     parser.add_argument("model", help="folder, id on the Hugging Face Hub, or fairseq's .pt file")
     parser.add_argument("out", type=Path, help=out)
-    published = default_length == PUBLISHED_LENGTH
-    parser.add_argument(
-        "--length",
-        type=length,
-        default=default_length,
-        metavar=f"{PUBLISHED_LENGTH}|N|any" if published else "N|any",
-        help="samples of each row "
-        + ("(default: %(default)s, as published), or any" if published else "(default: any)"),
-    )
-    parser.add_argument(
-        "--log-softmax", action="store_true", help="give log-probabilities in place of logits"
-    )
-    add_source_options(parser)
-    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
-    add_hub_options(parser)
+    add_flags(parser, options, without=("length", *without))
+    if issubclass(options, ExportOptions):
+        default = options().length
+        parser.add_argument(
+            "--length",
+            type=_length,
+            default=argparse.SUPPRESS,
+            metavar="N|any",
+            help=f"samples of each row, or any (default: {default or 'any'}"
+            + (", as published)" if default == PUBLISHED_LENGTH else ")"),
+        )
+    add_hub_flags(parser)
 
 
-def export_options(args: argparse.Namespace) -> dict[str, Any]:
-    """But for the model and OUT."""
-    return {
-        "length": args.length,
-        "log_softmax": args.log_softmax,
-        "force": args.force,
-        **source_options(args),
-        **hub_options(args),
-    }
+def convert_options(options: type[Options], args: argparse.Namespace) -> Options:
+    """Makes the options of a program from its flags."""
+    return options_from(options, args, hub=options_from(HubOptions, args))
+
+
+def add_hub_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `HubOptions`, as a group."""
+    add_flags(parser.add_argument_group("Hugging Face Hub"), HubOptions)
+
+
+def show_example(parser: argparse.ArgumentParser, example: str) -> None:
+    """Shows command lines at the end of a program's help, as they are."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"example:\n  {example}"
 
 
 def print_differences(out: Path, differences: dict[str, float]) -> None:
-    """What the check in a fresh process found."""
+    """Prints the result of the check in a fresh process."""
     from wav2vec2_tf.export import check
 
     print(f"{out}: loaded in a fresh process and compared with the Keras model, max |Δ|")
     for name, difference in differences.items():
         print(f"  {name:24} {difference:.2g} {check.SHARES.get(name, '')}".rstrip())
+
+
+def _length(text: str) -> int | None:
+    """Parses `--length`: a number of samples, or None for "any"."""
+    if text == "any":
+        return None
+    if not (text.isascii() and text.isdecimal()) or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be 'any' or a number of samples, got {text!r}")
+    return int(text)

@@ -1,7 +1,7 @@
-"""A SavedModel → `NAME.tar.gz` as TensorFlow Hub takes it, and `NAME.md`, its module card.
+"""Packages a SavedModel as `NAME.tar.gz`, as TensorFlow Hub takes it, with a card `NAME.md`.
 
-The card is filled from facts alone: what the SavedModel holds, and the parity and WER files that
-`convert verify` and `eval wer` wrote.
+The module card states what the SavedModel holds, and the results of `convert verify` and `eval wer`
+that are given.
 """
 
 from __future__ import annotations
@@ -9,155 +9,98 @@ from __future__ import annotations
 import argparse
 import gzip
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
+from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.options import check, option
 
-if TYPE_CHECKING:
-    from wav2vec2_tf.models.config import Config
-    from wav2vec2_tf.models.processor import Processor
+from .options import show_example
 
-SIGNATURES = {
-    "serving_default": "speech → outputs; all of it counts",
-    "with_lengths": "the same; beyond its length (in samples) a row has no influence",
-    "from_features": "the same of log-mel features; lengths are in frames",
-    "transcribe": "raw 16 kHz waveforms → text, and words with start and end in seconds and "
-    "confidence, of which each row's first `count` are valid",
-}
+EXAMPLE = (
+    "wav2vec2-tf convert package build/saved-model base-960h.tar.gz "
+    "--parity build/base-960h/parity.json"
+)
 
 
-class Head(NamedTuple):
-    """What a card says of a head, by how transformers' names of it end."""
+@dataclass(frozen=True, kw_only=True)
+class PackageOptions:
+    """What a module card states, and whether the archive may replace what is there."""
 
-    title: str
-    task: str
-    """One of TensorFlow Hub's `tags/task.yaml`."""
+    name: str | None = option(None, help="publisher/model/version for the card's title")
+    language: str | None = option(
+        None, help="by default the one that the model was converted for, or en"
+    )
+    parity: Path | None = option(
+        None, metavar="FILE", help="parity.json of `convert verify`"
+    )
+    wer: Path | None = option(None, metavar="FILE", help="JSON of `eval wer`")
+    force: bool = option(False, help="replace OUT if it exists")
 
-
-CARDS = {
-    "Model": Head("Speech representations: {} without a head, to fine-tune", "audio-embedding"),
-    "ForCTC": Head("Speech recognition: {} with a CTC head over characters", "audio-stt"),
-    "ForPreTraining": Head(
-        "Speech representations: {} with the head it is pre-trained with", "audio-embedding"
-    ),
-    "ForSequenceClassification": Head(
-        "Classification of utterances: {} and the mean of its frames", "audio-event-classification"
-    ),
-    "ForAudioFrameClassification": Head(
-        "Classification of frames: {} with a linear head", "audio-event-classification"
-    ),
-    "ForXVector": Head("Speaker embeddings: {} with an x-vector head", "audio-embedding"),
-}
-
-
-class Paper(NamedTuple):
-    name: str
-    """Of the model, in its family's words."""
-    title: str
-    number: str
-    """On arXiv."""
-
-
-PAPERS = {
-    "wav2vec2": Paper(
-        "wav2vec 2.0",
-        "wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations",
-        "2006.11477",
-    ),
-    "hubert": Paper(
-        "HuBERT",
-        "HuBERT: Self-Supervised Speech Representation Learning by Masked Prediction of Hidden "
-        "Units",
-        "2106.07447",
-    ),
-    "wavlm": Paper(
-        "WavLM",
-        "WavLM: Large-Scale Self-Supervised Pre-Training for Full Stack Speech Processing",
-        "2110.13900",
-    ),
-    "data2vec-audio": Paper(
-        "data2vec",
-        "data2vec: A General Framework for Self-supervised Learning in Speech, Vision and Language",
-        "2202.03555",
-    ),
-    "unispeech": Paper(
-        "UniSpeech",
-        "UniSpeech: Unified Speech Representation Learning with Labeled and Unlabeled Data",
-        "2101.07597",
-    ),
-    "unispeech-sat": Paper(
-        "UniSpeech-SAT",
-        "UniSpeech-SAT: Universal Speech Representation Learning with Speaker Aware Pre-Training",
-        "2110.05752",
-    ),
-    "wav2vec2-conformer": Paper(
-        "wav2vec 2.0 with Conformer blocks",
-        "fairseq S2T: Fast Speech-to-Text Modeling with fairseq",
-        "2010.05171",
-    ),
-    "wav2vec2-bert": Paper(
-        "Wav2Vec2-BERT",
-        "Seamless: Multilingual Expressive and Streaming Speech Translation",
-        "2312.05187",
-    ),
-}
+    def __post_init__(self) -> None:
+        """Raises `OptionError` for a value that is not allowed."""
+        check(self)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `convert package`."""
+    show_example(parser, EXAMPLE)
     parser.add_argument("model", type=Path, help="SavedModel that `convert saved-model` made")
     parser.add_argument("out", type=Path, help="NAME.tar.gz to write; NAME.md goes beside it")
-    parser.add_argument("--name", help="publisher/model/version for the card's title")
-    parser.add_argument("--language", help="default: the one the model was converted for, or en")
-    parser.add_argument("--parity", type=Path, help="parity.json of `convert verify`")
-    parser.add_argument("--wer", type=Path, help="JSON of `eval wer`")
-    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+    add_flags(parser, PackageOptions)
 
 
 def run(args: argparse.Namespace) -> int:
-    card = package(
-        args.model,
-        args.out,
-        name=args.name,
-        language=args.language,
-        parity=args.parity,
-        wer=args.wer,
-        force=args.force,
-    )
+    """Runs `convert package`."""
+    card = package(args.model, args.out, options_from(PackageOptions, args))
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB\n{card}: the module card")
     return 0
 
 
-def package(
-    model: Path,
-    out: Path,
-    *,
-    name: str | None = None,
-    language: str | None = None,
-    parity: Path | None = None,
-    wer: Path | None = None,
-    force: bool = False,
-) -> Path:
-    """Write the archive and its card; returns the card's path. Raises `UserError`."""
+def package(model: Path, out: Path, options: PackageOptions | None = None) -> Path:
+    """Writes an archive of a SavedModel and its module card; both whole, or neither.
+
+        from wav2vec2_tf.convert.package import PackageOptions, package
+
+        options = PackageOptions(language="de")
+        card = package(Path("build/saved-model"), Path("base.tar.gz"), options)
+
+    Args:
+        model: the SavedModel's folder.
+        out: the archive to write, NAME.tar.gz.
+        options: see `PackageOptions`.
+
+    Returns:
+        The path of the module card, NAME.md.
+
+    Raises:
+        UserError: the model is no SavedModel, a file exists, or a report is of another model.
+    """
     from wav2vec2_tf.utils.files import whole_file
 
+    options = options or PackageOptions()
+    parity, wer = options.parity, options.wer
     if not (model / "saved_model.pb").is_file():
-        raise UserError(f"{model}: no SavedModel; make one with `convert saved-model`")
+        raise UserError(f"{model}: not a SavedModel; make one with `convert saved-model`")
     if not out.name.endswith(".tar.gz"):
         raise UserError(
-            f"{out}: the archive's name must end in .tar.gz, which TensorFlow Hub reads"
+            f"{out}: the archive's name must end in .tar.gz, as TensorFlow Hub needs it"
         )
     if out.absolute().is_relative_to(model.absolute()):
-        raise UserError(f"{out} lies in the SavedModel itself: name a place outside")
+        raise UserError(f"{out} must not be in the SavedModel: name a place outside")
     card = out.with_name(out.name.removesuffix(".tar.gz") + ".md")
     for path in (out, card):
-        if path.exists() and not force:
+        if path.exists() and not options.force:
             raise UserError(f"{path} exists already: name another, or replace it with --force")
+    from .module_card import module_card  # and TensorFlow, once the arguments are valid
+
     try:
         text = module_card(
             model,
-            name or f"{out.name.removesuffix('.tar.gz')}/1",
-            language,
+            options.name or f"{out.name.removesuffix('.tar.gz')}/1",
+            options.language,
             _read_report(parity, "comparisons", "convert verify") if parity else None,
             _read_report(wer, "modes", "eval wer") if wer else None,
             out.name,
@@ -167,7 +110,7 @@ def package(
             raise
         reports = " and ".join(str(path) for path in (parity, wer) if path)
         raise UserError(
-            f"{reports}: not as `convert verify` and `eval wer` write it ({error!r})"
+            f"{reports}: not a report of `convert verify` or `eval wer` ({error!r})"
         ) from None
     with whole_file(out) as beside, whole_file(card) as card_beside:
         _archive(model, beside)
@@ -176,6 +119,7 @@ def package(
 
 
 def _read_report(path: Path, key: str, program: str) -> dict[str, Any]:
+    """Reads a report; raises `UserError` if it lacks the key that a program's reports have."""
     from wav2vec2_tf.utils.files import read_json
 
     values = read_json(path)
@@ -184,25 +128,8 @@ def _read_report(path: Path, key: str, program: str) -> dict[str, Any]:
     return values
 
 
-def _check_certificate(
-    parity: dict[str, Any], family: str, head: str, sha256: dict[str, str]
-) -> None:
-    """Raise `UserError` for one that found a difference, or is of another model."""
-    if not parity.get("equal"):
-        raise UserError("the certificate says that the model differs: convert and verify it again")
-    of = parity.get("family"), parity.get("head")
-    if of != (family, head):
-        raise UserError(f"the certificate is of {of}, and the SavedModel of {(family, head)}")
-    hashes = parity.get("sha256")
-    if sha256 and (not isinstance(hashes, dict) or set(hashes.values()) != set(sha256.values())):
-        raise UserError(
-            "the certificate is of another checkpoint, or another language of it, than the "
-            "SavedModel: verify what the SavedModel was made of"
-        )
-
-
 def _archive(model: Path, out: Path) -> None:
-    """The SavedModel's files at the archive's root; the same bytes for the same model."""
+    """Writes the SavedModel's files to the archive's root; the same bytes for the same model."""
 
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.mtime = member.uid = member.gid = 0
@@ -216,190 +143,3 @@ def _archive(model: Path, out: Path) -> None:
     ):
         for path in sorted(model.rglob("*")):
             archive.add(path, path.relative_to(model).as_posix(), recursive=False, filter=plain)
-
-
-def module_card(
-    model: Path,
-    name: str,
-    language: str | None,
-    parity: dict[str, Any] | None,
-    wer: dict[str, Any] | None,
-    archive: str,
-) -> str:
-    """Markdown in the form of the cards on TensorFlow Hub."""
-    from wav2vec2_tf.audio import SAMPLE_RATE
-    from wav2vec2_tf.export.provenance import UNKNOWN, Provenance
-    from wav2vec2_tf.export.saved_model import OF_UTTERANCES, load_saved_model
-    from wav2vec2_tf.models.families import head_named
-    from wav2vec2_tf.models.feature_extractor import PREPROCESSOR_FILE
-    from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
-    from wav2vec2_tf.models.processor import Processor
-
-    facts = model / SAVED_MODEL_FACTS
-    config, origin = read_config(facts), Provenance.load(facts)
-    head_name = head_named(config)
-    if head_name is None:
-        raise UserError(f"{model}: its config.json names no class, so it is no SavedModel of ours")
-    if parity is not None:
-        _check_certificate(parity, config.model_type, head_name, origin.sha256)
-    head, paper = CARDS[head_name], PAPERS[config.model_type]
-    with_files = (facts / PREPROCESSOR_FILE).exists()
-    processor = Processor.from_pretrained(facts) if with_files else None
-    signatures = load_saved_model(model).signatures
-    speech = signatures["serving_default"].structured_input_signature[1]["speech"]
-    fixed = speech.shape[1]
-    length = f"{fixed} samples ({fixed / SAMPLE_RATE:.3g} s)" if fixed else "any length"
-    frame = 1000 * config.stride / SAMPLE_RATE
-    spoken = processor.tokenizer.target_lang if processor and processor.tokenizer else None
-    licence = origin.licence
-    terms = f"`{licence}`" if licence != UNKNOWN else "unknown: ask whoever trained the checkpoint"
-    lines = [
-        f"# Module {name}",
-        "",
-        head.title.format(paper.name),
-        "",
-        f"<!-- asset-path: {archive} -->",
-        f"<!-- task: {head.task} -->",
-        f"<!-- network-architecture: {config.model_type} -->",
-        "<!-- format: saved_model_2 -->",
-        "<!-- fine-tunable: true -->",
-        f"<!-- license: {licence} -->",
-        f"<!-- language: {language or spoken or 'en'} -->",
-        "",
-        "## Overview",
-        "",
-        f"The weights are those of the PyTorch checkpoint `{origin.source}`"
-        + (f" at revision `{origin.revision}`" if origin.revision not in ("", UNKNOWN) else "")
-        + f", converted by wav2vec2-tf. The checkpoint's licence: {terms}.",
-        "",
-        *([f"Its own card says: {origin.description}", ""] if origin.description else []),
-        *(f"- `{file}`: SHA-256 `{digest}`" for file, digest in origin.sha256.items()),
-        *(f"- `{key}` is not in the checkpoint: seeded" for key in origin.seeded),
-        f"- {_layers(config)}",
-        f"- input: 16 kHz mono speech of {length}, {_scale(config, processor)}"
-        + (f"; one frame of output in {frame:g} ms" if head_name not in OF_UTTERANCES else ""),
-        *([f"- the adapter and the tokens are those of `{spoken}`"] if spoken else []),
-        "",
-        "## Signatures",
-        "",
-        "| signature | what it does | inputs | outputs |",
-        "|---|---|---|---|",
-        *(_signature_row(key, signatures[key]) for key in sorted(signatures)),
-        "",
-        "`__call__(inputs, training=False)` takes `speech`, `(speech, attention_mask)`, "
-        "`(speech, lengths)` and dicts of these names"
-        + (
-            "; and `input_features` in place of speech, with a mask or lengths of frames"
-            if "from_features" in signatures
-            else ""
-        )
-        + ". Given lengths or a mask, padding has no influence on the result. The weights are "
-        "trainable variables.",
-        "",
-        "## Use",
-        "",
-        "```python",
-        "import tensorflow as tf",
-        "import tensorflow_hub as hub",
-        "",
-        f'model = hub.KerasLayer("{archive}")',
-        "model = tf.function(model, jit_compile=True)",
-        "```",
-        "",
-        *_parity_lines(parity),
-        *_wer_lines(wer),
-        "## References",
-        "",
-        f"[1] [{paper.title}](https://arxiv.org/abs/{paper.number}).",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _layers(config: Config) -> str:
-    """The sizes of the model, in words."""
-    from wav2vec2_tf.models.config import (
-        Wav2Vec2BertConfig,
-        Wav2Vec2ConformerConfig,
-        WaveformConfig,
-    )
-
-    conformer = isinstance(config, Wav2Vec2ConformerConfig | Wav2Vec2BertConfig)
-    block = "Conformer" if conformer else "Transformer"
-    words = f"{config.num_hidden_layers} {block} layers of {config.hidden_size}"
-    if isinstance(config, WaveformConfig):
-        words += f", {config.feat_extract_norm} norm in the feature encoder"
-    if config.add_adapter:
-        words += f", and an adapter that strides {config.adapter_stride**config.num_adapter_layers}"
-    return words
-
-
-def _scale(config: Config, processor: Processor | None) -> str:
-    """How the waveform is to be scaled, in words."""
-    from wav2vec2_tf.models.config import Wav2Vec2BertConfig
-
-    if isinstance(config, Wav2Vec2BertConfig):
-        return "full scale ±1 (its log-mel features are made inside)"
-    if processor is None:
-        return "scaled as the checkpoint asks for"
-    return "zero mean and unit variance" if processor.normalizes else "full scale ±1"
-
-
-def _signature_row(name: str, function: Any) -> str:
-    def described(specs: dict[str, Any]) -> str:
-        return ", ".join(
-            f"`{key}` {spec.dtype.name} {_shape(spec.shape)}" for key, spec in sorted(specs.items())
-        )
-
-    inputs = described(function.structured_input_signature[1])
-    outputs = described(function.structured_outputs)
-    return f"| `{name}` | {SIGNATURES[name]} | {inputs} | {outputs} |"
-
-
-def _shape(shape: Any) -> str:
-    return "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
-
-
-def _parity_lines(parity: dict[str, Any] | None) -> list[str]:
-    if parity is None:
-        return ["## Parity", "", "Not compared with PyTorch.", ""]
-    versions = ", ".join(f"{name} {version}" for name, version in parity["versions"].items())
-    lines = [
-        *("## Parity", ""),
-        f"Against PyTorch in float32, largest and mean difference; at most {parity['tolerance']:g} "
-        f"passes. Compared: {parity['kind']}, with {versions}.",
-        "",
-        *(
-            f"- {given['name']}: {', '.join(f'{k} {v}' for k, v in given.items() if k != 'name')}"
-            for given in parity["inputs"]
-        ),
-        "",
-    ]
-    lines += [
-        "| input | part | max \\|Δ\\| | mean \\|Δ\\| | argmax flips | frames |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {c['input']} | {c['part']} | {c['max_difference']:.2e} | {c['mean_difference']:.2e} | "
-        f"{c['argmax_flips']} | {c['frames']} |"
-        for c in parity["comparisons"]
-    ]
-    half = [
-        f"| {dtype} | {c['part']} | {c['max_difference']:.2e} | {c['argmax_flips']} |"
-        for dtype, comparisons in parity.get("half_precision", {}).items()
-        for c in comparisons
-    ]
-    if half:
-        lines += ["", "| half precision | part | max \\|Δ\\| | argmax flips |", "|---|---|---|---|"]
-    return [*lines, *half, "", *(f"- {note}" for note in parity.get("notes", ())), ""]
-
-
-def _wer_lines(wer: dict[str, Any] | None) -> list[str]:
-    if wer is None:
-        return ["## Word error rate", "", "Not evaluated.", ""]
-    lines = ["## Word error rate", "", f"On `{Path(str(wer['data'])).name}`:", ""]
-    lines += ["| mode | WER | CER | utterances |", "|---|---|---|---|"]
-    lines += [
-        f"| {mode} | {100 * m['wer']:.2f} % | {100 * m['cer']:.2f} % | {m['utterances']} |"
-        for mode, m in wer["modes"].items()
-    ]
-    return [*lines, ""]

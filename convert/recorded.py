@@ -1,10 +1,10 @@
-"""PyTorch's outputs in a file, to compare with where PyTorch is not installed.
+"""Records PyTorch's outputs in a file, to compare with where PyTorch is not installed.
 
 The file is in safetensors format. Its metadata holds one entry of JSON: the version of the format,
 what identifies the recording, and a SHA-256 of the identification and the tensors. The tensors are
 the outputs of each compared part for each input. Logits and codewords are kept at every frame, so
-that each changed choice is counted. A part of more than 32 frames is kept at 32 of them: the first,
-the last and 30 drawn with the number of frames as the seed. A wrong weight changes every frame, and
+that each changed choice is counted. Of other parts at most 32 frames are kept: the first, the last
+and 30 that are drawn with the number of frames as the seed. A wrong weight changes every frame, and
 wrong padding changes the first or the last.
 """
 
@@ -22,7 +22,17 @@ import numpy as np
 from wav2vec2_tf.utils.errors import UserError, first_line
 from wav2vec2_tf.utils.files import whole_file
 
-from .parity import LOGITS, QUANTIZED, QUANTIZER, Frames, Parts, ReferenceOutputs, Theirs, Utterance
+from .certificate import Identity
+from .parity_inputs import Utterance
+from .parity_models import (
+    LOGITS,
+    QUANTIZED,
+    QUANTIZER,
+    KeptFrames,
+    Parts,
+    ReferenceOutputs,
+    TorchModel,
+)
 
 FORMAT = 1
 """Version of the file's format; another one is refused."""
@@ -36,35 +46,23 @@ FEATURES = "features"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What identifies a recording."""
-
-    family: str
-    """The config's `model_type`."""
-    head: str
-    """Suffix of the transformers class, such as `ForCTC`."""
-    target_lang: str | None
-    inputs: tuple[dict[str, str | int], ...]
-    sha256: dict[str, str]
-    """SHA-256 of each file of weights, by its name."""
-    versions: dict[str, str]
-    """Versions of the packages that computed the outputs."""
-
-
-@dataclass(frozen=True)
 class Recorded:
     """PyTorch's outputs, in place of a model that computes them."""
 
-    facts: Facts
+    identity: Identity
     by_input: Mapping[str, ReferenceOutputs]
     """Outputs by the name of the input."""
 
     @classmethod
     def of(
-        cls, theirs: Theirs, facts: Facts, inputs: Iterable[Utterance], paths: Sequence[str]
+        cls,
+        model: TorchModel,
+        identity: Identity,
+        inputs: Iterable[Utterance],
+        paths: Sequence[str],
     ) -> Recorded:
         """Runs PyTorch on each input and keeps all frames; `save` leaves some out."""
-        return cls(facts, {each.name: theirs.outputs(each, paths) for each in inputs})
+        return cls(identity, {each.name: model.outputs(each, paths) for each in inputs})
 
     def outputs(self, utterance: Utterance, paths: Sequence[str] = ()) -> ReferenceOutputs:
         """See `Reference`; returns every recorded part, whatever `paths` are."""
@@ -91,7 +89,7 @@ class Recorded:
                         kept[count] = frames_to_keep(count).tolist()
                         values = values[:, kept[count]]
                     tensors[f"{index}/{kind}/{part}"] = _contiguous(values)
-        facts = asdict(self.facts) | {"frames": counts, "kept": kept}
+        facts = asdict(self.identity) | {"frames": counts, "kept": kept}
         facts = json.loads(json.dumps(facts))
         header = {"format": FORMAT, "digest": _digest(facts, tensors), "facts": facts}
         with whole_file(path) as beside:
@@ -113,7 +111,7 @@ class Recorded:
         try:
             facts = header["facts"]
             if header["digest"] != _digest(facts, tensors):
-                raise ValueError("its content does not have the SHA-256 that it names")
+                raise ValueError("the SHA-256 of its content is not the one in its header")
             counts = facts.pop("frames")
             kept = {int(count): np.array(at) for count, at in facts.pop("kept").items()}
             facts["inputs"] = tuple(facts["inputs"])
@@ -128,9 +126,9 @@ class Recorded:
                     alone,
                     parts.get((index, "own"), alone),
                     parts.get((index, FEATURES), {}).get(""),
-                    {part: Frames(count, kept[count]) for part, count in of_part.items()},
+                    {part: KeptFrames(count, kept[count]) for part, count in of_part.items()},
                 )
-            return cls(Facts(**facts), outputs)
+            return cls(Identity(**facts), outputs)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
                 f"{path}: damaged ({first_line(error)}): copy it again, or record it again with "
@@ -139,13 +137,13 @@ class Recorded:
 
 
 def frames_to_keep(count: int) -> np.ndarray:
-    """Positions of the frames to keep of `count`, ascending: see the head of this module."""
+    """Returns the positions of the frames to keep of `count`, ascending: see the module."""
     drawn = np.random.default_rng(count).choice(count - 2, FRAMES - 2, replace=False) + 1
     return np.sort(np.concatenate([[0, count - 1], drawn]))
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise `UserError` where something other than a recording is at `path`: it stays there."""
+    """Raises `UserError` if `path` is a file other than a recording."""
     if path.exists():
         try:
             _read(path)
@@ -154,7 +152,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Parts]:
-    """The header, which has a format, and the tensors."""
+    """Returns the header, which has a format, and the tensors."""
     import safetensors
 
     foreign = UserError(f"{path}: not a file that `convert verify --record` wrote")
@@ -176,12 +174,12 @@ def _read(path: Path) -> tuple[dict[str, Any], Parts]:
 
 
 def _contiguous(values: np.ndarray) -> np.ndarray:
-    """A copy in C order: safetensors writes the memory as it lies."""
+    """Returns a copy in C order, since safetensors writes the memory as it is."""
     return np.array(values, np.float32, order="C")
 
 
 def _digest(facts: dict[str, Any], tensors: Parts) -> str:
-    """SHA-256 of what identifies the recording and of all tensors."""
+    """Returns the SHA-256 of what identifies the recording and of all tensors."""
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for key in sorted(tensors):
         values = tensors[key]

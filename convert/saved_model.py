@@ -1,4 +1,4 @@
-"""A model → SavedModel, loaded again in a fresh process and compared before it is called done."""
+"""Exports a model as SavedModel, which is compared with the model in a fresh process."""
 
 from __future__ import annotations
 
@@ -7,58 +7,65 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.models.config import PUBLISHED_LENGTH
-from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.progress import ProgressBar
 
-from .options import add_export_options, export_options, print_differences
+from .options import ExportOptions, add_convert_flags, convert_options, print_differences
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
     from wav2vec2_tf.models.processor import Processor
 
+EXAMPLE = "wav2vec2-tf convert saved-model build/base-960h build/saved-model --length any"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_export_options(parser, "folder to make", PUBLISHED_LENGTH)
+    """Adds the arguments of `convert saved-model`."""
+    add_convert_flags(parser, ExportOptions, "folder to make", EXAMPLE)
 
 
 def run(args: argparse.Namespace) -> int:
-    print_differences(args.out, convert(args.model, args.out, **export_options(args)))
+    """Runs `convert saved-model`."""
+    print_differences(args.out, convert(args.model, args.out, convert_options(ExportOptions, args)))
     return 0
 
 
-def convert(
-    source: str,
-    out: Path,
-    *,
-    length: int | None = PUBLISHED_LENGTH,
-    log_softmax: bool = False,
-    head: str | None = None,
-    dictionary: Path | None = None,
-    target_lang: str | None = None,
-    force: bool = False,
-    **hub: Any,
-) -> dict[str, float]:
-    """Export, check and put in place; returns what `check.differences` does. Raises `UserError`."""
+def convert(source: str, out: Path, options: ExportOptions | None = None) -> dict[str, float]:
+    """Exports a model as SavedModel; writes all of it or nothing.
+
+        from wav2vec2_tf.convert.saved_model import ExportOptions, convert
+
+        convert("build/base-960h", Path("build/saved-model"), ExportOptions(length=None))
+
+    Args:
+        source: a folder, an id on the Hugging Face Hub or fairseq's `.pt` file.
+        out: the folder to make.
+        options: see `ExportOptions`.
+
+    Returns:
+        The differences from the Keras model, as `export.check.in_fresh_process` returns them.
+
+    Raises:
+        UserError: the checkpoint does not fit its config, `out` exists, or the SavedModel differs
+            from the Keras model.
+    """
     from wav2vec2_tf.export import check, saved_model
+    from wav2vec2_tf.export.frozen import check_length
     from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS
     from wav2vec2_tf.utils.files import whole_folder
 
-    from .source import head_to_export, open_source
+    from .source import open_source
 
-    head = head or head_to_export(source, **hub)
+    options = options or ExportOptions()
+    length, log_softmax = options.length, options.log_softmax
     with (
-        whole_folder(out, replace=force) as beside,
+        whole_folder(out, replace=options.force) as beside,
         tempfile.TemporaryDirectory() as scratch,
         ProgressBar("convert saved-model", 3, "step", leave=False) as bar,
     ):
-        opened = open_source(
-            source, out, head, dictionary=dictionary, target_lang=target_lang, **hub
-        )
-        shortest = opened.config.samples_of(1)
-        if length is not None and length < shortest:
-            raise UserError(f"--length {length}: one frame of speech takes {shortest} samples")
+        opened = open_source(source, out, options, pre_training=False)
+        check_length(length, opened.config.samples_of(1))
         model, processor = opened.load(), opened.processor
         bar.update(note="weights loaded")
         saved_model.export(model, processor, beside, length=length, log_softmax=log_softmax)
@@ -72,7 +79,10 @@ def convert(
 def write_expected(
     model: keras.Model, processor: Processor, length: int | None, log_softmax: bool, path: Path
 ) -> None:
-    """What the Keras model makes of two rows, one of them padded with noise from its middle on."""
+    """Writes the Keras model's outputs of two rows, the second half of one of which is padding.
+
+    The padding is noise. `export.check.differences` reads the file.
+    """
     import numpy as np
     import tensorflow as tf
 

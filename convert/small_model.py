@@ -1,4 +1,4 @@
-"""The bundled model and corpora from nothing: `python -m convert.small_model` (see `make`).
+"""Makes the bundled model and corpora from nothing: `python -m convert.small_model` (see `make`).
 
 1. Text: runs of three words or more of the King James Bible (Debian's `bible-kjv`, public domain)
    that use only its 200 commonest words.
@@ -9,7 +9,7 @@
 5. A new voice: other runs that a fourth voice reads, for the model to be fine-tuned with.
 
 Every step is seeded, and resumes where it stopped when started again. The result shows the
-machinery of this project; it is no speech recogniser for people.
+machinery of this project; it does not recognize the speech of people.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ import soundfile
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
+from wav2vec2_tf.audio.normalization import normalize
+
 SAMPLE_RATE = 16000
 VOICES = {"slt": 1001, "rms": 1002, "awb": 1003}  # Flite voice → speaker number in the corpus
 NEW_VOICE, NEW_SPEAKER = "kal16", 1004
 NEW_UTTERANCES = {"train": 240, "dev": 40}
 COMMON_WORDS = 200
-HELD_OUT = {370: 4, 315: 4, 140: 4, 50: 8, 20: 44}  # letters at least in an utterance → utterances
+HELD_OUT = {370: 4, 315: 4, 140: 4, 50: 8, 20: 44}  # least letters of an utterance → utterances
 TRAINING_TEXTS = 16000
 TRAINING_START = 182  # runs before it were held out by the corpus's first layout
 SEED = 1
@@ -83,7 +85,12 @@ CONFIG = {
 
 
 def common_word_runs(text: str, vocabulary_size: int) -> list[str]:
-    """Distinct runs of 3 to 14 words that use only the commonest words of `text`, in order."""
+    """Returns distinct runs of 3 to 14 words that use only the commonest words of a text.
+
+    Args:
+        text: the output of Debian's `bible`.
+        vocabulary_size: how many of its words are the commonest.
+    """
     verses: list[str] = []
     for line in text.splitlines():
         numbered = re.match(r"\s+\d+ (.*)", line)
@@ -109,7 +116,7 @@ def common_word_runs(text: str, vocabulary_size: int) -> list[str]:
 
 
 def compose(runs: list[str], seed: int) -> tuple[list[str], list[str], list[str]]:
-    """Training texts, the held-out ones, and runs in neither; no run is used twice."""
+    """Returns training texts, held-out texts, and unused runs; no run is used twice."""
     order = np.random.default_rng(seed).permutation(len(runs))
     left = deque(runs[index] for index in order[TRAINING_START:])
     train = [
@@ -129,7 +136,7 @@ def compose(runs: list[str], seed: int) -> tuple[list[str], list[str], list[str]
 
 
 def speak(text: str, voice: str) -> np.ndarray:
-    """int16 samples at 16 kHz."""
+    """Returns the speech of a text in one of Flite's voices, int16 samples at 16 kHz."""
     command = ["flite", "-voice", voice, "-t", text.lower(), "-o", "/dev/stdout"]
     wav = bytearray(subprocess.run(command, check=True, capture_output=True).stdout)
     samples, rate = soundfile.read(io.BytesIO(bytes(wav)), dtype="int16")
@@ -140,15 +147,19 @@ def speak(text: str, voice: str) -> np.ndarray:
 
 @dataclass
 class Corpus:
+    """Utterances: their texts, voices and speech."""
+
     texts: list[str]
     voices: list[str]
     speech: list[np.ndarray]
     """int16 samples."""
 
     def rows(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        """Returns text, voice and speech of each utterance."""
         return zip(self.texts, self.voices, self.speech, strict=True)
 
     def take(self, indices: list[int]) -> Corpus:
+        """Returns the utterances at some positions."""
         return Corpus(
             [self.texts[index] for index in indices],
             [self.voices[index] for index in indices],
@@ -156,8 +167,8 @@ class Corpus:
         )
 
 
-def synthesise(texts: list[str], folder: Path, seed: int) -> Corpus:
-    """Speak each text in a voice drawn by `seed`; parts of 1000 are kept in `folder`."""
+def synthesize(texts: list[str], folder: Path, seed: int) -> Corpus:
+    """Synthesizes each text in a voice drawn by `seed`; keeps parts of 1000 in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     voices = np.random.default_rng(seed).choice(list(VOICES), len(texts)).tolist()
     speech: list[np.ndarray] = []
@@ -178,17 +189,18 @@ def synthesise(texts: list[str], folder: Path, seed: int) -> Corpus:
 # ------------------------------------------------------------------------------------ training
 
 
-def normalise(samples: np.ndarray) -> np.ndarray:
-    speech = samples.astype(np.float32) / 32768
-    return (speech - speech.mean()) / np.sqrt(speech.var() + 1e-7)
+def waveform(samples: np.ndarray) -> np.ndarray:
+    """Returns int16 samples as float32 of zero mean and unit variance."""
+    return normalize(samples.astype(np.float32) / 32768)
 
 
 def encode(text: str) -> list[int]:
+    """Returns the tokens of a text."""
     return [VOCABULARY[letter] for letter in text.replace(" ", "|")]
 
 
 def batches(corpus: Corpus, longest: float, rng: np.random.Generator) -> list[list[int]]:
-    """One epoch: shuffled batches of utterances alike in length, BATCH_SECONDS of audio in each."""
+    """Returns one epoch: shuffled batches of BATCH_SECONDS, of utterances of similar length."""
     lengths = np.array([len(s) for s in corpus.speech])
     order = np.argsort(lengths * rng.uniform(0.95, 1.05, len(lengths)))
     result: list[list[int]] = []
@@ -206,9 +218,9 @@ def batches(corpus: Corpus, longest: float, rng: np.random.Generator) -> list[li
 
 
 def lengthened(batch: Corpus) -> Corpus:
-    """The same speech as fewer utterances of up to 25 s, each in one voice.
+    """Returns the same speech as fewer utterances of up to 25 s, each in one voice.
 
-    The model must transcribe long utterances, and Flite is not asked to speak so many.
+    The model must transcribe long utterances, and Flite would take long to synthesize them.
     """
     longer = Corpus([], [], [])
     for text, voice, speech in sorted(batch.rows(), key=lambda row: row[1]):
@@ -227,48 +239,49 @@ def lengthened(batch: Corpus) -> Corpus:
 
 
 def collate(batch: Corpus) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Normalised speech, its mask and the labels, as `Wav2Vec2ForCTC` takes them."""
+    """Returns normalized speech, its mask and the labels, as `Wav2Vec2ForCTC` takes them."""
     longest = max(map(len, batch.speech))
     speech = np.zeros((len(batch.speech), longest), np.float32)
     mask = np.zeros(speech.shape, np.int64)
     labels = [encode(text) for text in batch.texts]
     target = np.full((len(labels), max(map(len, labels))), -100, np.int64)
     for row, samples in enumerate(batch.speech):
-        speech[row, : len(samples)] = normalise(samples)
+        speech[row, : len(samples)] = waveform(samples)
         mask[row, : len(samples)] = 1
         target[row, : len(labels[row])] = labels[row]
     return torch.from_numpy(speech), torch.from_numpy(mask), torch.from_numpy(target)
 
 
 def learning_rate(step: int) -> float:
-    """Linear warm-up over 200 steps, constant, linear fall to zero over the last 40 %."""
+    """Returns the learning rate: warm-up over 200 steps, constant, to zero over the last 40 %."""
     return PEAK_RATE * min(1.0, (step + 1) / 200, (STEPS - step) / (0.4 * STEPS))
 
 
 def longest_at(step: int) -> float:
-    """Curriculum, in seconds: short utterances first, so that CTC finds the alignment early."""
+    """Returns the longest utterance in seconds: short ones first, so that CTC aligns early."""
     return 2.5 if step < 400 else 5.0 if step < 800 else math.inf
 
 
 def greedy(logits: torch.Tensor) -> str:
+    """Returns the text of (frames, vocabulary) logits by greedy decoding."""
     ids = torch.unique_consecutive(logits.argmax(-1)).tolist()
     letters = {index: token for token, index in VOCABULARY.items()}
     return "".join(letters[i] for i in ids if i > 3).replace("|", " ").strip()
 
 
 def word_error_rate(model: Wav2Vec2ForCTC, corpus: Corpus) -> float:
-    """Each utterance alone, unpadded."""
+    """Returns the word error rate of a model, each utterance alone and unpadded."""
     model.eval()
     with torch.inference_mode():
         hypotheses = [
-            greedy(model(torch.from_numpy(normalise(s))[None]).logits[0]) for s in corpus.speech
+            greedy(model(torch.from_numpy(waveform(s))[None]).logits[0]) for s in corpus.speech
         ]
     model.train()
     return float(jiwer.wer(corpus.texts, hypotheses))
 
 
 def train(train_set: Corpus, held_out: Corpus, folder: Path) -> Wav2Vec2ForCTC:
-    """Train for STEPS steps; `folder` keeps the checkpoint of every 200 and the log."""
+    """Trains for STEPS steps; `folder` keeps a checkpoint of every 200 steps and the log."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(SEED)
     model = Wav2Vec2ForCTC(Wav2Vec2Config(**CONFIG)).train()
@@ -284,7 +297,7 @@ def train(train_set: Corpus, held_out: Corpus, folder: Path) -> Wav2Vec2ForCTC:
         optimizer.load_state_dict(state["optimizer"])
     began, seconds, losses = time.time(), 0.0, []
     while step < STEPS:
-        # An epoch's order follows from its number alone; a resumed run starts a fresh epoch.
+        # The order of an epoch depends on its number only; a resumed run starts a new epoch.
         epoch += 1
         rng = np.random.default_rng([SEED, epoch])
         longest = longest_at(step)
@@ -308,7 +321,7 @@ def train(train_set: Corpus, held_out: Corpus, folder: Path) -> Wav2Vec2ForCTC:
                 line += f"audio {seconds / 3600:.2f} h time {time.time() - began:.0f} s"
                 if step % 400 == 0:
                     line += f" held-out WER {word_error_rate(model, held_out):.4f}"
-                with log.open("a") as file:
+                with log.open("a", encoding="utf-8") as file:
                     print(line, file=file)
                 print(line, flush=True)
                 losses = []
@@ -326,7 +339,7 @@ def train(train_set: Corpus, held_out: Corpus, folder: Path) -> Wav2Vec2ForCTC:
 
 
 def publish_model(model: Wav2Vec2ForCTC, wer: float, folder: Path) -> None:
-    """Hugging Face's folder format, with a card that says what the model is not."""
+    """Writes the model in Hugging Face's format, with a card that states what it is not for."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer = {
@@ -354,7 +367,7 @@ def publish_model(model: Wav2Vec2ForCTC, wer: float, folder: Path) -> None:
         },
     }
     for name, content in files.items():
-        (folder / name).write_text(json.dumps(content, indent=1) + "\n")
+        (folder / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     (folder / "model.safetensors").chmod(0o644)
     (folder / "README.md").write_text(
         "---\nlicense: apache-2.0\nlanguage: en\n---\n\n"
@@ -362,14 +375,18 @@ def publish_model(model: Wav2Vec2ForCTC, wer: float, folder: Path) -> None:
         f"Group norm, {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, trained "
         f"from scratch with CTC by `make small-model` for {STEPS} steps. The voices are "
         f"**synthetic** (CMU Flite's {', '.join(VOICES)}) and it knows the {COMMON_WORDS} "
-        "commonest words of the King James Bible alone: it does not recognise people's speech "
+        "commonest words of the King James Bible alone: it does not recognize people's speech "
         "and is of no use beyond "
-        f"showing what this project does. WER on the held-out corpus, in PyTorch: {wer:.2%}.\n"
+        f"showing what this project does. WER on the held-out corpus, in PyTorch: {wer:.2%}.\n",
+        encoding="utf-8",
     )
 
 
 def publish_corpus(corpus: Corpus, folder: Path) -> None:
-    """LibriSpeech's layout: speaker/chapter/speaker-chapter-number.flac and its .trans.txt."""
+    """Writes a corpus in LibriSpeech's layout.
+
+    The files are speaker/chapter/speaker-chapter-number.flac, and the transcripts beside them.
+    """
     for voice, speaker in VOICES.items():
         chapter = folder / str(speaker) / "1"
         chapter.mkdir(parents=True, exist_ok=True)
@@ -379,11 +396,12 @@ def publish_corpus(corpus: Corpus, folder: Path) -> None:
             name = f"{speaker}-1-{len(lines):04d}"
             soundfile.write(chapter / f"{name}.flac", speech, SAMPLE_RATE, subtype="PCM_16")
             lines.append(f"{name} {text}\n")
-        (chapter / f"{speaker}-1.trans.txt").write_text("".join(lines))
+        transcripts = chapter / f"{speaker}-1.trans.txt"
+        transcripts.write_text("".join(lines), encoding="utf-8")
 
 
 def publish_voice(runs: list[str], folder: Path) -> None:
-    """Parts for training and measuring, each in LibriSpeech's layout, of short runs."""
+    """Writes short runs in a new voice, for training and measuring, in LibriSpeech's layout."""
     left = deque(run for run in runs if 14 <= len(run) <= 45)
     for chapter, (part, count) in enumerate(NEW_UTTERANCES.items(), start=1):
         spoken = folder / part / str(NEW_SPEAKER) / str(chapter)
@@ -394,15 +412,17 @@ def publish_voice(runs: list[str], folder: Path) -> None:
             speech = speak(text, NEW_VOICE)
             soundfile.write(spoken / f"{name}.ogg", speech, SAMPLE_RATE, subtype="VORBIS")
             lines.append(f"{name} {text}\n")
-        (spoken / f"{NEW_SPEAKER}-{chapter}.trans.txt").write_text("".join(lines))
+        transcripts = spoken / f"{NEW_SPEAKER}-{chapter}.trans.txt"
+        transcripts.write_text("".join(lines), encoding="utf-8")
 
 
 def main() -> int:
+    """Runs every step and returns the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "work", type=Path, help="speech, checkpoint and log; started again, resumes"
+        "work", type=Path, help="folder for speech, checkpoint and log; resumes from it"
     )
     parser.add_argument("model", type=Path, help="folder for the model")
     parser.add_argument("corpus", type=Path, help="folder for the held-out corpus")
@@ -414,8 +434,8 @@ def main() -> int:
         )
         runs = common_word_runs(bible.stdout, COMMON_WORDS)
         train_texts, held_out_texts, unused = compose(runs, SEED)
-        train_set = synthesise(train_texts, args.work / "train", SEED)
-        held_out = synthesise(held_out_texts, args.work / "held-out", SEED)
+        train_set = synthesize(train_texts, args.work / "train", SEED)
+        held_out = synthesize(held_out_texts, args.work / "held-out", SEED)
     except FileNotFoundError as error:
         print(
             f"error: {error.filename} is not installed: apt install flite bible-kjv",

@@ -1,9 +1,9 @@
-"""What the programs start from: a checkpoint, matched with the model it is for."""
+"""Opens a checkpoint to be converted, and matches it with the model that it is for."""
 
 from __future__ import annotations
 
+import logging
 import math
-import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -40,13 +40,17 @@ from wav2vec2_tf.models.pretrained import (
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.utils.errors import UserError
 
-from .options import HEAD_OPTIONS
+from .options import HEADS, ConvertOptions
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Source:
+    """A checkpoint and the model that it is for; its weights are not read yet."""
+
     kind: type[Pretrained]
-    """The model with the head to keep."""
+    """Class of the model with the head to keep."""
     config: Config
     checkpoint: Checkpoint
     plan: loader.Plan
@@ -55,17 +59,17 @@ class Source:
 
     @property
     def parameters(self) -> int:
-        """Numbers that the model holds."""
+        """How many numbers the model's weights are."""
         return sum(
             math.prod(variable.shape) for variable in self.kind.skeleton(self.config).variables
         )
 
     def load(self) -> Any:
-        """The Keras model, with its weights."""
+        """Returns the Keras model with its weights."""
         return self.kind.of_checkpoint(self.config, self.checkpoint, self.plan)
 
     def write(self, folder: Path) -> None:
-        """The model in Hugging Face's format; one tensor is in memory at a time."""
+        """Writes the model in Hugging Face's format, with one tensor in memory at a time."""
         not_finite: list[str] = []
 
         def read(key: str, tensor: LazyTensor) -> np.ndarray:
@@ -85,13 +89,13 @@ class Source:
         seeded = tuple(self.plan.seeded.values())
         report = loader.LoadReport(seeded, self.plan.ignored, tuple(not_finite))
         log_report(self.checkpoint.path, report)
-        types = {tensor.dtype.name for tensor in tensors.values()} - {"int64"}  # of counters
+        types = {tensor.dtype.name for tensor in tensors.values()} - {"int64"}  # counters
         write_config(folder, self.config, self.kind.head, types.pop() if len(types) == 1 else None)
         self.processor.save_pretrained(folder)
         self.provenance.save(folder)
 
     def tensors(self) -> dict[str, LazyTensor]:
-        """The checkpoint's own tensors under the names that Hugging Face has today."""
+        """Returns the checkpoint's tensors under today's names in Hugging Face's format."""
         prefix = family_of(self.config).prefix
         skeleton = self.kind.skeleton(self.config)
         result = {}
@@ -112,71 +116,65 @@ MARKS = {
     SEQUENCE: "projector.",
     FRAME: "classifier.",
 }
-"""What a checkpoint with the head holds, and none with a head further down."""
+"""Start of a key that only checkpoints with the head, or with one further up, hold."""
 
 
 def head_of(path: Path) -> str:
-    """How transformers would name the class of a checkpoint: "ForCTC", "Model", …
+    """Returns the head of a checkpoint: the suffix of transformers' class, such as "ForCTC".
 
-    By the class that its config names, or else by what it holds.
+    It is that of the class that the config names, or else is known by the keys of the tensors.
     """
     config, checkpoint = open_model(path)
     held = (head for head, mark in MARKS.items() if any(key.startswith(mark) for key in checkpoint))
     return head_named(config) or next(held, BASE)
 
 
-def head_to_export(source: str, **hub: Any) -> str | None:
-    """For `open_source`: of pre-training's head "none", as in the published modules."""
-    return "none" if head_of(resolve(source, **hub)) == PRE_TRAINING else None
-
-
 def open_source(
-    source: str,
-    out: Path,
-    head: str | None,
-    *,
-    dictionary: Path | None = None,
-    target_lang: str | None = None,
-    **hub: Any,
+    source: str, out: Path, options: ConvertOptions, *, pre_training: bool = True
 ) -> Source:
-    """Match a checkpoint with its model; no weight is read yet.
+    """Opens a checkpoint and matches it with its model; weights are not read yet.
 
     Args:
-        source: folder, Hugging Face id or fairseq's file; `hub` as `from_pretrained` takes it.
-        out: where the result goes; must leave `source` alone.
-        head: a key of `options.HEAD_OPTIONS`, or None for what the checkpoint holds.
-        dictionary: fairseq's letters; by default `dict.ltr.txt` beside the file.
-        target_lang: the language, of a model with adapters for many.
+        source: a folder, an id on the Hugging Face Hub or fairseq's `.pt` file.
+        out: where the result goes; it must not be `source` or in it.
+        options: see `ConvertOptions`.
+        pre_training: whether the head of pre-training is kept where `options` name no head. The
+            published SavedModels have none.
 
     Raises:
-        UserError: the source does not fit its config, or its vocabulary is not that of its head.
+        UserError: the checkpoint does not fit its config, or its vocabulary does not fit its head.
     """
+    hub, target_lang = options.hub.keywords(), options.target_lang
     path = resolve(source, **hub)
     here, there = path.resolve(), out.expanduser().resolve()
     if here == there or here.is_relative_to(there):
         raise UserError(f"{out} holds the model to convert: name another folder")
-    kind = MODELS[HEAD_OPTIONS[head] if head else head_of(path)]
+    head = HEADS[options.head] if options.head else head_of(path)
+    if head == PRE_TRAINING and not pre_training and options.head is None:
+        head = BASE
+    kind = MODELS[head]
     config, checkpoint = open_model(source, target_lang=target_lang, **hub)
     kind.check_head(config)
     plan = kind.plan(config, checkpoint)
     processor = Processor.from_pretrained(
-        source, target_lang=target_lang, dictionary=dictionary, **hub
+        source, target_lang=target_lang, dictionary=options.dictionary, **hub
     )
     processor.check_extractor(path, config)
     if kind.head == CTC and processor.tokenizer is None:
         missing = "vocab.json" if path.is_dir() else "dict.ltr.txt beside it"
-        print(f"{source} has no {missing}: there will be no text output", file=sys.stderr)
+        log.warning("%s has no %s: there will be no text output", source, missing)
     elif kind.head == CTC:
         processor.fitting_tokenizer(path, config)
     if left_out := {key.partition(".")[0] for key in plan.ignored} & set(HEAD_KEYS):
         listed = ", ".join(sorted(left_out))
-        print(f"{source}: left out, of no use to this head: {listed}", file=sys.stderr)
+        log.warning("%s: left out, this head does not use them: %s", source, listed)
     if processor.tokenizer is not None and len(processor.tokenizer.languages) > 1:
         if target_lang is None:
-            print(
-                f"{source}: the language kept is {processor.tokenizer.target_lang!r}, of "
-                f"{len(processor.tokenizer.languages)}; --target-lang names another",
-                file=sys.stderr,
+            log.warning(
+                "%s: the language kept is %r, of %d; --target-lang names another",
+                source,
+                processor.tokenizer.target_lang,
+                len(processor.tokenizer.languages),
             )
         processor.tokenizer.keep_target_lang()
     return Source(

@@ -1,6 +1,6 @@
-"""PyTorch on SOURCE beside this library on OUT: the same numbers, part by part.
+"""Compares PyTorch on SOURCE with this library on OUT, part by part.
 
-SOURCE is the PyTorch checkpoint; OUT what `convert torch` made of it, or a SavedModel made of that.
+SOURCE is the PyTorch checkpoint; OUT is what `convert torch` made of it, or a SavedModel of that.
 Prints a table, writes the certificate OUT/parity.json, and exits with 1 beyond the tolerance.
 With --reference, PyTorch is not needed: its outputs are read from a file that --record wrote.
 """
@@ -11,19 +11,26 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.cli.hub_options import add_hub_options, hub_options
+from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL, BUNDLED_REFERENCE
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.options import OptionError, check, option
+
+from .certificate import Certificate, Comparison, Identity, table
+from .options import HEADS, ConvertOptions, add_hub_flags, show_example
 
 if TYPE_CHECKING:
-    from .parity import Comparison, Reference, Theirs
-    from .recorded import Facts
+    from wav2vec2_tf.checkpoint.readers import Checkpoint
+    from wav2vec2_tf.models.config import Config
+
+    from .parity_inputs import Utterance
+    from .parity_models import KerasModel, Reference, SavedModel, TorchModel
 
 TOLERANCE = 2e-4
 """Largest |Δ| of the last hidden state and the logits, in float32."""
@@ -37,232 +44,225 @@ UNPROVEN = (
     "that fairseq wrote of this family was at hand. Both sides have them from the same table."
 )
 EXAMPLE = f"""\
-example, of the bundled model, without PyTorch:
-  wav2vec2-tf convert torch {BUNDLED_MODEL} model
-  wav2vec2-tf convert verify {BUNDLED_MODEL} model --reference {BUNDLED_REFERENCE}
-"""
+wav2vec2-tf convert torch {BUNDLED_MODEL} model
+  wav2vec2-tf convert verify {BUNDLED_MODEL} model --reference {BUNDLED_REFERENCE}"""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EXAMPLE
-    parser.add_argument(
-        "source", help="the PyTorch checkpoint: folder, Hugging Face id, or fairseq's .pt file"
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions:
+    """How a model is compared with PyTorch."""
+
+    record: Path | None = option(
+        None, metavar="FILE", help="also write PyTorch's outputs, for --reference"
     )
-    parser.add_argument("out", help="what `convert torch` made of it, or a SavedModel made of that")
-    recording = parser.add_mutually_exclusive_group()
-    recording.add_argument(
-        "--record", type=Path, metavar="FILE", help="also write PyTorch's outputs, for --reference"
-    )
-    recording.add_argument(
-        "--reference",
-        type=Path,
+    reference: Path | None = option(
+        None,
         metavar="FILE",
         help="compare with the outputs in FILE, which --record wrote, without PyTorch",
     )
-    parser.add_argument("--json", type=Path, help=f"by default OUT/{PARITY_FILE}")
-    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="default: %(default)s")
-    parser.add_argument(
-        "--dtypes",
-        nargs="+",
-        default=[],
-        choices=["bfloat16", "float16"],
-        help="also report how far inference in these is from float32",
+    tolerance: float = option(
+        TOLERANCE, minimum=0, help="largest |Δ| of the last hidden state and the logits"
     )
-    parser.add_argument(
-        "--target-lang", metavar="LANG", help="the language that OUT has, of MMS models"
+    dtypes: tuple[str, ...] = option(
+        (),
+        choices=("bfloat16", "float16"),
+        metavar="TYPE",
+        help="also report how far inference in bfloat16 or float16 is from float32",
     )
-    add_hub_options(parser)
+    target_lang: str | None = option(
+        None, metavar="LANG", help="the language of OUT, of MMS models"
+    )
+    hub: HubOptions = field(default_factory=HubOptions)
+    """How SOURCE is fetched from the Hugging Face Hub."""
+
+    def __post_init__(self) -> None:
+        """Raises `OptionError` for a value that is not allowed, or options that exclude others."""
+        check(self)
+        if self.record is not None and self.reference is not None:
+            raise OptionError("{record} and {reference} exclude each other: leave one out")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `convert verify`."""
+    show_example(parser, EXAMPLE)
+    parser.add_argument(
+        "source", help="the PyTorch checkpoint: folder, Hugging Face id, or fairseq's .pt file"
+    )
+    parser.add_argument("out", help="what `convert torch` made of it, or a SavedModel of that")
+    exclusive = ("record", "reference")
+    add_flags(parser.add_mutually_exclusive_group(), VerifyOptions, only=exclusive)
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help=f"the certificate; by default OUT/{PARITY_FILE}"
+    )
+    add_flags(parser, VerifyOptions, without=exclusive)
+    add_hub_flags(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    """Runs `convert verify`."""
     from wav2vec2_tf.utils.files import whole_file
 
+    options = options_from(VerifyOptions, args, hub=options_from(HubOptions, args))
     path = args.json or Path(args.out) / PARITY_FILE
-    for option in ("record", "reference"):
-        file = getattr(args, option)
+    for name, file in {"record": options.record, "reference": options.reference}.items():
         if file and file.resolve() == path.resolve():
-            raise UserError(f"{path}: --json and --{option} name the same file: name another")
-    path.unlink(missing_ok=True)  # an earlier one says nothing of what is there now
-    parity = verify(
-        args.source,
-        args.out,
-        tolerance=args.tolerance,
-        dtypes=args.dtypes,
-        target_lang=args.target_lang,
-        record=args.record,
-        reference=args.reference,
-        **hub_options(args),
-    )
-    print(table(parity))
+            raise UserError(f"{path}: --json and --{name} name the same file: name another")
+    path.unlink(missing_ok=True)  # an earlier certificate does not hold for what is in OUT now
+    certificate = verify(args.source, args.out, options)
+    print(table(certificate))
     # JSON has no NaN
-    content = json.loads(json.dumps(asdict(parity)), parse_constant=lambda _: None)
+    content = json.loads(json.dumps(asdict(certificate)), parse_constant=lambda _: None)
     with whole_file(path) as beside:
         beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    if not parity.equal:
+    if not certificate.equal:
         print(f"error: {args.out} differs from {args.source}; see {path}", file=sys.stderr)
         return 1
-    print(f"equal within {parity.tolerance:g}; {path}")
+    print(f"equal within {certificate.tolerance:g}; {path}")
     return 0
 
 
-@dataclass(frozen=True)
-class Parity:
-    """The certificate."""
-
-    source: str
-    family: str
-    """The config's `model_type`."""
-    head: str
-    """Suffix of the transformers class, such as `ForCTC`."""
-    kind: str
-    """What was compared: a Keras model or a SavedModel."""
-    target_lang: str | None
-    equal: bool
-    tolerance: float
-    max_difference: float
-    """Of what the head is for: the logits, or the last hidden state where there is no head."""
-    comparisons: tuple[Comparison, ...]
-    half_precision: dict[str, tuple[Comparison, ...]]
-    """By type, against float32 here: reported, not judged."""
-    inputs: tuple[dict[str, str | int], ...]
-    versions: dict[str, str]
-    sha256: dict[str, str]
-    """Of SOURCE's files of weights."""
-    notes: tuple[str, ...]
-
-
-def verify(
-    source: str,
-    out: str,
-    *,
-    tolerance: float = TOLERANCE,
-    dtypes: Sequence[str] = (),
-    target_lang: str | None = None,
-    record: Path | None = None,
-    reference: Path | None = None,
-    **hub: Any,
-) -> Parity:
+def verify(source: str, out: str, options: VerifyOptions | None = None) -> Certificate:
     """Compares the outputs of `out` with those of PyTorch on `source`, live or recorded.
 
+        from wav2vec2_tf.convert.verify import VerifyOptions, verify
+
+        certificate = verify("facebook/wav2vec2-base-960h", "build/base-960h")
+        assert certificate.equal, certificate.max_difference
+
     Args:
-        source: folder, Hugging Face id or fairseq's file; `hub` as `from_pretrained` takes it.
+        source: a folder, an id on the Hugging Face Hub or fairseq's `.pt` file.
         out: folder of a Keras model or a SavedModel.
-        tolerance: largest |Δ| of the last hidden state and the logits.
-        dtypes: types whose differences from float32 are reported.
-        target_lang: the language of `out`, of MMS models.
-        record: file to write PyTorch's outputs to; not together with `reference`.
-        reference: file to read PyTorch's outputs from; PyTorch is not imported.
+        options: see `VerifyOptions`. PyTorch is not imported if they name a reference.
 
     Raises:
-        UserError: one of them does not load, they are not of one family, or `reference` was not
+        UserError: one of them does not load, they are not of one family, or the reference was not
             recorded from `source` with the same head, language and inputs.
     """
-    if record is not None and reference is not None:
-        raise ValueError("record and reference exclude each other")
+    options = options or VerifyOptions()
     # before TensorFlow, and before work that would be lost
-    live_versions = _pytorch_versions() if reference is None else {}
-    from . import recorded
+    versions = _pytorch_versions() if options.reference is None else {}
+    from .recorded import FRAMES, Recorded, check_replaceable
 
-    outputs = recorded.Recorded.load(reference) if reference else None
-    if record is not None:
-        recorded.check_replaceable(record)
+    recorded = Recorded.load(options.reference) if options.reference else None
+    if options.record is not None:
+        check_replaceable(options.record)
     import numpy as np
     import tensorflow as tf
 
     import wav2vec2_tf
-    from wav2vec2_tf.checkpoint.hub import resolve
     from wav2vec2_tf.export.provenance import hashes
-    from wav2vec2_tf.models.auto import MODELS
-    from wav2vec2_tf.models.families import family_of, head_named
+
+    from . import parity, parity_inputs
+
+    made, config, head, checkpoint = _open_both(source, out, options)
+    model = _open_out(made, head, options)
+    inputs = parity_inputs.utterances(config, head, model.length)
+    identity = Identity(
+        family=config.model_type,
+        head=head,
+        target_lang=options.target_lang,
+        inputs=tuple(utterance.description for utterance in inputs),
+        sha256=hashes(checkpoint.files),
+        versions=recorded.identity.versions if recorded else versions,
+    )
+    notes = _notes(checkpoint)
+    reference: Reference
+    if recorded is not None:
+        _check_same(str(options.reference), recorded.identity, identity, source, out)
+        reference = recorded
+        notes.append(
+            f"PyTorch's outputs were recorded before ({options.reference}): logits at every frame, "
+            f"other parts at {FRAMES} frames at most."
+        )
+    else:
+        reference = _pytorch_outputs(source, config, identity, inputs, options)
+    compared = tuple(
+        parity.compare_models(reference, model, config, head, inputs, options.tolerance)
+    )
+    here = {module.__name__: module.__version__ for module in (tf, np, wav2vec2_tf)}
+    return Certificate(
+        **{**vars(identity), "versions": identity.versions | here},
+        source=str(source),
+        kind=_kind(model),
+        equal=all(c.passes for c in compared),
+        tolerance=options.tolerance,
+        max_difference=parity.largest(compared, head),
+        comparisons=compared,
+        half_precision={
+            dtype: tuple(_compare_half(model, made, dtype, inputs[0])) for dtype in options.dtypes
+        },
+        notes=tuple(notes),
+    )
+
+
+def _open_both(
+    source: str, out: str, options: VerifyOptions
+) -> tuple[Path, Config, str, Checkpoint]:
+    """Returns the folder of `out`, its config and head, and the checkpoint of `source`.
+
+    Raises:
+        UserError: they are of different families or languages, or one of them is no model.
+    """
+    from wav2vec2_tf.checkpoint.hub import resolve
+    from wav2vec2_tf.export.loading import head_of_export, is_saved_model
     from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, open_model, read_config
 
-    from . import parity
     from .source import head_of
 
     made = Path(out).expanduser()
     if not made.is_dir():
         raise UserError(f"{out}: no such folder; give what `convert torch` or `saved-model` made")
-    is_saved_model = (made / "saved_model.pb").is_file()
-    place = made / SAVED_MODEL_FACTS if is_saved_model else made
-    config = read_config(place)
-    folder = resolve(source, **hub)
-    language, theirs_by_default = _language(place), _language(folder)
-    if language != (target_lang or theirs_by_default) and language is not None:
+    description = made / SAVED_MODEL_FACTS if is_saved_model(made) else made
+    config = read_config(description)
+    language = _language(description)
+    hub, target_lang = options.hub.keywords(), options.target_lang
+    if language not in (None, target_lang or _language(resolve(source, **hub))):
         raise UserError(f"{out} is of the language {language!r}: pass --target-lang {language}")
-    their_config, checkpoint = open_model(source, target_lang=target_lang, **hub)
-    if their_config.model_type != config.model_type:
+    source_config, checkpoint = open_model(source, target_lang=target_lang, **hub)
+    if source_config.model_type != config.model_type:
         raise UserError(
             f"{out} is of the family {config.model_type}, and {source} of "
-            f"{their_config.model_type}: name the checkpoint that it was made of"
+            f"{source_config.model_type}: name the checkpoint that it was made of"
         )
-    head = head_named(config) if is_saved_model else head_of(made)
-    if head is None:
-        raise UserError(f"{out}: its config.json names no class, so it is no SavedModel of ours")
-    ours: parity.Ours | parity.Exported
-    if is_saved_model:
-        if dtypes:
-            raise UserError(f"{out}: a SavedModel has one type; --dtypes is for Keras models")
-        ours = parity.Exported(made, head)
-    else:
-        ours = parity.Ours(MODELS[head].from_pretrained(made))
-    inputs = parity.utterances(config, head, ours.length)
-    facts = recorded.Facts(
-        family=config.model_type,
-        head=head,
-        target_lang=target_lang,
-        inputs=tuple(utterance.description for utterance in inputs),
-        sha256=hashes(checkpoint.files),
-        versions=outputs.facts.versions if outputs else live_versions,
-    )
-    notes = _notes(checkpoint)
-    theirs: Reference
-    if outputs is not None:
-        _check_same(str(reference), outputs.facts, facts, source, out)
-        theirs = outputs
-        notes.append(
-            f"PyTorch's outputs were recorded before ({reference}): logits at every frame, other "
-            f"parts at {recorded.FRAMES} frames at most."
-        )
-    else:
-        theirs = live = _live(
-            source, folder, family_of(config).architecture(head), head, target_lang
-        )
-        if record is not None:
-            paths = parity.inner_parts(config, head)
-            theirs = recorded.Recorded.of(live, facts, inputs, paths)
-            theirs.save(record)
+    head = head_of_export(made, config) if is_saved_model(made) else head_of(made)
+    return made, config, head, checkpoint
 
-    compared = tuple(parity.compare_models(theirs, ours, config, head, inputs, tolerance))
-    half = {}
-    for dtype in dtypes:
-        assert isinstance(ours, parity.Ours)
-        other = parity.Ours(MODELS[head].from_pretrained(made, dtype=dtype))
-        half[dtype] = tuple(parity.compare_half(ours, other, inputs[0]))
-    here = {module.__name__: module.__version__ for module in (tf, np, wav2vec2_tf)}
-    return Parity(
-        source=str(source),
-        family=facts.family,
-        head=head,
-        kind=_kind(ours.length) if is_saved_model else "Keras model",
-        target_lang=target_lang,
-        equal=all(c.passes for c in compared),
-        tolerance=tolerance,
-        max_difference=parity.largest(compared, head),
-        comparisons=compared,
-        half_precision=half,
-        inputs=facts.inputs,
-        versions=facts.versions | here,
-        sha256=facts.sha256,
-        notes=tuple(notes),
-    )
+
+def _open_out(made: Path, head: str, options: VerifyOptions) -> KerasModel | SavedModel:
+    from wav2vec2_tf.export.loading import is_saved_model
+    from wav2vec2_tf.models.auto import MODELS
+
+    from .parity_models import KerasModel, SavedModel
+
+    if not is_saved_model(made):
+        return KerasModel(MODELS[head].from_pretrained(made))
+    if options.dtypes:
+        raise UserError(f"{made}: a SavedModel has one type; --dtypes is for Keras models")
+    return SavedModel(made)
+
+
+def _compare_half(
+    model: KerasModel | SavedModel, made: Path, dtype: str, utterance: Utterance
+) -> list[Comparison]:
+    """Compares a model in float32 with itself in half precision."""
+    from wav2vec2_tf.models.auto import MODELS
+
+    from .parity import compare_half
+    from .parity_models import KerasModel
+
+    assert isinstance(model, KerasModel)  # `_open_out` refuses types for SavedModels
+    half = KerasModel(MODELS[model.model.head].from_pretrained(made, dtype=dtype))
+    return list(compare_half(model, half, utterance))
 
 
 def _pytorch_versions() -> dict[str, str]:
-    """Versions of the reference's packages; `UserError` where they are not installed.
+    """Imports the reference's packages and returns their versions.
 
-    The process crashes where TensorFlow is imported before Triton, which PyTorch's CUDA build has
-    and transformers imports late: both have an LLVM of their own.
+    The process crashes if TensorFlow is imported before Triton, which PyTorch's CUDA build has and
+    transformers imports late: each has its own LLVM.
+
+    Raises:
+        UserError: they are not installed.
     """
     with suppress(ImportError):
         import triton  # noqa: F401
@@ -277,21 +277,44 @@ def _pytorch_versions() -> dict[str, str]:
     return {module.__name__: module.__version__ for module in (torch, transformers)}
 
 
-def _live(
-    source: str, folder: Path, architecture: str, head: str, target_lang: str | None
-) -> Theirs:
-    """transformers' model of a checkpoint, which is converted first where it is one file."""
-    from .parity import Theirs
+def _pytorch_outputs(
+    source: str,
+    config: Config,
+    identity: Identity,
+    inputs: list[Utterance],
+    options: VerifyOptions,
+) -> Reference:
+    """Returns transformers' model of a checkpoint, or its outputs if they are to be recorded."""
+    from .parity_models import inner_parts
+    from .recorded import Recorded
 
+    model = _torch_model(source, config, identity.head, options)
+    if options.record is None:
+        return model
+    recorded = Recorded.of(model, identity, inputs, inner_parts(config, identity.head))
+    recorded.save(options.record)
+    return recorded
+
+
+def _torch_model(source: str, config: Config, head: str, options: VerifyOptions) -> TorchModel:
+    """Loads transformers' model of a checkpoint; one file is converted to a folder first."""
+    from wav2vec2_tf.checkpoint.hub import resolve
+    from wav2vec2_tf.models.families import family_of
+
+    from .checkpoint import convert
+    from .parity_models import TorchModel
+
+    folder = resolve(source, **options.hub.keywords())
     with ExitStack() as stack:
         if not folder.is_dir():  # transformers does not read it
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "converted"
-            _convert(source, folder, head)
-        return Theirs.load(folder, architecture, target_lang)
+            names = {suffix: name for name, suffix in HEADS.items()}
+            convert(source, folder, ConvertOptions(head=names[head]))
+        return TorchModel.load(folder, family_of(config).architecture(head), options.target_lang)
 
 
-def _check_same(file: str, found: Facts, wanted: Facts, source: str, out: str) -> None:
-    """Raise `UserError` unless a file was recorded from `source` for what `out` is."""
+def _check_same(file: str, found: Identity, wanted: Identity, source: str, out: str) -> None:
+    """Raises `UserError` unless a file was recorded from `source` for what `out` is."""
     if (found.family, found.head) != (wanted.family, wanted.head):
         raise UserError(
             f"{file} was recorded from a {found.family} {found.head}, and {out} is a "
@@ -309,8 +332,8 @@ def _check_same(file: str, found: Facts, wanted: Facts, source: str, out: str) -
         )
     if found.inputs != wanted.inputs:
         there, here = (
-            ", ".join(f"{given['name']} ({str(given['sha256'])[:8]})" for given in facts.inputs)
-            for facts in (found, wanted)
+            ", ".join(f"{given['name']} ({str(given['sha256'])[:8]})" for given in identity.inputs)
+            for identity in (found, wanted)
         )
         raise UserError(
             f"{file} was recorded with other inputs than {out} is compared on: {there}; here "
@@ -319,7 +342,7 @@ def _check_same(file: str, found: Facts, wanted: Facts, source: str, out: str) -
 
 
 def _language(folder: Path) -> str | None:
-    """Of the vocabularies in a model's folder, the one that counts (MMS)."""
+    """Returns the language that a model's folder is set to, of MMS models."""
     from wav2vec2_tf.text.tokenizer import CONFIG_FILE
     from wav2vec2_tf.utils.files import read_json
 
@@ -327,17 +350,12 @@ def _language(folder: Path) -> str | None:
     return read_json(path).get("target_lang") if path.is_file() else None
 
 
-def _kind(length: int | None) -> str:
-    return f"SavedModel, {f'{length} samples' if length else 'any length'}"
+def _kind(model: KerasModel | SavedModel) -> str:
+    from .parity_models import SavedModel
 
-
-def _convert(source: str, folder: Path, head: str) -> None:
-    """A checkpoint in one file → a folder that transformers loads."""
-    from .huggingface import convert
-    from .options import HEAD_OPTIONS
-
-    words = {name: word for word, name in HEAD_OPTIONS.items()}
-    convert(source, folder, head=words[head])
+    if not isinstance(model, SavedModel):
+        return "Keras model"
+    return f"SavedModel, {f'{model.length} samples' if model.length else 'any length'}"
 
 
 def _notes(checkpoint: Any) -> list[str]:
@@ -350,21 +368,3 @@ def _notes(checkpoint: Any) -> list[str]:
     elif checkpoint.path.is_file():
         notes.append("SOURCE is one file: transformers was given a copy that this library wrote.")
     return notes
-
-
-def table(parity: Parity) -> str:
-    """One line a comparison."""
-    lines = [
-        f"{'input':28} {'part':26} {'max |Δ|':>9} {'mean |Δ|':>9} {'of at most':>10} "
-        f"{'flips':>5} {'frames':>6}"
-    ]
-    rows = [(c.input, c) for c in parity.comparisons]
-    for dtype, comparisons in parity.half_precision.items():
-        rows += [(f"{dtype}: {c.input}", c) for c in comparisons]
-    for name, c in rows:
-        mark = "" if c.passes else "  ← beyond tolerance"
-        lines.append(
-            f"{name:28} {c.part:26} {c.max_difference:9.2e} {c.mean_difference:9.2e} "
-            f"{c.scale:10.3g} {c.argmax_flips:5} {c.frames:6}{mark}"
-        )
-    return "\n".join([*lines, *parity.notes])

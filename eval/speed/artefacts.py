@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.cli.programs import load_program
 from wav2vec2_tf.utils.files import whole_file, whole_folder
 
 from . import workloads
@@ -91,7 +92,7 @@ def can_convert(artefact: str) -> bool:
     return OURS[artefact][0] in _programs()
 
 
-def _programs() -> dict[str, tuple[str, str]]:
+def _programs() -> dict[str, tuple[str, str | None]]:
     return import_module(f"{_convert_package()}.__main__").PROGRAMS
 
 
@@ -106,7 +107,7 @@ def _convert(artefact: str, model: Path, out: Path, length: int | None) -> None:
         options += ["--length", str(length or "any")]
     if "int8-static" in options:
         options += ["--calibration", str(_calibration(model.parent / "calibration"))]
-    program = import_module(f"{_convert_package()}.{_programs()[kind][0]}")
+    program = load_program(_programs()[kind][0], _convert_package())
     parser = argparse.ArgumentParser(prog=kind)
     program.add_arguments(parser)
     program.run(parser.parse_args([str(model), str(out), *options]))

@@ -1,4 +1,4 @@
-"""`python -m convert …` from the outside: what it writes, and what it says of bad input."""
+"""`python -m convert …`: what it writes, and its errors for invalid input."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -23,21 +24,22 @@ import tensorflow as tf
 import torch
 from safetensors.numpy import load_file, save_file
 
-from convert.__main__ import main
+from convert.__main__ import PROGRAMS, main
+from convert.checkpoint import ConvertOptions, convert
 from tests.support import reference
 from tests.support.hub_pages import FINE_TUNED_PAGE, run_with_hub
 from tests.support.paths import ROOT
-from wav2vec2_tf import AutoModelForCTC, Processor
+from wav2vec2_tf import AutoModelForCTC, Processor, UserError
 from wav2vec2_tf.export.provenance import Provenance
 from wav2vec2_tf.models.auto import MODELS
 from wav2vec2_tf.models.feature_extractor import FeatureExtractor, LogMelFeatureExtractor
-from wav2vec2_tf.transcription.recognizer import SAVED_MODEL_FACTS
+from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS
 
 CARD = "---\nlanguage: en\nlicense: cc-by-nc-4.0\ntags:\n- speech\n---\n# A model\nlicense: mit\n"
 
 
 packaging = pytest.mark.xdist_group("packaging")
-"""Tests that share one SavedModel."""
+"""Marks tests that share one SavedModel."""
 
 
 def run(*arguments: Any) -> int:
@@ -46,7 +48,7 @@ def run(*arguments: Any) -> int:
 
 @pytest.fixture(scope="session")
 def source(tiny_folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A group-norm checkpoint with a model card, which tests leave as it is."""
+    """A group-norm checkpoint with a model card; tests do not change it."""
     folder = tmp_path_factory.mktemp("source") / "published"
     shutil.copytree(tiny_folders["group"], folder)
     (folder / "README.md").write_text(CARD)
@@ -62,7 +64,7 @@ def converted(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def saved(converted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """At the published length, which is the default."""
+    """A SavedModel of the published length, which is the default."""
     out = tmp_path_factory.mktemp("saved") / "model"
     assert run("saved-model", converted, out) == 0
     return out
@@ -116,6 +118,40 @@ def test_converted_folder(source: Path, converted: Path) -> None:
     )
 
 
+def test_conversion_from_python(source: Path, converted: Path, tmp_path: Path) -> None:
+    convert(str(source), tmp_path / "out", ConvertOptions(target_lang=None))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == {
+        path.name: path.read_bytes() for path in converted.iterdir()
+    }
+    with pytest.raises(UserError, match="head must be one of none, ctc"):
+        ConvertOptions(head="CTC")
+
+
+def test_huggingface_is_an_alias_that_help_does_not_list(
+    source: Path, converted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("huggingface", source, tmp_path / "out") == 0
+    written = (tmp_path / "out" / "model.safetensors").read_bytes()
+    assert written == (converted / "model.safetensors").read_bytes()
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        run("--help")
+    shown = capsys.readouterr().out
+    listed = [name for name in PROGRAMS if re.search(rf"^    {name}\b", shown, re.MULTILINE)]
+    assert listed == [name for name in PROGRAMS if name != "huggingface"]
+    assert "huggingface" not in shown
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(name, "--help")
+    shown = capsys.readouterr().out
+    alias = "torch" if name == "huggingface" else name
+    assert f"wav2vec2-tf convert {alias} " in shown.split("example:")[1]
+    assert ("--model-zoo" in shown) == (name == "openvino")
+
+
 def test_provenance(source: Path, converted: Path) -> None:
     import hashlib
 
@@ -159,7 +195,7 @@ def test_head_none_gives_the_base(source: Path, tmp_path: Path) -> None:
     assert set(Provenance.load(tmp_path / "out").ignored) == {"lm_head.weight", "lm_head.bias"}
 
 
-def test_missing_mask_embedding_is_said(
+def test_missing_mask_embedding_is_reported(
     copy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tensors = load_file(copy / "model.safetensors")
@@ -170,7 +206,7 @@ def test_missing_mask_embedding_is_said(
     assert "lacks wav2vec2.masked_spec_embed: seeded" in caplog.text
 
 
-def test_what_is_no_number_is_named(
+def test_nan_in_weights_is_reported(
     copy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tensors = load_file(copy / "model.safetensors")
@@ -182,7 +218,9 @@ def test_what_is_no_number_is_named(
     np.testing.assert_array_equal(written, tensors["lm_head.bias"])
 
 
-def test_two_blanks_are_named(copy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_two_blanks_are_reported(
+    copy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert run("torch", copy, tmp_path / "out") == 0
     assert caplog.text == ""
     change_config(copy, pad_token_id=5)
@@ -191,12 +229,12 @@ def test_two_blanks_are_named(copy: Path, tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_without_tokenizer_files(
-    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    copy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("vocab.json", "tokenizer_config.json"):
         (copy / name).unlink()
     assert run("torch", copy, tmp_path / "out") == 0
-    assert capsys.readouterr().err == f"{copy} has no vocab.json: there will be no text output\n"
+    assert caplog.messages == [f"{copy} has no vocab.json: there will be no text output"]
     assert not (tmp_path / "out" / "vocab.json").exists()
 
 
@@ -287,7 +325,7 @@ def truncate(path: Path) -> None:
 
 
 class Payload:
-    """A pickle that would run a command."""
+    """An object whose pickle runs a command when it is loaded."""
 
     def __init__(self, command: str) -> None:
         self.command = command
@@ -369,7 +407,7 @@ def test_bad_source_gives_one_line_and_nothing_else(
     assert not (copy / "ran").exists()
 
 
-def test_a_place_where_no_folder_can_be(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_made(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("torch", copy, copy / "config.json" / "out") == 1
     message = f"error: {copy / 'config.json'}: no folder can be made there"
     assert capsys.readouterr().err.startswith(message)
@@ -384,9 +422,9 @@ def test_a_place_where_no_folder_can_be(copy: Path, capsys: pytest.CaptureFixtur
     ],
 )
 def test_the_head_is_known_by_its_tensors(
-    head: str, variant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    head: str, variant: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where the config names no class, or one that transformers lacks."""
+    """Checkpoints whose config names no class, or one that transformers lacks."""
     source, out = tmp_path / "in", tmp_path / "out"
     model = reference.perturbed_model(reference.tiny_config(variant), head=head)
     reference.save_checkpoint(model, source)
@@ -394,15 +432,13 @@ def test_the_head_is_known_by_its_tensors(
     assert run("torch", source, out) == 0
     (written,) = json.loads((out / "config.json").read_text())["architectures"]
     assert written == type(model).__name__
-    assert "left out" not in capsys.readouterr().err
+    assert "left out" not in caplog.text
     if head not in ("Model", "ForCTC"):
         assert run("torch", source, tmp_path / "base", "--head", "none") == 0
-        assert "left out, of no use to this head: " in capsys.readouterr().err
+        assert "left out, this head does not use them: " in caplog.text
 
 
-def test_a_head_that_is_not_there(
-    tmp_path: Path, style: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_head(tmp_path: Path, style: str, capsys: pytest.CaptureFixture[str]) -> None:
     base = reference.perturbed_model(reference.tiny_config(style), head="Model")
     reference.save_checkpoint(base, tmp_path / "in")
     assert run("torch", tmp_path / "in", tmp_path / "out", "--head", "ctc") == 1
@@ -417,19 +453,19 @@ def test_length_below_one_frame(
     assert run("saved-model", source, tmp_path / "out", "--length", length) == 1
     assert (
         capsys.readouterr().err
-        == f"error: --length {length}: one frame of speech takes 400 samples\n"
+        == f"error: length must be at least 400 samples (one frame), got {length}\n"
     )
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("length", ["0", "-5", "some", "1.5", ""])
-def test_length_that_is_none(
+def test_invalid_length(
     source: Path, tmp_path: Path, length: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
         run("saved-model", source, tmp_path / "out", f"--length={length}")
     assert caught.value.code == 2
-    assert "neither 'any' nor a number of samples" in capsys.readouterr().err
+    assert "must be 'any' or a number of samples" in capsys.readouterr().err
 
 
 # saved-model
@@ -524,7 +560,7 @@ def test_module_card(archive: Path, converted: Path, parity: Path) -> None:
 
 
 @packaging
-def test_module_card_of_what_is_not_known(saved: Path, tmp_path: Path) -> None:
+def test_module_card_without_provenance(saved: Path, tmp_path: Path) -> None:
     bare = Path(shutil.copytree(saved, tmp_path / "bare"))
     (bare / SAVED_MODEL_FACTS / "provenance.json").unlink()
     assert run("package", bare, tmp_path / "bare.tar.gz") == 0
@@ -539,13 +575,13 @@ def test_module_card_of_what_is_not_known(saved: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "out", "complaint"),
     [
-        ("none", "a.tar.gz", "no SavedModel; make one with `convert saved-model`"),
+        ("none", "a.tar.gz", "not a SavedModel; make one with `convert saved-model`"),
         ("saved", "a.zip", "must end in .tar.gz"),
         ("saved", "there.tar.gz", "there.tar.gz exists already"),
         ("saved", "card.tar.gz", "card.md exists already"),
     ],
 )
-def test_what_cannot_be_packaged(
+def test_invalid_arguments_of_package(
     saved: Path,
     tmp_path: Path,
     model: str,
@@ -567,7 +603,7 @@ def test_what_cannot_be_packaged(
 
 
 @packaging
-def test_a_parity_file_that_is_none(
+def test_a_file_that_is_no_report(
     saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "parity.json").write_text("{}")
@@ -587,11 +623,11 @@ def test_a_parity_file_that_is_none(
         ({"equal": False}, "says that the model differs"),
         ({"head": "Model"}, "the certificate is of ('wav2vec2', 'Model'), and the SavedModel of"),
         ({"sha256": {"model.safetensors": "0" * 64}}, "is of another checkpoint"),
-        ({"comparisons": 5}, "not as `convert verify` and `eval wer` write it"),
-        ({"comparisons": [{}]}, "not as `convert verify` and `eval wer` write it"),
+        ({"comparisons": 5}, "not a report of `convert verify` or `eval wer`"),
+        ({"comparisons": [{}]}, "not a report of `convert verify` or `eval wer`"),
     ],
 )
-def test_a_certificate_that_does_not_speak_for_the_model(
+def test_a_certificate_of_another_model(
     changes: dict[str, Any],
     complaint: str,
     saved: Path,
@@ -612,7 +648,7 @@ def test_a_certificate_that_does_not_speak_for_the_model(
 def test_a_certificate_of_another_language(
     saved: Path, parity: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All languages of MMS share the file of the model itself."""
+    """All languages of MMS share the weights beside their adapters."""
     values = json.loads(parity.read_text())
     values["sha256"]["adapter.deu.safetensors"] = "0" * 64
     path = tmp_path / "parity.json"
@@ -623,7 +659,7 @@ def test_a_certificate_of_another_language(
 
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The address of an HTTP server on loopback for the files in a folder."""
+    """Yields the address of an HTTP server on loopback for the files in a folder."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments: Any) -> None:
@@ -652,7 +688,7 @@ print(float(np.abs(model(tf.constant(expected["speech"])) - expected["logits"]).
 def test_published_inference_page_from_an_address(
     archive: Path, converted: Path, tmp_path: Path
 ) -> None:
-    """The archive from a server, as from a hub; the page's code as written but for the address."""
+    """Loads the archive from a server, by the page's code with another address."""
     speech = reference.noise(2, 246_000)
     logits = AutoModelForCTC.from_pretrained(converted)(speech).numpy()
     np.savez(tmp_path / "expected.npz", speech=speech, logits=logits)

@@ -1,4 +1,4 @@
-"""The recipe of the bundled model, as far as it runs without the synthesiser."""
+"""The recipe of the bundled model, but for the synthesis of speech."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_collate_is_what_transformers_takes() -> None:
     assert speech.shape == mask.shape == (2, 48_000)
     assert mask.sum(-1).tolist() == [16_000, 48_000]
     assert labels.tolist()[0] == [small_model.VOCABULARY["A"], -100, -100, -100]
-    spelt = [small_model.VOCABULARY[letter] for letter in "CC|C"]
-    assert labels.tolist()[1] == spelt
+    tokens = [small_model.VOCABULARY[letter] for letter in "CC|C"]
+    assert labels.tolist()[1] == tokens
     assert speech[0, :16_000].std() == pytest.approx(1, abs=1e-3)
     assert not speech[0, 16_000:].any()
 

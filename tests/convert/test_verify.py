@@ -1,4 +1,4 @@
-"""`convert verify`: certificates of every family and head, and faults that they find."""
+"""`convert verify`: certificates of every family and head, and the faults that it finds."""
 
 from __future__ import annotations
 
@@ -17,8 +17,16 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from convert import parity, recorded
+from convert import parity, parity_inputs, recorded
 from convert.__main__ import main
+from convert.parity_models import (
+    LAST,
+    PERPLEXITY,
+    QUANTIZED,
+    QUANTIZER,
+    KeptFrames,
+    ReferenceOutputs,
+)
 from convert.verify import PROVEN, UNPROVEN
 from tests.support import reference
 from tests.support.paths import FAIRSEQ, ROOT
@@ -27,7 +35,8 @@ from wav2vec2_tf import AutoModelForCTC
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL, BUNDLED_REFERENCE, BUNDLED_SPEECH
 from wav2vec2_tf.export import saved_model
 from wav2vec2_tf.models import families
-from wav2vec2_tf.models.config import Wav2Vec2Config
+from wav2vec2_tf.models import log_mel as features
+from wav2vec2_tf.models.config import Wav2Vec2BertConfig, Wav2Vec2Config
 from wav2vec2_tf.utils.errors import UserError
 
 TOLERANCE = 2e-5  # a tenth of the program's: float32 gives a few 1e-6 at this size
@@ -71,7 +80,7 @@ def certificate(source: Path, out: Path, *options: str) -> dict[str, Any]:
 
 
 def pair(variant: str, head: str, folder: Path) -> tuple[Path, Path]:
-    """A checkpoint and what `convert torch` makes of it."""
+    """Makes a checkpoint, and converts it by `convert torch`."""
     config = reference.tiny_config(variant)
     source, out = folder / "source", folder / "out"
     model = reference.perturbed_model(config, head=head)
@@ -84,30 +93,30 @@ def pair(variant: str, head: str, folder: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(autouse=True)
 def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The longest noise, which takes most of the time."""
-    assert parity.PUBLISHED_LENGTH == 246_000
-    monkeypatch.setattr(parity, "PUBLISHED_LENGTH", LONGEST)
+    """Shortens the longest noise, which takes most of the time."""
+    assert parity_inputs.PUBLISHED_LENGTH == 246_000
+    monkeypatch.setattr(parity_inputs, "PUBLISHED_LENGTH", LONGEST)
 
 
 @pytest.fixture(scope="module")
 def layer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Shared: tests leave them as they are."""
+    """A checkpoint and its conversion; tests do not change them."""
     return pair("layer", families.CTC, tmp_path_factory.mktemp("layer"))
 
 
 @pytest.fixture(scope="module")
 def recording(layer: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """PyTorch's outputs of `layer`. Shared: tests leave it as it is."""
+    """PyTorch's outputs of `layer`; tests do not change the file."""
     file = tmp_path_factory.mktemp("recording") / "outputs.safetensors"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parity, "PUBLISHED_LENGTH", LONGEST)
+        patch.setattr(parity_inputs, "PUBLISHED_LENGTH", LONGEST)
         assert run("verify", *layer, "--json", file.with_suffix(".json"), "--record", file) == 0
     return file
 
 
 @pytest.fixture
 def no_pytorch(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyTorch is hidden once the recording is there."""
+    """Hides PyTorch once the recording is made."""
     hide_pytorch(monkeypatch)
 
 
@@ -155,7 +164,12 @@ def test_certificate(
     assert all(row["scale"] > 1e-3 for row in rows), "a comparison of zeros would prove nothing"
     for row in rows:
         of_scale = max(1.0, row["scale"])
-        exact = row["part"] in ("logits", parity.LAST, parity.QUANTIZED, *parity.FINAL.values())
+        exact = row["part"] in (
+            "logits",
+            LAST,
+            QUANTIZED,
+            *parity.FINAL.values(),
+        )
         wanted = 1e-3 if row["part"] == "log_mel" else 2e-4 * (1 if exact else of_scale)
         assert row["allowed"] == pytest.approx(wanted)
         if row["part"] != "log_mel":
@@ -251,7 +265,7 @@ def test_nan_is_not_equal(layer: tuple[Path, Path], damaged: Path) -> None:
     assert run("verify", layer[0], damaged) == 1
 
 
-def test_the_tolerance_is_that_asked_for(layer: tuple[Path, Path], tmp_path: Path) -> None:
+def test_tolerance(layer: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "parity.json"
     assert run("verify", *layer, "--tolerance", "1e-9", "--json", path) == 1
     assert json.loads(path.read_text())["tolerance"] == 1e-9
@@ -276,23 +290,23 @@ def test_codewords_that_tie_are_left_out(margin: float, flips: int) -> None:
     chosen = np.ones((1, 3, 5), np.float32)
     theirs, ours = (
         {
-            parity.QUANTIZER: values.reshape(1, 3, 8),
-            parity.QUANTIZED: chosen,
-            parity.PERPLEXITY: np.float32(2),
+            QUANTIZER: values.reshape(1, 3, 8),
+            QUANTIZED: chosen,
+            PERPLEXITY: np.float32(2),
         }
         for values in (scores, other)
     )
-    ours[parity.QUANTIZED] = chosen * [[[1], [9], [1]]]
+    ours[QUANTIZED] = chosen * [[[1], [9], [1]]]
     rows = {row.part: row for row in parity.compare_parts("noise", theirs, ours, config, 2e-4)}
-    assert set(rows) == {parity.QUANTIZER, parity.QUANTIZED}
-    assert rows[parity.QUANTIZED].max_difference == 0 and rows[parity.QUANTIZED].frames == 2
-    assert rows[parity.QUANTIZER].argmax_flips == flips
-    assert rows[parity.QUANTIZER].passes == (flips == 0)
+    assert set(rows) == {QUANTIZER, QUANTIZED}
+    assert rows[QUANTIZED].max_difference == 0 and rows[QUANTIZED].frames == 2
+    assert rows[QUANTIZER].argmax_flips == flips
+    assert rows[QUANTIZER].passes == (flips == 0)
 
 
 @pytest.mark.parametrize("head", [families.SEQUENCE, families.X_VECTOR])
 def test_a_fault_in_a_classifier_is_found(head: str, tmp_path: Path) -> None:
-    """A weight, not a bias: what it gives must depend on the speech."""
+    """A weight is changed, not a bias, so that the difference depends on the speech."""
     source, out = pair("wav2vec2-layer", head, tmp_path)
     path = out / "model.safetensors"
     tensors = load_file(path)
@@ -349,9 +363,9 @@ def test_frames_kept_are_the_first_the_last_and_some_between() -> None:
         assert (kept == recorded.frames_to_keep(total)).all()
 
 
-def test_frames_are_picked_from_as_many() -> None:
-    kept = parity.Frames(125, np.array([0, 7, 124]))
-    given = parity.ReferenceOutputs({}, {}, frames={"adapter": kept})
+def test_frames_are_picked_from_the_same_number() -> None:
+    kept = KeptFrames(125, np.array([0, 7, 124]))
+    given = ReferenceOutputs({}, {}, frames={"adapter": kept})
     got = {"adapter": np.arange(125.0).reshape(1, 125, 1), "logits": np.zeros((1, 125, 2))}
     picked = given.pick("noise", got)
     assert picked["adapter"].ravel().tolist() == [0, 7, 124]
@@ -362,10 +376,19 @@ def test_frames_are_picked_from_as_many() -> None:
         given.pick("noise", {"adapter": got["adapter"][:, 1:]})
 
 
+def test_log_mel_features_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = []
+    log_mel = features.log_mel
+    monkeypatch.setattr(features, "log_mel", lambda speech: computed.append(1) or log_mel(speech))
+    utterance = parity_inputs.noise(Wav2Vec2BertConfig(), 4000)
+    assert utterance.log_mel is utterance.log_mel
+    assert computed == [1] and utterance.log_mel.shape[1] == 160
+
+
 def test_recording_again_gives_the_same_file(
     layer: tuple[Path, Path], recording: Path, tmp_path: Path
 ) -> None:
-    """It does not depend on OUT: not where that differs, nor on what was at FILE before."""
+    """A recording depends neither on OUT nor on what was at FILE before."""
     file, out = tmp_path / "outputs.safetensors", tmp_path / "out"
     shutil.copytree(layer[1], out)
     change(out, "lm_head.bias", 0.05)
@@ -378,14 +401,14 @@ def test_recording_again_gives_the_same_file(
 def test_the_bundled_outputs_are_those_of_pytorch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parity, "PUBLISHED_LENGTH", 246_000)
+    monkeypatch.setattr(parity_inputs, "PUBLISHED_LENGTH", 246_000)
     assert BUNDLED_REFERENCE.stat().st_size < 700_000
     file = tmp_path / "outputs.safetensors"
     options = ("--json", tmp_path / "parity.json", "--record", file)
     assert run("verify", BUNDLED_MODEL, BUNDLED_MODEL, *options) == 0
     old, new = (recorded.Recorded.load(path) for path in (BUNDLED_REFERENCE, file))
     for name in ("family", "head", "target_lang", "inputs", "sha256"):
-        assert getattr(old.facts, name) == getattr(new.facts, name)
+        assert getattr(old.identity, name) == getattr(new.identity, name)
     tensors = load_file(BUNDLED_REFERENCE)
     again = load_file(file)
     assert tensors.keys() == again.keys() and len(tensors) == 4 * 7
@@ -396,7 +419,7 @@ def test_the_bundled_outputs_are_those_of_pytorch(
 
 @pytest.mark.slow
 def test_a_process_without_pytorch(tmp_path: Path) -> None:
-    """A fresh process, in which nothing of PyTorch can be imported."""
+    """Runs in a fresh process in which PyTorch cannot be imported."""
     program = (
         "import sys; from tests.support.without_pytorch import Finder;"
         "sys.meta_path.insert(0, Finder);"
@@ -490,7 +513,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     return message
 
 
-def test_nothing_there(
+def test_missing_out(
     layer: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("verify", layer[0], tmp_path / "none") == 1
@@ -510,7 +533,7 @@ def test_another_family(
 def test_a_head_that_the_source_lacks(
     layer: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """transformers would draw one at random."""
+    """transformers would draw it at random."""
     base = reference.perturbed_model(reference.tiny_config("layer"), head=families.BASE)
     reference.save_checkpoint(base, tmp_path)
     capsys.readouterr()
@@ -532,7 +555,7 @@ def test_a_saved_model_has_one_type(
     assert not (tmp_path / "parity.json").exists()
 
 
-def test_without_pytorch_there_is_another_way(
+def test_without_pytorch_the_error_names_reference(
     layer: tuple[Path, Path], no_pytorch: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("verify", *layer) == 1
@@ -553,7 +576,7 @@ def test_recording_and_reading_at_once_is_a_usage_error(
 def refused(
     capsys: pytest.CaptureFixture[str], source: Path, out: Path, file: Path, *options: Any
 ) -> str:
-    """The one line of a run with `--reference`, which wrote no certificate."""
+    """Returns the error of a run with `--reference`, which wrote no certificate."""
     capsys.readouterr()
     assert run("verify", source, out, "--reference", file, *options) == 1
     assert not (out / "parity.json").exists()
@@ -605,8 +628,8 @@ def test_recorded_with_another_language(
 ) -> None:
     file = tmp_path / "outputs.safetensors"
     there = recorded.Recorded.load(recording)
-    facts = dataclasses.replace(there.facts, target_lang="fra")
-    dataclasses.replace(there, facts=facts).save(file)
+    identity = dataclasses.replace(there.identity, target_lang="fra")
+    dataclasses.replace(there, identity=identity).save(file)
     message = refused(capsys, layer[0], damaged, file)
     assert "with the language 'fra', and --target-lang is None" in message
 
@@ -618,7 +641,7 @@ def test_recorded_with_other_inputs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(parity, "PUBLISHED_LENGTH", 30_000)
+    monkeypatch.setattr(parity_inputs, "PUBLISHED_LENGTH", 30_000)
     message = refused(capsys, layer[0], damaged, recording)
     assert "with other inputs than" in message
     assert "noise 40000 samples (" in message and "noise 30000 samples (" in message

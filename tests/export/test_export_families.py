@@ -1,4 +1,4 @@
-"""SavedModels and recognisers of every family and head; `test_saved_model.py` has the contract."""
+"""SavedModels of every family and head; `test_saved_model.py` has the contract."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wav2vec2_tf.export import check, saved_model
 from wav2vec2_tf.export.saved_model import Structure
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.auto import MODELS
-from wav2vec2_tf.transcription.recognizer import SAVED_MODEL_FACTS
+from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS
 
 TOLERANCE = 5e-5  # half the contract's; BERT's adapter makes the most of rounding
 LENGTHS = np.array([FIXED, 2345, 399], np.int32)
@@ -36,17 +36,17 @@ VARIANTS = (
 )
 """Every family and every adapter; `test_saved_model.py` has wav2vec2's two styles."""
 TRAINED = ("hubert-batch-norm", "wavlm-layer", "conformer-adapter", "bert-adapter")
-"""Those that are trained; the others are traced for inference alone, to save time."""
+"""Variants that are trained; the others are traced for inference only, to save time."""
 
 
 BERT = "bert-adapter"
 
 
 def cases(*names: str) -> list[Any]:
-    """One a variant or head, in the group that shares what it exports.
+    """Returns a parameter for each variant or head, whose tests share an export.
 
-    Wav2Vec2-BERT and the head of pre-training, which gives most, stand for the others in the fast
-    tier.
+    In the fast tier, Wav2Vec2-BERT and the head of pre-training, which has most outputs, stand for
+    the others.
     """
     fast = (BERT, families.PRE_TRAINING)
     return [
@@ -80,7 +80,7 @@ def test_every_family_is_exported() -> None:
 
 
 @pytest.mark.parametrize("variant", cases(*VARIANTS))
-def test_it_computes_what_the_model_does(variant: str, ctc: Any) -> None:
+def test_outputs_equal_the_model_s(variant: str, ctc: Any) -> None:
     it = ctc(variant)
     speech = padded_batch(0.0)
     wanted = it.model(speech)
@@ -264,7 +264,7 @@ def test_a_difference_is_found(exported: Any, tmp_path: Path) -> None:
 def test_log_softmax_is_of_tokens(tmp_path: Path) -> None:
     source = checkpoint(tmp_path / "source", "hubert-batch-norm", families.SEQUENCE)
     model = MODELS[families.SEQUENCE].from_pretrained(source)
-    with pytest.raises(UserError, match="log_softmax is for models with a CTC head"):
+    with pytest.raises(UserError, match="log_softmax needs a CTC head"):
         saved_model.export(model, None, tmp_path / "out", log_softmax=True)
 
 
@@ -354,7 +354,7 @@ def mms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_mms_speaks_the_language_it_was_exported_with(
+def test_mms_keeps_the_language_it_was_exported_with(
     mms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

@@ -1,4 +1,4 @@
-"""Files for LiteRT, ONNX Runtime and OpenVINO, as those compute them."""
+"""Files for LiteRT, ONNX Runtime and OpenVINO, run by these runtimes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import jiwer
 import numpy as np
 import pytest
 
-from convert import exported
+from convert import runtime_file
 from tests.support import reference
 from tests.support.exported import checkpoint
 from tests.support.paths import CORPUS
@@ -22,7 +22,8 @@ from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.data.corpora import open_corpus
 from wav2vec2_tf.export import frozen, litert, runtimes
-from wav2vec2_tf.export.form import Exported, Form, facts_of
+from wav2vec2_tf.export.contract import Contract
+from wav2vec2_tf.export.exported_file import ExportedFile, model_files
 from wav2vec2_tf.export.provenance import Provenance
 
 FORMATS = tuple(runtimes.FORMATS)
@@ -40,21 +41,21 @@ FAMILIES = (
 )
 LONGEST = 6000
 ROW = 1e-4
-"""Largest |Δ| from the Keras model on the row alone; a runtime sums in an order of its own."""
+"""Largest |Δ| from the Keras model on the row alone; runtimes sum in different orders."""
 
 
 converts = pytest.mark.slow
-"""For tests that run a converter, but for the one in the fast tier."""
+"""Marks tests that run a converter; one is in the fast tier."""
 
 
 def grouped(name: str) -> Any:
-    """A format, whose tests share a file."""
+    """Returns the parameter of a format, whose tests share a file."""
     return pytest.param(name, marks=pytest.mark.xdist_group(f"exports-{name}"))
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Variant → its folder, written by transformers."""
+    """Makes a variant's folder, written by transformers."""
 
     @cache
     def make(variant: str) -> Path:
@@ -63,12 +64,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return make
 
 
-def write(folder: Path, out: Path, name: str, form: Form | None = None, **options: Any) -> Exported:
-    """A model's folder → a file, as its runtime has loaded it."""
+def write(
+    folder: Path, out: Path, name: str, contract: Contract | None = None, **options: Any
+) -> ExportedFile:
+    """Exports a model's folder, and loads the file into its runtime."""
     model, processor = AutoModelForCTC.from_pretrained(folder), Processor.from_pretrained(folder)
-    facts = facts_of(model.config, model.head, processor, ORIGIN)
-    graph = frozen.freeze(model, form or Form())
-    runtimes.FORMATS[name].write(graph, facts, out, **options)
+    files = model_files(model.config, model.head, processor, ORIGIN)
+    graph = frozen.freeze(model, contract or Contract())
+    runtimes.FORMATS[name].write(graph, files, out, **options)
     return runtimes.load(out, threads=1)
 
 
@@ -77,9 +80,7 @@ def write(folder: Path, out: Path, name: str, form: Form | None = None, **option
 
 @converts
 @pytest.mark.parametrize("variant", FAMILIES)
-def test_rows_are_what_the_model_makes_of_each_alone(
-    variant: str, tiny: Any, tmp_path: Path
-) -> None:
+def test_rows_equal_the_model_on_each_alone(variant: str, tiny: Any, tmp_path: Path) -> None:
     """A ragged batch padded with NaN, one row of which is a single frame."""
     model, processor = (
         kind.from_pretrained(tiny(variant)) for kind in (AutoModelForCTC, Processor)
@@ -88,20 +89,20 @@ def test_rows_are_what_the_model_makes_of_each_alone(
     lengths = np.array([LONGEST, 3217, config.samples_of(config.fewest_frames)], np.int32)
     rows = [reference.noise(length, seed=length) for length in lengths]
     wanted = [model(row[np.newaxis]).numpy()[0] for row in rows]
-    graph = frozen.freeze(model, Form())
-    facts = facts_of(config, model.head, processor, ORIGIN)
+    graph = frozen.freeze(model, Contract())
+    files = model_files(config, model.head, processor, ORIGIN)
     for name, module in runtimes.FORMATS.items():
         path = tmp_path / f"model{module.SUFFIX}"
-        module.write(graph, facts, path)
+        module.write(graph, files, path)
         file = runtimes.load(path, threads=1)
-        got = file(config, reference.padded(rows, LONGEST + 500, np.nan), lengths)
+        got = file(reference.padded(rows, LONGEST + 500, np.nan), lengths)
         assert got.shape[:2] == (3, config.frame_length(LONGEST + 500)), name
         assert np.isfinite(got).all(), name
         for logits, alone in zip(got, wanted, strict=True):
             assert len(alone) > 0
             assert np.abs(logits[: len(alone)] - alone).max() < ROW, name
         assert np.abs(got[0, : len(wanted[0])] - got[1, : len(wanted[0])]).max() > 0.1, name
-        one = file(config, rows[1][np.newaxis], None)  # another batch, another length
+        one = file(rows[1][np.newaxis], None)  # another batch, another length
         assert np.abs(one[0] - wanted[1]).max() < ROW, name
 
 
@@ -109,14 +110,14 @@ def test_rows_are_what_the_model_makes_of_each_alone(
     "name", ["litert", *(pytest.param(name, marks=converts) for name in ("onnx", "openvino"))]
 )
 def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> None:
-    """They and no samples at all are no speech, and leave other rows alone."""
+    """Such rows, and empty ones, have no valid frame and do not change other rows."""
     out = tmp_path / f"model{runtimes.FORMATS[name].SUFFIX}"
     file = write(tiny("wav2vec2-group"), out, name)
     model = AutoModelForCTC.from_pretrained(tiny("wav2vec2-group"))
     speech = reference.noise(5, 4000)
     lengths = np.array([4000, 399, 9, 1, 0], np.int32)
     wanted = model(speech, lengths).numpy()
-    got = file(model.config, speech, lengths)
+    got = file(speech, lengths)
     assert np.abs(got - wanted).max() < ROW
     assert np.ptp(got[1:], axis=(0, 1)).max() < ROW  # nothing but the head's bias
 
@@ -126,16 +127,16 @@ def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> No
 
 @converts
 @pytest.mark.parametrize("variant", ["wav2vec2-group", "bert-adapter"])
-def test_litert_of_a_fixed_length_takes_row_by_row(variant: str, tiny: Any, tmp_path: Path) -> None:
-    file = write(tiny(variant), tmp_path / "model.tflite", "litert", Form(8000, rows=1))
-    assert file.form.rows == 1
+def test_litert_of_a_fixed_length_runs_row_by_row(variant: str, tiny: Any, tmp_path: Path) -> None:
+    file = write(tiny(variant), tmp_path / "model.tflite", "litert", Contract(8000, rows=1))
+    assert file.contract.rows == 1
     model = AutoModelForCTC.from_pretrained(tiny(variant))
     speech, lengths = reference.noise(3, 8000), np.array([8000, 4321, 2500], np.int32)
     wanted = model(speech, lengths).numpy()
-    assert np.abs(file(model.config, speech, lengths) - wanted).max() < ROW
+    assert np.abs(file(speech, lengths) - wanted).max() < ROW
     if variant == "wav2vec2-group":
         with pytest.raises(UserError, match="cannot compute it"):
-            file(model.config, speech[:, :4000], np.minimum(lengths, 4000))
+            file(speech[:, :4000], np.minimum(lengths, 4000))
 
 
 @converts
@@ -163,7 +164,7 @@ def test_the_contract_of_the_model_zoo(
     assert len(recognizer.transcribe([speech[0, :20000]])) == 1
 
 
-# quantised
+# quantized
 
 
 @pytest.fixture(scope="module")
@@ -173,15 +174,15 @@ def utterances() -> list[Any]:
 
 @pytest.fixture(scope="module")
 def bundled(utterances: list[Any], bundled_recognizer: Recognizer) -> dict[str, Any]:
-    """The bundled model's graph, what it is written with, and what it recognises."""
+    """The bundled model's graph, the arguments to write it with, and its transcripts."""
     model, processor = (
         AutoModelForCTC.from_pretrained(BUNDLED_MODEL),
         Processor.from_pretrained(BUNDLED_MODEL),
     )
-    samples = exported.calibration_samples(str(CORPUS), model.config, processor, Form(), 8)
+    samples = runtime_file.calibration_inputs(str(CORPUS), model.config, processor, Contract(), 8)
     return {
-        "graph": frozen.freeze(model, Form()),
-        "facts": facts_of(model.config, model.head, processor, ORIGIN),
+        "graph": frozen.freeze(model, Contract()),
+        "files": model_files(model.config, model.head, processor, ORIGIN),
         "samples": list(samples),
         "texts": texts_of(bundled_recognizer, utterances),
         "bytes": 4 * model.count_params(),
@@ -193,7 +194,7 @@ def texts_of(recognizer: Recognizer, utterances: list[Any]) -> list[str]:
 
 
 @converts
-@pytest.mark.xdist_group("exports-quantised")
+@pytest.mark.xdist_group("exports-quantized")
 @pytest.mark.parametrize(
     ("name", "quantize", "share"),
     [
@@ -208,7 +209,7 @@ def texts_of(recognizer: Recognizer, utterances: list[Any]) -> list[str]:
         ("openvino", "int8-static", 0.55),
     ],
 )
-def test_quantised_files_are_small_and_recognise_the_same(
+def test_quantized_files_are_small_and_transcribe_the_same(
     name: str,
     quantize: str,
     share: float,
@@ -216,10 +217,10 @@ def test_quantised_files_are_small_and_recognise_the_same(
     utterances: list[Any],
     tmp_path: Path,
 ) -> None:
-    """`share` of the float32 weights' bytes, with a WER within 2 points of float32's."""
+    """Files take less than `share` of the float32 weights' bytes, and the WER stays."""
     module = runtimes.FORMATS[name]
     out = tmp_path / f"model{module.SUFFIX}"
-    module.write(bundled["graph"], bundled["facts"], out, quantize, bundled["samples"])
+    module.write(bundled["graph"], bundled["files"], out, quantize, bundled["samples"])
     size = sum(out.with_suffix(suffix).stat().st_size for suffix in module.SUFFIXES)
     assert size < share * bundled["bytes"]
     texts = texts_of(Recognizer.load(out), utterances)
@@ -227,7 +228,7 @@ def test_quantised_files_are_small_and_recognise_the_same(
     assert jiwer.wer(bundled["texts"], texts) <= (0 if quantize == "fp16" else 0.05)
 
 
-# what is inside, and the programs
+# metadata, and the programs
 
 
 @pytest.fixture(scope="module", params=map(grouped, FORMATS))
@@ -240,8 +241,8 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @converts
-def test_facts_come_back_as_they_were(written: Path) -> None:
-    facts = runtimes.load(written).facts
+def test_model_files_are_in_the_metadata(written: Path) -> None:
+    facts = runtimes.load(written).files
     for name in ("config.json", "preprocessor_config.json", "vocab.json", "tokenizer_config.json"):
         there = json.loads((BUNDLED_MODEL / name).read_text(encoding="utf-8"))
         kept = json.loads(facts[name])
@@ -254,14 +255,14 @@ def test_facts_come_back_as_they_were(written: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
-def test_quantisers_say_nothing_off_a_terminal(name: str, tmp_path: Path) -> None:
+def test_quantizers_print_nothing_off_a_terminal(name: str, tmp_path: Path) -> None:
     """They log hundreds of lines, some to standard output."""
     out = tmp_path / f"m{runtimes.FORMATS[name].SUFFIX}"
     command = [sys.executable, "-m", "convert", name, str(BUNDLED_MODEL), str(out)]
     command += ["--quantize", "int8-static", "--calibration", str(CORPUS)]
     done = subprocess.run(command, cwd=CORPUS.parents[2], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    # On a slow machine there may be lines of progress.
+    # A slow machine prints lines of progress.
     lines = [line for line in done.stderr.splitlines() if not line.startswith(f"convert {name}: ")]
     assert lines == []
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
@@ -298,8 +299,8 @@ def test_transcribe_and_eval_take_the_file(
 
 
 @converts
-def test_the_file_runs_where_nothing_of_ours_is(written: Path, utterances: list[Any]) -> None:
-    """By the names that are documented, in the runtime's own words."""
+def test_the_file_runs_without_this_library(written: Path, utterances: list[Any]) -> None:
+    """Calls the runtime by the documented names of inputs and outputs."""
     speech = utterances[0].load()[np.newaxis].astype(np.float32)
     lengths = np.array([speech.shape[1]], np.int32)
     if written.suffix == ".tflite":
@@ -322,12 +323,12 @@ def test_the_file_runs_where_nothing_of_ours_is(written: Path, utterances: list[
     assert np.abs(logits - wanted).max() < 1e-3
 
 
-# bad input
+# invalid input
 
 
 @converts
 @pytest.mark.parametrize("cut", [0, 6, 2000, 500_000])
-def test_a_damaged_file_is_refused_in_a_line(written: Path, tmp_path: Path, cut: int) -> None:
+def test_a_damaged_file_gives_one_line(written: Path, tmp_path: Path, cut: int) -> None:
     for suffix in runtimes.SUFFIXES[written.suffix].SUFFIXES:
         content = written.with_suffix(suffix).read_bytes()
         (tmp_path / "cut").with_suffix(suffix).write_bytes(content)
@@ -376,16 +377,16 @@ def test_a_missing_runtime_names_its_extra(
 @pytest.mark.parametrize(
     ("name", "out", "options", "message"),
     [
-        ("litert", "model.onnx", [], "ends in .tflite"),
-        ("onnx", "model", [], "ends in .onnx"),
-        ("openvino", "model.bin", [], "ends in .xml"),
+        ("litert", "model.onnx", [], "must end in .tflite"),
+        ("onnx", "model", [], "must end in .onnx"),
+        ("openvino", "model.bin", [], "must end in .xml"),
         ("onnx", "there.onnx", [], "--force"),
         ("litert", "m.tflite", ["--quantize", "int8-static"], "--calibration"),
         ("litert", "m.tflite", ["--calibration", "x"], "leave it out"),
         ("litert", "m.tflite", ["--quantize", "int8-static", "--calibration", "EMPTY"], "EMPTY"),
         ("onnx", "m.onnx", ["--quantize", "int8-static", "--calibration", "none"], "none"),
-        ("openvino", "m.xml", ["--length", "399"], "one frame of speech takes 400"),
-        ("onnx", "m.onnx", ["--head", "none", "--log-softmax"], "CTC"),
+        ("openvino", "m.xml", ["--length", "399"], "length must be at least 400 samples"),
+        ("onnx", "m.onnx", ["--head", "none", "--log-softmax"], "log_softmax needs a CTC head"),
     ],
 )
 def test_bad_input_is_refused_before_weights_are_read(
@@ -409,42 +410,42 @@ def test_bad_input_is_refused_before_weights_are_read(
     assert Path("there.onnx").read_bytes() == b"mine"
 
 
-def test_what_no_graph_holds_is_refused_by_config_alone() -> None:
+def test_models_that_no_file_holds_are_refused_by_config() -> None:
     from wav2vec2_tf import Wav2Vec2Config
 
     config = Wav2Vec2Config()
-    frozen.check(config, "ForCTC", 2**29 - 1, Form())
-    with pytest.raises(UserError, match="XVector gives several tensors"):
-        frozen.check(config, "ForXVector", 1, Form())
-    with pytest.raises(UserError, match=r"2\.0 GiB of weights"):
-        frozen.check(config, "ForCTC", 2**29, Form())
+    frozen.check_exportable(config, "ForCTC", 2**29 - 1, Contract())
+    with pytest.raises(UserError, match="ForXVector has several"):
+        frozen.check_exportable(config, "ForXVector", 1, Contract())
+    with pytest.raises(UserError, match=r"got 2\.0 GiB"):
+        frozen.check_exportable(config, "ForCTC", 2**29, Contract())
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_packages_to_write_with_are_asked_for_first(
+def test_missing_converters_are_reported_first(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exported.importlib.util, "find_spec", lambda package: None)
+    monkeypatch.setattr(runtime_file.importlib.util, "find_spec", lambda package: None)
     out = tmp_path / f"model{runtimes.FORMATS[name].SUFFIX}"
     with pytest.raises(UserError, match=rf"wav2vec2-tf\[{name}\]"):
-        exported.convert("nothing", out, name)
+        runtime_file.convert("nothing", out, name)
 
 
 @converts
 def test_a_file_that_differs_never_appears(
     tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A converter that writes another model: its head's bias is moved by 0.01."""
+    """The converter is replaced by one that adds 0.01 to the bias of the head."""
     other = AutoModelForCTC.from_pretrained(tiny("wav2vec2-group"))
     other.lm_head.bias.assign_add(0.01 * np.ones(len(reference.TOKENS), np.float32))
     write_graph = litert.write
 
-    def write_other(graph: frozen.Frozen, *arguments: Any) -> None:
-        write_graph(frozen.freeze(other, Form()), *arguments)
+    def write_other(graph: frozen.FrozenGraph, *arguments: Any) -> None:
+        write_graph(frozen.freeze(other, Contract()), *arguments)
 
     monkeypatch.setattr(litert, "write", write_other)
-    with pytest.raises(UserError, match="differs from the model it was made of"):
-        exported.convert(str(tiny("wav2vec2-group")), tmp_path / "model.tflite", "litert")
+    with pytest.raises(UserError, match="differs from the model that was exported"):
+        runtime_file.convert(str(tiny("wav2vec2-group")), tmp_path / "model.tflite", "litert")
     assert list(tmp_path.glob("model*")) == list(tmp_path.glob(".*")) == []
 
 

@@ -1,4 +1,4 @@
-"""Exported SavedModels, as each kind of program loads them."""
+"""Exported SavedModels, loaded by each kind of program."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ from wav2vec2_tf import AutoModel, Processor, Recognizer, UserError
 from wav2vec2_tf.audio import load
 from wav2vec2_tf.audio.normalization import normalize
 from wav2vec2_tf.export import saved_model
+from wav2vec2_tf.export.loading import is_export, load_export
 from wav2vec2_tf.export.saved_model import STRUCTURES, Structure
+from wav2vec2_tf.models import families
 from wav2vec2_tf.models.flops import flops
-from wav2vec2_tf.transcription.recognizer import SAVED_MODEL_FACTS
+from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS
 
 pytestmark = pytest.mark.xdist_group("saved_model")
 TOLERANCE = 1e-5
@@ -38,7 +40,7 @@ LENGTHS = np.array([FIXED, 2345, 0], np.int32)
 
 @pytest.fixture(scope="session")
 def base_folder(fixed: SavedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Group norm, without a head, at the published length; from a model without a processor."""
+    """Group norm, without head and processor, at the published length."""
     folder = tmp_path_factory.mktemp("base") / "model"
     model = AutoModel.from_pretrained(fixed.source, layerdrop=0.0)
     saved_model.export(model, None, folder, structures=FEW)
@@ -60,7 +62,7 @@ def padded_batch(fill: float) -> np.ndarray:
 
 
 def inputs_as(structure: Structure, speech: tf.Tensor, lengths: np.ndarray) -> Any:
-    """Speech and its lengths in the structure; `Structure.specs` has no part in it."""
+    """Makes inputs of a structure, independently of `Structure.specs`."""
     if structure.second is None:
         return {"speech": speech} if structure.container is dict else speech
     dtype = structure.dtype.as_numpy_dtype
@@ -79,7 +81,7 @@ def name_of(structure: Any) -> str:
 
 
 def test_all_documented_structures_are_the_default() -> None:
-    """README: speech alone; with lengths or a mask; tuples, lists and dicts of these."""
+    """The documented structures: speech alone, with lengths or a mask; tuples, lists, dicts."""
     alone = {(None, None), (dict, None)}
     seconds = [("lengths", dtype) for dtype in ("int32", "int64")]
     seconds += [("attention_mask", dtype) for dtype in ("int32", "int64", "bool")]
@@ -103,7 +105,7 @@ def test_call_with_lengths_or_a_mask_at_a_fixed_length(
 
 
 def assert_masked(it: SavedModel, structure: Structure) -> None:
-    """It computes what the model does, whatever is in the padding, and draws chance in training."""
+    """Equals the model, whatever is in the padding; training is random."""
     speech = tf.constant(padded_batch(np.nan))
     wanted = it.model(speech, LENGTHS)
     inputs = inputs_as(structure, speech, LENGTHS)
@@ -131,7 +133,7 @@ def test_call_with_speech_alone(name: str, request: pytest.FixtureRequest) -> No
         assert difference(got, wanted) < TOLERANCE
     one, other = loaded(speech, training=True), loaded({"speech": speech}, training=True)
     assert difference(one, wanted) > 0.01
-    assert difference(one, other) > 0.01  # chance is drawn anew
+    assert difference(one, other) > 0.01  # dropout is drawn again
     assert difference(loaded(speech), wanted) < TOLERANCE
 
 
@@ -177,7 +179,7 @@ def test_structures_and_training_that_were_left_out_are_refused(
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_inside_a_function(fixed: SavedModel, jit_compile: bool) -> None:
-    """The published pages ask for `jit_compile=True`; here it works either way."""
+    """The published pages ask for `jit_compile=True`; both values work."""
     function = tf.function(lambda inputs: fixed.loaded(inputs), jit_compile=jit_compile)
     speech, lengths = tf.constant(padded_batch(0.0)), tf.constant(LENGTHS)
     assert difference(function(speech), fixed.model(speech)) < TOLERANCE
@@ -275,14 +277,14 @@ def test_signatures_compute_what_the_model_does(either: SavedModel) -> None:
 
 
 def definition_of(it: SavedModel) -> MetaGraphDef:
-    """What TensorFlow Serving reads before it runs anything."""
+    """The part of the file that TensorFlow Serving reads first."""
     content = (it.folder / "saved_model.pb").read_bytes()
     (definition,) = SavedModelFile.FromString(content).meta_graphs
     return definition
 
 
 def test_signatures_are_of_batches(either: SavedModel) -> None:
-    """What TensorFlow Serving batches has the rows in the first dimension of every tensor."""
+    """TensorFlow Serving batches along the first dimension of every tensor."""
     names = {"serving_default", "with_lengths", "transcribe"}
     definition = definition_of(either)
     assert list(definition.meta_info_def.tags) == ["serve"]
@@ -300,7 +302,7 @@ def test_signatures_are_of_batches(either: SavedModel) -> None:
 
 
 def test_all_operations_are_tensorflow_s_own(either: SavedModel) -> None:
-    """TensorFlow Serving has no others, and refuses what is marked for XLA."""
+    """TensorFlow Serving has no other operations, and refuses functions marked for XLA."""
     graph = definition_of(either).graph_def
     functions = {function.signature.name for function in graph.library.function}
     nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
@@ -336,7 +338,7 @@ def test_saved_model_cli_reads_it(any_length: SavedModel) -> None:
 
 @pytest.fixture(scope="session")
 def utterances(audio_folder: Path) -> list[np.ndarray]:
-    """Raw speech of several lengths, none beyond `FIXED`."""
+    """Raw speech of several lengths up to `FIXED`."""
     speech = load(audio_folder / "librispeech_sample.flac")
     return [
         speech[20_000:28_000],
@@ -409,7 +411,7 @@ def test_transcribe_of_nothing(either: SavedModel, batch: int) -> None:
         assert got["words"].shape == (batch, 0)
 
 
-def test_transcribe_normalises_loud_and_shifted_speech(
+def test_transcribe_normalizes_loud_and_shifted_speech(
     any_length: SavedModel, utterances: list[np.ndarray]
 ) -> None:
     transcribe = any_length.loaded.signatures["transcribe"]
@@ -422,16 +424,40 @@ def test_transcribe_normalises_loud_and_shifted_speech(
 
 
 @pytest.mark.parametrize("loudness", [1.0, 1e-4, 300.0])
-def test_normalising_equals_that_of_the_library(loudness: float) -> None:
+def test_normalization_equals_that_in_numpy(loudness: float) -> None:
     speeches = [
         loudness * (reference.noise(samples, seed=samples) + 2) for samples in (900, 400, 1)
     ]
     lengths = tf.constant([900, 400, 1])
     mask = tf.sequence_mask(lengths, 1000)
     batch = tf.where(mask, reference.padded(speeches, 1000, 0.0), 0.0)
-    got = saved_model.normalise(batch, lengths, mask)
+    got = saved_model.normalize_padded(batch, lengths, mask)
     wanted = reference.padded([normalize(speech) for speech in speeches], 1000, 0.0)
     np.testing.assert_allclose(got, wanted, atol=2e-6)
+
+
+# load_export
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_load_export_runs_numpy_arrays(fixed: SavedModel, jit_compile: bool) -> None:
+    exported = load_export(fixed.folder, head=families.CTC, jit_compile=jit_compile)
+    assert (exported.fixed_length, exported.takes_lengths) == (FIXED, True)
+    assert exported.config == fixed.model.config
+    speech, lengths = padded_batch(np.nan).numpy(), np.array([FIXED, 2345, 399])
+    outputs = exported(speech, lengths)
+    assert set(outputs) == {"logits", "frame_lengths"}
+    wanted = fixed.model(speech, lengths)
+    for row, count in enumerate(outputs["frame_lengths"]):
+        assert difference(outputs["logits"][row, :count], wanted[row, :count]) < TOLERANCE
+    speech = np.nan_to_num(speech)
+    assert difference(exported(speech)["logits"], fixed.model(speech)) < TOLERANCE
+
+
+def test_load_export_refuses_another_head(fixed: SavedModel) -> None:
+    assert is_export(fixed.folder) and not is_export(fixed.source)
+    with pytest.raises(UserError, match="has no ForXVector: it was exported as ForCTC"):
+        load_export(fixed.folder, head=families.X_VECTOR)
 
 
 # Files
@@ -441,7 +467,7 @@ def test_weights_are_on_disk_once(either: SavedModel) -> None:
     model = either.model
     weights = 4 * model.count_params()
     (data,) = (either.folder / "variables").glob("variables.data-*")
-    # Beside the weights it holds their names, some 150 bytes each: nothing at a real size.
+    # The file also holds the weights' names, some 150 bytes each.
     assert weights <= data.stat().st_size <= weights + 250 * len(model.variables) < 1.5 * weights
 
 
@@ -454,7 +480,7 @@ def test_variables_are_the_model_s(fixed: SavedModel) -> None:
     assert list(loaded.regularization_losses) == []
 
 
-def test_facts_travel_with_it(fixed: SavedModel, base_folder: Path) -> None:
+def test_description_is_beside_the_weights(fixed: SavedModel, base_folder: Path) -> None:
     facts = fixed.folder / SAVED_MODEL_FACTS
     source = json.loads((fixed.source / "config.json").read_text())
     assert json.loads((facts / "config.json").read_text()) == source
@@ -462,7 +488,7 @@ def test_facts_travel_with_it(fixed: SavedModel, base_folder: Path) -> None:
     assert [path.name for path in (base_folder / SAVED_MODEL_FACTS).iterdir()] == ["config.json"]
 
 
-def test_a_folder_that_is_no_saved_model_of_ours(fixed: SavedModel, tmp_path: Path) -> None:
+def test_a_damaged_saved_model(fixed: SavedModel, tmp_path: Path) -> None:
     broken = Path(shutil.copytree(fixed.folder, tmp_path / "broken"))
     (broken / "saved_model.pb").write_bytes(b"not a graph")
     with pytest.raises(UserError, match="not a SavedModel") as caught:
@@ -487,7 +513,7 @@ def test_tfsm_layer(fixed: SavedModel) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning:tensorflow_hub")  # pkg_resources is deprecated
 def test_hub_keras_layer(fixed: SavedModel) -> None:
-    """Beside Keras 3; `run_with_hub` has processes in which `tf.keras` is Keras 2."""
+    """With Keras 3; `run_with_hub` runs processes in which `tf.keras` is Keras 2."""
     import tensorflow_hub as hub
 
     layer = hub.KerasLayer(str(fixed.folder), trainable=True)
@@ -558,7 +584,7 @@ def test_published_training_page_and_masks(
     assert report["functional"] < TOLERANCE
 
 
-# Where the time goes
+# `eval profile`
 
 
 def test_profile(
@@ -586,10 +612,10 @@ def test_profile(
 def test_profile_refuses(
     fixed: SavedModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for model, options, said in (
+    for model, options, message in (
         (fixed.folder, ["--length", "5000"], f"takes {FIXED} samples; leave it out"),
         (tmp_path, [], "is no SavedModel; `convert saved-model` makes one"),
     ):
         assert measure(["profile", "--model", str(model), *options]) == 1
         error = capsys.readouterr().err
-        assert error.startswith("error: ") and said in error and error.count("\n") == 1
+        assert error.startswith("error: ") and message in error and error.count("\n") == 1

@@ -1,6 +1,6 @@
-"""The SavedModel as TensorFlow Serving takes it, and what docs/serving.md says of it.
+"""SavedModels under TensorFlow Serving, and the programs in docs/serving.md.
 
-The server itself is not run: `model_server` does what it does, by the C++ that it is made of.
+The server is not run: `model_server` calls the C++ code that it is made of.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ pytestmark = [
 
 
 def program(word: str) -> str:
-    """The one program of the page that has this word."""
+    """Returns the only program of the page that has a word."""
     blocks = re.findall(
         r"^```(?:py|text)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
@@ -65,7 +65,7 @@ def by_default() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of versions, as the page names it."""
+    """A folder of versions, named as in the page."""
     folder = tmp_path_factory.mktemp("checkout") / "build/serving/wav2vec2"
     folder.mkdir(parents=True)
     model = AutoModelForCTC.from_pretrained(BUNDLED_MODEL)
@@ -86,7 +86,7 @@ def speech() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def alone(speech: list[np.ndarray], bundled_recognizer: Recognizer) -> list[Transcript]:
-    """What the library makes of each utterance."""
+    """The library's transcripts of each utterance."""
     return [bundled_recognizer.transcribe([utterance])[0] for utterance in speech]
 
 
@@ -94,8 +94,8 @@ def inputs_of(utterance: np.ndarray) -> dict[str, np.ndarray]:
     return {"speech": utterance[np.newaxis], "lengths": np.array([len(utterance)], np.int32)}
 
 
-def assert_said(outputs: dict[str, np.ndarray], row: int, wanted: Transcript) -> None:
-    """One row of what `transcribe` gives."""
+def assert_equals(outputs: dict[str, np.ndarray], row: int, wanted: Transcript) -> None:
+    """Checks one row of the outputs of `transcribe`."""
     assert outputs["text"][row].decode() == wanted.text
     assert outputs["count"][row] == len(wanted.words) > 5
     for column, word in enumerate(wanted.words):
@@ -119,7 +119,7 @@ def test_what_is_in_the_folder_of_a_version(folder: Path, servable: model_server
 
 
 def test_what_is_compiled_by_xla_is_refused(tmp_path: Path) -> None:
-    """Why `transcribe` is not: the server says this of such a model at each request."""
+    """`transcribe` is not compiled, since the server refuses every request of such a model."""
 
     class Compiled(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], jit_compile=True)
@@ -139,7 +139,7 @@ def test_every_signature_runs(
     servable: model_server.Servable, speech: list[np.ndarray], alone: list[Transcript]
 ) -> None:
     for utterance, wanted in zip(speech, alone, strict=True):
-        assert_said(servable.run("transcribe", inputs_of(utterance)), 0, wanted)
+        assert_equals(servable.run("transcribe", inputs_of(utterance)), 0, wanted)
     inputs = inputs_of(speech[0])
     masked = servable.run("with_lengths", inputs)
     plain = servable.run("serving_default", {"speech": inputs["speech"]})
@@ -164,11 +164,11 @@ def test_bad_requests_are_refused_and_good_ones_go_on(
     for length in (0, -5, 399):
         nothing = servable.run("transcribe", {**good, "lengths": np.array([length], np.int32)})
         assert nothing["text"].tolist() == [b""]
-    assert_said(servable.run("transcribe", good), 0, alone[0])
+    assert_equals(servable.run("transcribe", good), 0, alone[0])
 
 
 def test_the_clients_of_the_page(servable: model_server.Servable, alone: list[Transcript]) -> None:
-    """Both as they stand, but for the server's address."""
+    """Runs both with another address of the server."""
     models = {"wav2vec2": servable}
     for word, address, serve in (
         ("grpc.insecure_channel", "localhost:8500", model_server.serving_grpc),
@@ -209,7 +209,7 @@ def run(text: str, where: Path) -> subprocess.CompletedProcess[str]:
 
 
 def batching_parameters(text: str) -> Any:
-    """The page's file as the message that the server reads (session_bundle_config.proto)."""
+    """Parses the page's file as the server's message (session_bundle_config.proto)."""
     file = descriptor_pb2.FileDescriptorProto(
         name="batching.proto",
         package="test",
@@ -236,7 +236,7 @@ def batching_parameters(text: str) -> Any:
 
 
 def merged(requests: list[dict[str, np.ndarray]], parameters: Any) -> dict[str, np.ndarray]:
-    """One batch of several requests, as the server's BatchingSession makes it.
+    """Runs several requests in one batch, as the server's BatchingSession does.
 
     Each is padded to the widest with its own first value (batching_util.cc, AddPadding), and copies
     of the last request's first row fill up to an allowed size (batching_session.cc).
@@ -289,7 +289,7 @@ def test_in_a_batch_each_request_gets_what_it_gets_alone(
 def test_the_warm_up_of_the_page(
     folder: Path, servable: model_server.Servable, speech: list[np.ndarray]
 ) -> None:
-    """The program as it stands writes what the server reads, and each request of it runs."""
+    """The page's program writes what the server reads, and each of its requests runs."""
     run(program("TFRecordWriter"), folder.parent.parent.parent)
     records = [*tf.data.TFRecordDataset(str(folder / "1" / WARM_UP)).as_numpy_iterator()]
     assert 3 <= len(records) <= 1000  # the most that the server takes
@@ -301,4 +301,4 @@ def test_the_warm_up_of_the_page(
         inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         outputs = servable.run(request.model_spec.signature_name, inputs)
         assert outputs["count"].shape == (1,)
-    assert Recognizer.load(folder / "1").transcribe([speech[0]])  # it is in nobody's way
+    assert Recognizer.load(folder / "1").transcribe([speech[0]])  # the file changes nothing here

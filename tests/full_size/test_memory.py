@@ -24,13 +24,13 @@ CONVERSION = """
 import re, sys
 from pathlib import Path
 import convert.source  # TensorFlow and Keras, with whatever they need
-from convert.huggingface import convert
+from convert.checkpoint import ConvertOptions, convert
 
 def kilobytes(of):
     return int(re.search(of + r":\\s+(\\d+)", Path("/proc/self/status").read_text()).group(1))
 
 before = kilobytes("VmRSS")
-convert(sys.argv[1], Path(sys.argv[2]), head="none")
+convert(sys.argv[1], Path(sys.argv[2]), ConvertOptions(head="none"))
 print(1024 * (kilobytes("VmHWM") - before))  # the most there was, mapped files included
 """
 

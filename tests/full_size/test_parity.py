@@ -20,7 +20,10 @@ import tensorflow as tf
 import torch
 from safetensors.torch import save_file
 
-from convert import parity
+from convert import parity, parity_models
+from convert.certificate import Comparison
+from convert.parity_inputs import Utterance, bundled_speech, noise, shortest_of
+from convert.parity_models import LAST, LOGITS, KerasModel, TorchModel
 from convert.verify import TOLERANCE
 from tests.support import reference
 from tests.support.paths import FAIRSEQ
@@ -39,7 +42,7 @@ REDUCED = {"xls-r-2b": {"num_hidden_layers": 6}}  # of 48: both models at once w
 HALF_PRECISION = ("base", "large-lv60", "conformer-rope-large", "w2v-bert-2.0")
 
 
-def figures(rows: list[parity.Comparison], part: str) -> tuple[float, int]:
+def figures(rows: list[Comparison], part: str) -> tuple[float, int]:
     """Largest difference of a part, and its flips."""
     own = [row for row in rows if row.part == part]
     return max(row.max_difference for row in own), sum(row.argmax_flips for row in own)
@@ -48,22 +51,22 @@ def figures(rows: list[parity.Comparison], part: str) -> tuple[float, int]:
 # the published sizes
 
 
-def inputs_of(config: Any) -> list[parity.Utterance]:
+def inputs_of(config: Any) -> list[Utterance]:
     """Two seconds of real speech, and one frame; compared alone, and as a ragged batch."""
-    shortest = parity.shortest_of(config, families.CTC)
-    return [parity.spoken(config, SPEECH), parity.noise(config, shortest)]
+    shortest = shortest_of(config, families.CTC)
+    return [bundled_speech(config, SPEECH), noise(config, shortest)]
 
 
-class Kept(parity.Theirs):
+class Kept(TorchModel):
     """Keeps the logits that it gave."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__(model)
         self.logits: list[np.ndarray] = []
 
-    def run(self, values: np.ndarray, paths: Sequence[str] = ()) -> parity.Parts:
+    def run(self, values: np.ndarray, paths: Sequence[str] = ()) -> parity_models.Parts:
         given = super().run(values, paths)
-        self.logits.append(given[parity.LOGITS])
+        self.logits.append(given[LOGITS])
         return given
 
 
@@ -82,19 +85,19 @@ def test_published_size(name: str, tmp_path: Path, record: Callable[..., None]) 
     if name in HALF_PRECISION:
         for dtype in ("bfloat16", "float16"):
             half = AutoModelForCTC.from_pretrained(tmp_path, dtype=dtype)
-            pair = parity.Ours(ours), parity.Ours(half)
+            pair = KerasModel(ours), KerasModel(half)
             halves[dtype] = list(parity.compare_half(*pair, inputs_of(ours.config)[0]))
             del pair, half
     shutil.rmtree(tmp_path)
     inputs, config = inputs_of(ours.config), ours.config
     kept = Kept(theirs)
     rows = list(
-        parity.compare_models(kept, parity.Ours(ours), config, families.CTC, inputs, TOLERANCE)
+        parity.compare_models(kept, KerasModel(ours), config, families.CTC, inputs, TOLERANCE)
     )
     # logits that do not change from frame to frame would be little but biases
     assert kept.logits[0].std(axis=1).max() > 250 * TOLERANCE
-    hidden, _ = figures(rows, parity.LAST)
-    logits, flips = figures(rows, parity.LOGITS)
+    hidden, _ = figures(rows, LAST)
+    logits, flips = figures(rows, LOGITS)
     layers = f", {config.num_hidden_layers} of its layers" if changes else ""
     record(
         table="published",
@@ -105,7 +108,7 @@ def test_published_size(name: str, tmp_path: Path, record: Callable[..., None]) 
         logits=logits,
         flips=flips,
         log_mel=max((r.max_difference for r in rows if r.part == parity.LOG_MEL), default=None),
-        half={dtype: figures(half, parity.LOGITS) for dtype, half in halves.items()},
+        half={dtype: figures(half, LOGITS) for dtype, half in halves.items()},
     )
     assert [row for row in rows if not row.passes] == []
 
@@ -202,8 +205,8 @@ def test_every_format(family: str, head: str, tmp_path: Path, record: Callable[.
     assert_depends_on_speech(theirs, ours.config, head)
 
 
-def short_inputs(config: Any, head: str) -> list[parity.Utterance]:
-    return [parity.noise(config, size) for size in (parity.shortest_of(config, head), 6000)]
+def short_inputs(config: Any, head: str) -> list[Utterance]:
+    return [noise(config, size) for size in (shortest_of(config, head), 6000)]
 
 
 def assert_depends_on_speech(theirs: torch.nn.Module, config: Any, head: str) -> None:
@@ -211,9 +214,11 @@ def assert_depends_on_speech(theirs: torch.nn.Module, config: Any, head: str) ->
     means = []
     for utterance in short_inputs(config, head):
         bert = config.model_type == "wav2vec2-bert"
-        values = parity.log_mel_of_transformers(utterance.speech) if bert else utterance.speech
-        given = parity.Theirs(theirs).run(values[np.newaxis])
-        final = given[parity.FINAL.get(head, parity.LOGITS)]
+        values = (
+            parity_models.log_mel_of_transformers(utterance.speech) if bert else utterance.speech
+        )
+        given = TorchModel(theirs).run(values[np.newaxis])
+        final = given[parity.FINAL.get(head, LOGITS)]
         means.append(final.reshape(-1, final.shape[-1]).mean(axis=0))
     assert np.abs(means[0] - means[1]).max() > 50 * TOLERANCE
 
@@ -221,7 +226,7 @@ def assert_depends_on_speech(theirs: torch.nn.Module, config: Any, head: str) ->
 def measure(theirs: torch.nn.Module, ours: Any, name: str, record: Callable[..., None]) -> None:
     config, head = ours.config, ours.head
     inputs = short_inputs(config, head)
-    pair = parity.Theirs(theirs), parity.Ours(ours)
+    pair = TorchModel(theirs), KerasModel(ours)
     rows = list(parity.compare_models(*pair, config, head, inputs, TOLERANCE))
     record(
         table="formats",
@@ -239,12 +244,12 @@ def measure(theirs: torch.nn.Module, ours: Any, name: str, record: Callable[...,
 def test_files_that_fairseq_wrote(name: str, record: Callable[..., None]) -> None:
     """Against what fairseq itself computed."""
     head = families.PRE_TRAINING if name.startswith("pretrained") else families.CTC
-    ours = parity.Ours(MODELS[head].from_pretrained(FAIRSEQ / f"{name}.pt"))
+    ours = KerasModel(MODELS[head].from_pretrained(FAIRSEQ / f"{name}.pt"))
     recorded = np.load(FAIRSEQ / f"{name}.npz")
     got = ours.run(recorded["speech"])
-    pairs = [(got[parity.LAST], recorded["hidden_states"])]
+    pairs = [(got[LAST], recorded["hidden_states"])]
     if head == families.CTC:
-        pairs.append((got[parity.LOGITS], recorded["logits"]))
+        pairs.append((got[LOGITS], recorded["logits"]))
     off = max(float(np.abs(mine - wanted).max()) for mine, wanted in pairs)
     record(table="formats", family="wav2vec2", head=head, format="fairseq", difference=off)
     assert off <= 1e-4

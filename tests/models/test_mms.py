@@ -138,12 +138,13 @@ def test_an_adapter_that_is_no_number_is_named(
 
 
 def test_one_language_is_kept_in_conversion(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert convert(["torch", str(folder), str(tmp_path / "eng")]) == 0
-    assert "the language kept is 'eng', of 3; --target-lang names" in capsys.readouterr().err
+    assert "the language kept is 'eng', of 3; --target-lang names" in caplog.text
+    caplog.clear()
     assert convert(["torch", str(folder), str(tmp_path / "fra"), "--target-lang", "fra"]) == 0
-    assert "language" not in capsys.readouterr().err
+    assert "language" not in caplog.text
     for lang in ("eng", "fra"):
         tokenizer = AutoProcessor.from_pretrained(tmp_path / lang).tokenizer
         assert tokenizer.target_lang == lang and tokenizer.languages == (lang,)

@@ -16,7 +16,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from convert import parity
+from convert import parity_models as parity
 from tests.support import layer_reference, reference
 from tests.support.paths import ROOT
 from tests.support.reference import difference
@@ -77,8 +77,8 @@ def test_parts_equal_pytorch_on_real_speech(
 ) -> None:
     speech = real_speech[np.newaxis, :60_000]
     paths = parity.inner_parts(ours.config, ours.head)
-    wanted = parity.Theirs(theirs).run(speech, paths)
-    got = parity.Ours(ours).run(speech, paths=paths)
+    wanted = parity.TorchModel(theirs).run(speech, paths)
+    got = parity.KerasModel(ours).run(speech, paths=paths)
     assert set(got) == set(wanted) >= {*paths, parity.LAST, parity.LOGITS}
     for part, values in wanted.items():  # in order: the first to fail names the place
         scale = max(1.0, np.abs(values).max())

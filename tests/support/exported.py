@@ -1,4 +1,4 @@
-"""Small models, and what they are compared by, for the tests of what is exported."""
+"""Small models and inputs for the tests of exports."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ NO_CHANCE = {
     **dict.fromkeys(("feat_proj_dropout", "final_dropout", "layerdrop"), 0.0),
     "mask_time_prob": 0.0,
 }
-"""Training computes what inference does."""
+"""Config without randomness: training computes the same as inference."""
 LAYER = (Structure(dict), Structure(dict, "lengths"))
 """The structures that `SavedModelLayer` needs."""
 FEW = (Structure(), *LAYER, Structure(tuple, "attention_mask"))
-"""And those that `convert saved-model` checks, and one with a mask."""
+"""These, those that `convert saved-model` checks, and one with a mask."""
 HEADED = {
     families.PRE_TRAINING: "wav2vec2-group",
     families.SEQUENCE: "hubert-batch-norm",
@@ -46,8 +46,10 @@ HEADED = {
 
 @dataclass(frozen=True)
 class SavedModel:
+    """A model and its export."""
+
     source: Path
-    """In Hugging Face's format."""
+    """The checkpoint, in Hugging Face's format."""
     model: Any
     """The Keras model."""
     folder: Path
@@ -62,13 +64,13 @@ class SavedModel:
 
 
 def checkpoint(folder: Path, variant: str, head: str = families.CTC, **changes: Any) -> Path:
-    """A model of one layer, written by transformers; with a CTC head it recognises some words."""
+    """Writes a model of one layer by transformers; with a CTC head it outputs some words."""
     sizes = {"num_hidden_layers": 1, "tdnn_kernel": (2, 1, 1), "num_labels": 5, **changes}
     if not variant.startswith("bert"):
         sizes = SHALLOW | sizes
     model = reference.perturbed_model(reference.tiny_config(variant, **sizes), head=head)
     if head == families.CTC:
-        model.lm_head.bias.data[0] -= 3  # few blanks: there is something to recognise
+        model.lm_head.bias.data[0] -= 3  # few blanks, so that there are tokens
         if not variant.startswith("bert"):
             _add_words(model)
     return reference.save_checkpoint(model, folder)
@@ -84,11 +86,11 @@ def _add_words(model: Any) -> None:
 
 
 def mask_of(lengths: np.ndarray, samples: int, dtype: Any) -> np.ndarray:
-    """(batch, samples), true up to each length."""
+    """Returns a (batch, samples) mask, 1 up to each length."""
     return (np.arange(samples) < lengths[:, np.newaxis]).astype(dtype)
 
 
 def padded_batch(fill: float, lengths: Sequence[int] = (FIXED, 2345, 399)) -> tf.Tensor:
-    """(batch, FIXED) noise, `fill` beyond each length."""
+    """Returns (batch, FIXED) noise with `fill` in the padding."""
     speeches = [reference.noise(samples, seed=1 + samples) for samples in lengths]
     return tf.constant(reference.padded(speeches, FIXED, fill))

@@ -1,4 +1,4 @@
-"""The world of a user who has not installed PyTorch."""
+"""Hides PyTorch, as if it were not installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HIDDEN = ("torch", "transformers", "datasets")
 
 
 class Finder:
-    """A finder of modules, to stand first, for which PyTorch is not installed."""
+    """A finder of modules that finds no PyTorch; it must be the first finder."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
@@ -20,7 +20,7 @@ class Finder:
 
 
 def hide_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the import of PyTorch and transformers fail, though this process has them."""
+    """Makes the import of PyTorch and transformers fail, though this process has them."""
     for name in list(sys.modules):
         if name.partition(".")[0] in HIDDEN:
             monkeypatch.delitem(sys.modules, name)

@@ -1,1 +1,1 @@
-"""Models for other programs: one module a format."""
+"""Exports of models: SavedModel, LiteRT, ONNX and OpenVINO; one module writes each format."""

@@ -1,4 +1,4 @@
-"""What was exported against what the Keras model gave, in a process that knows nothing else of it.
+"""Compares an export with the outputs of the Keras model, in a fresh process.
 
 `python -m wav2vec2_tf.export.check FOLDER|FILE EXPECTED.npz` prints the differences as JSON.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from wav2vec2_tf.utils.errors import UserError
 
 TOLERANCE = 1e-4
-"""Largest |Δ| of an output."""
+"""Largest |Δ| of an output that passes."""
 TRANSCRIBE, QUANTIZED = "transcribe", "quantized"
 OUTPUT, FRAMES, WORDS = "output", "best tokens", "words"
 SHARES = {
@@ -27,68 +27,72 @@ SHARES = {
     FRAMES: "of the frames",
     WORDS: "of the words",
 }
-"""What is compared by the share that differs: of two choices that tie, either may be made."""
+"""Comparisons by the share of choices that differ: where two choices tie, either may be made."""
 SHARE_TOLERANCE = 0.01
+"""Largest share that passes."""
 
 
 def in_fresh_process(
     made: Path, expected: Path, limits: Mapping[str, float] | None = None
 ) -> dict[str, float]:
-    """Largest |Δ|, or share, by name.
+    """Compares an export with expected outputs in a fresh process.
 
     Args:
         made: a SavedModel, or a file for another runtime.
-        limits: by name, in place of `TOLERANCE` and `SHARE_TOLERANCE`.
+        expected: the calls to make and their outputs: a file of `save_calls`, or for a SavedModel
+            the arrays that `convert.saved_model` writes.
+        limits: the largest difference that passes, by the name of the comparison, in place of
+            `TOLERANCE` and `SHARE_TOLERANCE`.
+
+    Returns:
+        Largest |Δ|, or share that differs (`SHARES`), by the name of the comparison.
 
     Raises:
-        UserError: it fails to load or differs.
+        UserError: the export fails to load, or differs by more than the limits.
     """
     command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, made, expected]
     done = subprocess.run(command, capture_output=True, text=True)  # type: ignore[arg-type]
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
-        raise UserError(f"{made}: does not load again: {last}")
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise UserError(f"{made}: does not load in a fresh process: {last}")
     differences: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     known = {**dict.fromkeys(SHARES, SHARE_TOLERANCE), **(limits or {})}
     off = {n: value for n, value in differences.items() if not value <= known.get(n, TOLERANCE)}
     if off:
-        raise UserError(f"{made}: differs from the model it was made of: {off}")
+        raise UserError(f"{made}: differs from the model that was exported: {off}")
     return differences
 
 
 def differences(made: str, expected: str) -> dict[str, float]:
-    """Largest |Δ|, or share, of each way to call what was exported."""
+    """Returns the largest |Δ|, or share that differs, of each way to call an export."""
     with np.load(expected) as arrays:
         if Path(made).is_dir():
-            return _of_saved_model(made, arrays)
-        return _of_file(Path(made), arrays)
+            return _saved_model_differences(made, arrays)
+        return _file_differences(Path(made), arrays)
 
 
 def save_calls(path: Path, calls: Sequence[Mapping[str, np.ndarray]]) -> None:
-    """Write what `_of_file` expects: of each call `speech`, `lengths` and the `output` to come."""
+    """Writes the calls to make of a file: `speech`, `lengths` and the expected `output` of each."""
     arrays = {f"{place}/{name}": a for place, call in enumerate(calls) for name, a in call.items()}
     with path.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def _of_file(path: Path, arrays: Any) -> dict[str, float]:
-    """Of a file for another runtime: the output everywhere, and what its valid frames say."""
-    from wav2vec2_tf.export import runtimes
-    from wav2vec2_tf.models.pretrained import read_config
-    from wav2vec2_tf.models.processor import Processor
+def _file_differences(path: Path, arrays: Any) -> dict[str, float]:
+    """Compares the output of a file everywhere, and tokens and words at its valid frames."""
+    from wav2vec2_tf.export.loading import load_export
 
-    exported = runtimes.load(path)
-    with exported.folder() as facts:
-        config, tokenizer = read_config(facts), Processor.from_pretrained(facts).tokenizer
+    exported = load_export(path)
+    config, tokenizer = exported.config, exported.processor.tokenizer
     largest, frames, flips = 0.0, 0, 0
     wanted_words: list[str] = []
     words: list[str] = []
     for place in range(len({name.partition("/")[0] for name in arrays})):
         speech, lengths = arrays[f"{place}/speech"], arrays[f"{place}/lengths"]
         wanted = arrays[f"{place}/output"]
-        got = exported(config, speech, lengths)
+        (got,) = exported(speech, lengths).values()
         if got.shape != wanted.shape:
-            raise UserError(f"gives {got.shape} in place of {wanted.shape}")
+            raise UserError(f"output must be of shape {wanted.shape}, got {got.shape}")
         largest = float(np.maximum(largest, np.abs(got - wanted).max(initial=0)))  # keeps a NaN
         for row, length in enumerate(lengths if wanted.ndim == 3 else ()):
             count = config.frame_length(int(length))
@@ -107,13 +111,14 @@ def _of_file(path: Path, arrays: Any) -> dict[str, float]:
     return result
 
 
-def _of_saved_model(folder: str, arrays: Any) -> dict[str, float]:
-    """Of each way to call a SavedModel.
+def _saved_model_differences(folder: str, arrays: Any) -> dict[str, float]:
+    """Compares the outputs of each way to call a SavedModel.
 
     Args:
-        arrays: what to call it with, `speech` and `lengths` (of Wav2Vec2-BERT also
-            `input_features` and `frames`; where text is expected also `raw` speech), and what
-            is to come: `plain/NAME`, `masked/NAME` and `features/NAME` for each output; `text`.
+        folder: the SavedModel.
+        arrays: the inputs, `speech` and `lengths` (for Wav2Vec2-BERT also `input_features` and
+            `frames`; where text is expected also `raw` speech), and the expected outputs:
+            `plain/NAME`, `masked/NAME` and `features/NAME` for each output; `text`.
     """
     import tensorflow as tf
 
@@ -122,7 +127,7 @@ def _of_saved_model(folder: str, arrays: Any) -> dict[str, float]:
     result: dict[str, float] = {}
 
     def note(name: str, value: np.floating) -> None:
-        result[name] = float(np.maximum(result.get(name, 0.0), value))  # which keeps a NaN
+        result[name] = float(np.maximum(result.get(name, 0.0), value))  # keeps a NaN
 
     speech, lengths = tf.constant(arrays["speech"]), tf.constant(arrays["lengths"])
     inputs = {"speech": speech, "lengths": lengths}
@@ -153,9 +158,9 @@ def _of_saved_model(folder: str, arrays: Any) -> dict[str, float]:
     if "text" in arrays:
         got = signatures[TRANSCRIBE](speech=tf.constant(arrays["raw"]), lengths=lengths)["text"]
         wanted = b" ".join(arrays["text"]).decode()
-        said = b" ".join(got.numpy()).decode()
-        alike = difflib.SequenceMatcher(None, wanted, said, autojunk=False)
-        result[TRANSCRIBE] = 1 - alike.ratio()
+        text = b" ".join(got.numpy()).decode()
+        matcher = difflib.SequenceMatcher(None, wanted, text, autojunk=False)
+        result[TRANSCRIBE] = 1 - matcher.ratio()
     return result
 
 

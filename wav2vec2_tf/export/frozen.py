@@ -1,4 +1,4 @@
-"""Keras model → one graph of constants, which the converters to other formats read."""
+"""Freezes a Keras model: one graph whose weights are constants, as converters read it."""
 
 from __future__ import annotations
 
@@ -10,57 +10,82 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from wav2vec2_tf.export.form import LARGEST, LENGTHS, Form
-from wav2vec2_tf.export.saved_model import ONLY_OUTPUT, features_spec, outputs, speech_spec
-from wav2vec2_tf.models import families
+from wav2vec2_tf.export.contract import LENGTHS, Contract
+from wav2vec2_tf.export.saved_model import (
+    ONLY_OUTPUT,
+    check_log_softmax,
+    features_spec,
+    outputs,
+    speech_spec,
+)
 from wav2vec2_tf.models.config import Config, Wav2Vec2BertConfig
 from wav2vec2_tf.utils.errors import UserError
 
+LARGEST = 2**31 - 1
+"""Most bytes that protocol buffers (ONNX, and the graphs that converters read) and FlatBuffers
+hold."""
+
 
 @dataclass(frozen=True)
-class Frozen:
+class FrozenGraph:
+    """A graph without variables and functions, and the names of its inputs and its output."""
+
     graph: Any
-    """A `GraphDef`, without variables and functions."""
+    """A `GraphDef`."""
     inputs: dict[str, str]
-    """Name → tensor of the graph."""
+    """Name of each input → tensor of the graph."""
     output: tuple[str, str]
-    """The same of what comes out."""
+    """Name of the output, and tensor of the graph."""
 
 
-def check(config: Config, head: str, parameters: int, form: Form) -> None:
-    """Raise `UserError` where no file can hold the model; before its weights are read."""
+def check_exportable(config: Config, head: str, parameters: int, contract: Contract) -> None:
+    """Checks, before weights are read, that a file can hold a model.
+
+    Args:
+        config: the model's config.
+        head: the suffix of transformers' class, such as "ForCTC".
+        parameters: how many numbers the model's weights are.
+        contract: the tensors that the file is to take and give.
+
+    Raises:
+        UserError: no format for other runtimes can hold the model.
+    """
     if head not in ONLY_OUTPUT:
         raise UserError(
-            f"a model {head.removeprefix('For')} gives several tensors, and these formats are "
-            "written with one: take `convert saved-model`, or another --head"
+            f"the model must have one output, and {head} has several: export it with "
+            "`convert saved-model`, or with another --head"
         )
-    if form.log_softmax and head != families.CTC:
-        raise UserError("log_softmax is for models with a CTC head: leave it out")
+    check_log_softmax(contract.log_softmax, head)
     if 4 * parameters > LARGEST:
         raise UserError(
-            f"{4 * parameters / 2**30:.1f} GiB of weights: converters read graphs of at most "
-            "2 GiB; take `convert saved-model`"
+            f"weights must be less than 2 GiB, got {4 * parameters / 2**30:.1f} GiB: converters "
+            "read no larger graph; export the model with `convert saved-model`"
         )
-    shortest = config.samples_of(config.fewest_frames)
-    if form.length is not None and form.length < shortest:
-        raise UserError(f"--length {form.length}: one frame of speech takes {shortest} samples")
+    check_length(contract.length, config.samples_of(config.fewest_frames))
 
 
-def freeze(model: keras.Model, form: Form) -> Frozen:
-    """The model's graph for inference, traced with `form`'s inputs."""
+def check_length(length: int | None, shortest: int) -> None:
+    """Raises `UserError` if rows of `length` samples do not hold the shortest input."""
+    if length is not None and length < shortest:
+        raise UserError(f"length must be at least {shortest} samples (one frame), got {length}")
+
+
+def freeze(model: keras.Model, contract: Contract) -> FrozenGraph:
+    """Traces a model for inference, with the inputs of a contract, and freezes its weights."""
     bert = isinstance(model.config, Wav2Vec2BertConfig)
-    kind = features_spec(model.config, form.length) if bert else speech_spec(form.length)
-    name = kind.name if bert else form.speech
-    specs = [tf.TensorSpec([form.rows, *kind.shape[1:]], kind.dtype, name)]
-    if form.takes_lengths:
-        specs.append(tf.TensorSpec([form.rows], tf.int32, LENGTHS))
+    length, rows = contract.length, contract.rows
+    kind = features_spec(model.config, length) if bert else speech_spec(length)
+    name = kind.name if bert else contract.speech
+    specs = [tf.TensorSpec([rows, *kind.shape[1:]], kind.dtype, name)]
+    if contract.takes_lengths:
+        specs.append(tf.TensorSpec([rows], tf.int32, LENGTHS))
 
     @tf.function(input_signature=specs, autograph=False)
     def infer(first: tf.Tensor, lengths: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        return outputs(model, first, lengths, log_softmax=form.log_softmax)
+        return outputs(model, first, lengths, log_softmax=contract.log_softmax)
 
     function = convert_variables_to_constants_v2(infer.get_concrete_function())
-    return Frozen(
+    return FrozenGraph(
         function.graph.as_graph_def(),
         {spec.name: tensor.name for spec, tensor in zip(specs, function.inputs, strict=True)},
         (ONLY_OUTPUT[model.head], function.outputs[0].name),
@@ -68,9 +93,10 @@ def freeze(model: keras.Model, form: Form) -> Frozen:
 
 
 def with_plain_slices(graph: Any) -> Any:
-    """A copy of a `GraphDef` in which new axes come from ExpandDims, not from slices.
+    """Returns a copy of a `GraphDef` in which ExpandDims inserts new axes in place of slices.
 
-    LiteRT has no slice that makes axes, and its converter does without only if shapes are static.
+    LiteRT has no slice that inserts axes, and its converter replaces it only where shapes are
+    static.
     """
     constants = {node.name: node for node in graph.node if node.op == "Const"}
     result = type(graph)()
@@ -94,7 +120,7 @@ def with_plain_slices(graph: Any) -> Any:
 
 
 def _new_axes(node: Any, constants: dict[str, Any]) -> list[int]:
-    """The axes that a slice makes, in the order to make them; none where it cuts as well."""
+    """Returns the axes that a slice inserts, in that order; none if it also cuts."""
     if node.op != "StridedSlice" or not node.attr["new_axis_mask"].i:
         return []
     new, ellipsis = node.attr["new_axis_mask"].i, node.attr["ellipsis_mask"].i
@@ -105,21 +131,25 @@ def _new_axes(node: Any, constants: dict[str, Any]) -> list[int]:
     middle = ellipsis.bit_length() - 1 if ellipsis else count
     places = [place for place in range(count) if new >> place & 1]
     before = [place for place in places if place < middle]
-    # Counted from the end, the last first: each is where it will be when those after it are there.
+    # Counted from the end, so that axes inserted later do not move those inserted before.
     after = [place - count for place in places if place > middle]
     return [*before, *_from_the_end(after)]
 
 
 def _from_the_end(axes: list[int]) -> Iterator[int]:
-    """Negative axes of the finished shape → of the shape when each is inserted, front first."""
+    """Yields, front first, each negative axis as it counts in the shape it is inserted into.
+
+    Args:
+        axes: negative axes of the finished shape.
+    """
     for place, axis in enumerate(axes):
         yield axis + len(axes) - 1 - place
 
 
 def with_plain_gelu(graph: Any) -> Any:
-    """A copy of a `GraphDef` whose exact GELU is (½ · x) · (1 + erf(√½ · x)), to the letter.
+    """Returns a copy of a `GraphDef` with GELU written as (½ · x) · (1 + erf(√½ · x)).
 
-    LiteRT has no erf but within its GELU, which its converter knows by this order of factors.
+    LiteRT has erf only within its GELU, which its converter recognizes by this order of factors.
     """
     result = type(graph)()
     result.CopyFrom(graph)
@@ -136,7 +166,7 @@ def with_plain_gelu(graph: Any) -> Any:
         values = constants_first[1]
         (product,) = users[increased.name]
         other = next(name for name in product.input if name != increased.name)
-        if by_name[other].op == "Const":  # ½ · (1 + erf), which x is multiplied with
+        if by_name[other].op == "Const":  # ½ · (1 + erf), multiplied by x next
             (last,) = users[product.name]
             half = result.node.add(name=f"{last.name}/half", op="Mul", input=[other, values])
             half.attr["T"].CopyFrom(last.attr["T"])

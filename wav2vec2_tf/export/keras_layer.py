@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wav2vec2_tf.export.saved_model import load_saved_model
+from wav2vec2_tf.export.loading import load_saved_model
 from wav2vec2_tf.models import lengths as padding
 from wav2vec2_tf.models.auto import MODELS
 from wav2vec2_tf.models.config import Config

@@ -1,4 +1,4 @@
-"""LiteRT (`.tflite`), for phones and edge devices, run by `ai_edge_litert`."""
+"""Writes and loads LiteRT files (`.tflite`), for phones and edge devices."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wav2vec2_tf.export.form import (
+from wav2vec2_tf.export.contract import LENGTHS, Contract, NamedArrays
+from wav2vec2_tf.export.exported_file import (
+    ExportedFile,
+    from_metadata,
+    missing_runtime,
+    to_metadata,
+)
+from wav2vec2_tf.export.quantization import (
     FEATURE_ENCODER,
     FLOAT16,
     FLOAT32,
     INT8,
     INT8_STATIC,
-    LENGTHS,
     STATISTICS,
-    Exported,
-    Form,
-    Sample,
-    entries,
-    facts_in,
-    missing,
 )
 from wav2vec2_tf.utils.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    from wav2vec2_tf.export.frozen import FrozenGraph
 
 SUFFIX = ".tflite"
 SUFFIXES = (SUFFIX,)
@@ -36,25 +39,30 @@ SIGNATURE = "serving_default"
 
 
 def write(
-    frozen: Any,
-    facts: Mapping[str, str],
+    frozen: FrozenGraph,
+    files: Mapping[str, str],
     path: Path,
     quantize: str = FLOAT32,
-    calibration: Iterable[Sample] = (),
+    calibration: Iterable[NamedArrays] = (),
 ) -> None:
-    """Write a `frozen.Frozen` graph.
+    """Writes a LiteRT file.
 
     Args:
-        quantize: float32; fp16, weights alone; int8, weights, and what is multiplied with them as
-            it comes, a scale a frame; int8-static, with scales seen on `calibration`.
+        frozen: the model.
+        files: text files of the model's folder by name, for the metadata.
+        path: the file to write.
+        quantize: `float32`; `fp16`, weights only; `int8`, weights, and inputs of dense layers with
+            a scale for each frame; `int8-static`, these with scales measured on `calibration`.
+        calibration: inputs of the file, to measure ranges on.
     """
     content = _converted(frozen, in_float16=quantize == FLOAT16)
     if quantize in (INT8, INT8_STATIC):
         content = _quantized(content, quantize, calibration)
-    path.write_bytes(_with_metadata(content, entries(facts)))
+    path.write_bytes(_with_metadata(content, to_metadata(files)))
 
 
-def _converted(frozen: Any, in_float16: bool) -> bytes:
+def _converted(frozen: FrozenGraph, in_float16: bool) -> bytes:
+    """Returns the content of a LiteRT file without metadata."""
     import tensorflow as tf
 
     from wav2vec2_tf.export.frozen import with_plain_gelu, with_plain_slices
@@ -74,11 +82,11 @@ def _converted(frozen: Any, in_float16: bool) -> bytes:
     return content
 
 
-def _quantized(content: bytes, quantize: str, calibration: Iterable[Sample]) -> bytes:
-    """By a recipe of our own.
+def _quantized(content: bytes, quantize: str, calibration: Iterable[NamedArrays]) -> bytes:
+    """Returns the content of a LiteRT file in int8.
 
-    TensorFlow's converter would give a convolution's input one scale for all of its frames, which
-    costs 10 points of WER, and would quantise the statistics of group norm.
+    TensorFlow's converter is not used: it gives a convolution's input one scale for all frames,
+    which costs 10 points of WER, and quantizes the statistics of group norm.
     """
     from ai_edge_quantizer import qtyping, quantizer, recipe_manager
 
@@ -95,7 +103,7 @@ def _quantized(content: bytes, quantize: str, calibration: Iterable[Sample]) -> 
         algorithm_key=recipe_manager.AlgorithmName.NO_QUANTIZE,
     )
     work = quantizer.Quantizer(content, recipe.get_quantization_recipe())
-    with warnings.catch_warnings():  # of the memory that looking at every tensor takes
+    with warnings.catch_warnings():  # about the memory that calibration takes
         warnings.filterwarnings("ignore", ".*experimental_preserve_all_tensors", UserWarning)
         ranges = work.calibrate({SIGNATURE: calibration}) if quantize == INT8_STATIC else None
         result = work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
@@ -103,13 +111,13 @@ def _quantized(content: bytes, quantize: str, calibration: Iterable[Sample]) -> 
 
 
 def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
-    """A model with more named buffers of text."""
+    """Returns the content of a LiteRT file with text added as named buffers."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     for buffer in model.buffers:
-        if buffer.offset > 1:  # quantised weights lie behind the tables
+        if buffer.offset > 1:  # quantized weights lie behind the tables
             buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
     model.metadata = list(model.metadata or [])
@@ -124,13 +132,13 @@ def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
     return bytes(builder.Output())
 
 
-def load(path: Path, threads: int) -> Exported:
-    """A file that `write` wrote. Raises `UserError` for any other or a damaged one."""
+def load(path: Path, threads: int) -> ExportedFile:
+    """Loads a file that `write` wrote; raises `UserError` if it is damaged or from elsewhere."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        raise missing(path, "LiteRT", "litert") from None
-    facts = facts_in(path, _metadata(path))
+        raise missing_runtime(path, "LiteRT", "litert") from None
+    files = from_metadata(path, _metadata(path))
     try:
         interpreter = Interpreter(str(path), num_threads=threads)
         runner = interpreter.get_signature_runner(SIGNATURE)
@@ -144,15 +152,15 @@ def load(path: Path, threads: int) -> Exported:
     (first,) = (name for name in shapes if name != LENGTHS)
     rows, length = (None if size < 0 else size for size in shapes[first][:2])
 
-    def call(sample: Sample) -> np.ndarray:
-        result: np.ndarray = runner(**sample)[output]
+    def call(named: NamedArrays) -> np.ndarray:
+        result: np.ndarray = runner(**named)[output]
         return result
 
-    return Exported(path, facts, Form(length, rows, takes_lengths=LENGTHS in shapes), call)
+    return ExportedFile(path, files, Contract(length, rows, takes_lengths=LENGTHS in shapes), call)
 
 
 def _metadata(path: Path) -> dict[str, str]:
-    """The named buffers of text, read without the runtime."""
+    """Returns the named buffers of text, read without the runtime, which damage can crash."""
     import mmap
     import struct
 
@@ -160,7 +168,7 @@ def _metadata(path: Path) -> dict[str, str]:
 
     with path.open("rb") as file:
         if file.read(8)[4:] != IDENTIFIER:
-            raise UserError(f"{path}: is no LiteRT file")
+            raise UserError(f"{path}: not a LiteRT file")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             try:
                 model = schema.Model.GetRootAs(content, 0)
@@ -172,4 +180,6 @@ def _metadata(path: Path) -> dict[str, str]:
                     found[entry.Name().decode()] = data.decode(errors="replace")
                 return found
             except (struct.error, IndexError, ValueError, TypeError, AttributeError):
-                raise UserError(f"{path}: is damaged: its tables lead nowhere") from None
+                raise UserError(
+                    f"{path}: damaged, its tables point outside the file: copy it again"
+                ) from None

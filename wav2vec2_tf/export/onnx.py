@@ -1,29 +1,32 @@
-"""ONNX (`.onnx`), run by ONNX Runtime."""
+"""Writes and loads ONNX files (`.onnx`), run by ONNX Runtime."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wav2vec2_tf.export.form import (
+from wav2vec2_tf.export.contract import LENGTHS, Contract, NamedArrays
+from wav2vec2_tf.export.exported_file import (
+    ExportedFile,
+    from_metadata,
+    missing_runtime,
+    to_metadata,
+)
+from wav2vec2_tf.export.quantization import (
     FEATURE_ENCODER,
     FLOAT16,
     FLOAT32,
     INT8,
     INT8_STATIC,
-    LENGTHS,
-    Exported,
-    Form,
-    Sample,
-    entries,
-    facts_in,
-    missing,
 )
 from wav2vec2_tf.utils.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    from wav2vec2_tf.export.frozen import FrozenGraph
 
 SUFFIX = ".onnx"
 SUFFIXES = (SUFFIX,)
@@ -31,21 +34,27 @@ WRITTEN_WITH = ("onnx", "tf2onnx", "onnxruntime")
 QUANTIZED_WITH: tuple[str, ...] = ()
 OPSET = 18
 MATRIX_PRODUCTS = ["MatMul", "Gemm"]
-SMALLEST = 1024  # numbers in a weight that is worth storing in fewer bits
+SMALLEST = 1024
+"""Elements of the smallest weight that is stored in float16."""
 
 
 def write(
-    frozen: Any,
-    facts: Mapping[str, str],
+    frozen: FrozenGraph,
+    files: Mapping[str, str],
     path: Path,
     quantize: str = FLOAT32,
-    calibration: Iterable[Sample] = (),
+    calibration: Iterable[NamedArrays] = (),
 ) -> None:
-    """Write a `frozen.Frozen` graph.
+    """Writes an ONNX file.
 
     Args:
-        quantize: float32; fp16, weights alone; int8, matrix products, one side as it comes;
-            int8-static, both sides by ranges seen on `calibration`.
+        frozen: the model.
+        files: text files of the model's folder by name, for the metadata.
+        path: the file to write.
+        quantize: `float32`; `fp16`, weights only; `int8`, weights of matrix products, and their
+            inputs with scales computed at run time; `int8-static`, with scales measured on
+            `calibration`.
+        calibration: inputs of the file, to measure ranges on.
     """
     import onnx
 
@@ -55,11 +64,12 @@ def write(
     elif quantize in (INT8, INT8_STATIC):
         model = _quantized(model, quantize, calibration)
     del model.metadata_props[:]
-    onnx.helper.set_model_props(model, entries(facts))
+    onnx.helper.set_model_props(model, to_metadata(files))
     onnx.save(model, path)
 
 
-def _converted(frozen: Any) -> Any:
+def _converted(frozen: FrozenGraph) -> Any:
+    """Returns the ONNX model of a frozen graph, in float32."""
     import tf2onnx.convert
 
     output, tensor = frozen.output
@@ -80,12 +90,15 @@ def _converted(frozen: Any) -> Any:
 
 
 def _select(ctx: Any, node: Any, name: str, args: Any) -> None:
-    """tf2onnx multiplies by the condition, which lets NaN through."""
+    """Converts SelectV2; tf2onnx multiplies by the condition, which lets NaN through."""
     node.type = "Where"
 
 
 def _floor_div(ctx: Any, node: Any, name: str, args: Any) -> None:
-    """tf2onnx divides integers towards zero: (x - x mod y) / y, for ONNX's mod is Python's."""
+    """Converts FloorDiv to (x - x mod y) / y, since ONNX's mod is Python's.
+
+    tf2onnx divides integers towards zero.
+    """
     x, y = node.input
     shapes, dtypes = node.output_shapes, node.output_dtypes
     remainder = ctx.make_node("Mod", [x, y], dtypes=dtypes, shapes=shapes)
@@ -98,16 +111,16 @@ def _floor_div(ctx: Any, node: Any, name: str, args: Any) -> None:
 
 
 def _floor_mod(ctx: Any, node: Any, name: str, args: Any) -> None:
-    """tf2onnx divides towards zero here too."""
+    """Converts FloorMod; tf2onnx divides towards zero here too."""
     node.type = "Mod"
 
 
 HANDLERS = {"SelectV2": _select, "FloorDiv": _floor_div, "FloorMod": _floor_mod}
-"""Of TensorFlow's operations that tf2onnx converts otherwise than they compute."""
+"""Handlers of the operations of TensorFlow that tf2onnx converts to something unequal."""
 
 
 def _store_in_float16(model: Any) -> None:
-    """Keep weights in half the bytes; the runtime makes float32 of them when it loads the file."""
+    """Stores weights in float16; the runtime casts them to float32 when it loads the file."""
     import onnx
 
     casts = []
@@ -125,7 +138,8 @@ def _store_in_float16(model: Any) -> None:
     model.graph.node.extend(nodes)
 
 
-def _quantized(model: Any, quantize: str, calibration: Iterable[Sample]) -> Any:
+def _quantized(model: Any, quantize: str, calibration: Iterable[NamedArrays]) -> Any:
+    """Returns the model with its matrix products in int8, outside the feature encoder."""
     import onnx
     from onnxruntime import quantization
 
@@ -151,21 +165,22 @@ def _quantized(model: Any, quantize: str, calibration: Iterable[Sample]) -> Any:
 
 
 class _Reader:
-    """Samples, as ONNX Runtime's calibration asks for them."""
+    """Inputs in the form that ONNX Runtime's calibration reads them."""
 
-    def __init__(self, samples: Iterable[Sample]) -> None:
-        self.samples = iter(samples)
+    def __init__(self, inputs: Iterable[NamedArrays]) -> None:
+        self.inputs = iter(inputs)
 
-    def get_next(self) -> Sample | None:
-        return next(self.samples, None)
+    def get_next(self) -> NamedArrays | None:
+        """Returns the next inputs, None after the last."""
+        return next(self.inputs, None)
 
 
-def load(path: Path, threads: int) -> Exported:
-    """A file that `write` wrote. Raises `UserError` for any other or a damaged one."""
+def load(path: Path, threads: int) -> ExportedFile:
+    """Loads a file that `write` wrote; raises `UserError` if it is damaged or from elsewhere."""
     try:
         import onnxruntime
     except ImportError:
-        raise missing(path, "ONNX Runtime", "onnx") from None
+        raise missing_runtime(path, "ONNX Runtime", "onnx") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors
@@ -173,9 +188,9 @@ def load(path: Path, threads: int) -> Exported:
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # its own kinds derive from Exception alone
+    except Exception as error:  # its own types derive from Exception alone
         raise UserError(f"{path}: ONNX Runtime does not load it ({first_line(error)})") from None
-    facts = facts_in(path, session.get_modelmeta().custom_metadata_map)
+    files = from_metadata(path, session.get_modelmeta().custom_metadata_map)
     shapes = {
         each.name: [size if isinstance(size, int) else None for size in each.shape]
         for each in session.get_inputs()
@@ -183,8 +198,8 @@ def load(path: Path, threads: int) -> Exported:
     (first,) = (name for name in shapes if name != LENGTHS)
     rows, length = shapes[first][:2]
 
-    def call(sample: Sample) -> np.ndarray:
-        result: np.ndarray = session.run(None, sample)[0]
+    def call(named: NamedArrays) -> np.ndarray:
+        result: np.ndarray = session.run(None, named)[0]
         return result
 
-    return Exported(path, facts, Form(length, rows, takes_lengths=LENGTHS in shapes), call)
+    return ExportedFile(path, files, Contract(length, rows, takes_lengths=LENGTHS in shapes), call)

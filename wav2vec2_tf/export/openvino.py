@@ -1,50 +1,57 @@
-"""OpenVINO IR (`.xml` and `.bin`), run by OpenVINO on Intel's and other processors."""
+"""Writes and loads OpenVINO IR (`.xml` and `.bin`), for Intel's and other processors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
 
-from wav2vec2_tf.export.form import (
+from wav2vec2_tf.export.contract import LENGTHS, Contract, NamedArrays
+from wav2vec2_tf.export.exported_file import (
+    ExportedFile,
+    from_metadata,
+    missing_runtime,
+    to_metadata,
+)
+from wav2vec2_tf.export.quantization import (
     FEATURE_ENCODER,
     FLOAT16,
     FLOAT32,
     INT8,
     INT8_STATIC,
-    LENGTHS,
-    Exported,
-    Form,
-    Sample,
-    entries,
-    facts_in,
-    missing,
 )
 from wav2vec2_tf.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from wav2vec2_tf.export.frozen import FrozenGraph
 
 SUFFIX = ".xml"
 SUFFIXES = (SUFFIX, ".bin")
 WRITTEN_WITH = ("openvino",)
 QUANTIZED_WITH: tuple[str, ...] = ("nncf",)
-FACTS = "wav2vec2_tf"
-"""Where in the IR's `rt_info` the facts are."""
+ENTRY = "wav2vec2_tf"
+"""Element of the IR's `rt_info` that holds the model files."""
 
 
 def write(
-    frozen: Any,
-    facts: Mapping[str, str],
+    frozen: FrozenGraph,
+    files: Mapping[str, str],
     path: Path,
     quantize: str = FLOAT32,
-    calibration: Iterable[Sample] = (),
+    calibration: Iterable[NamedArrays] = (),
 ) -> None:
-    """Write a `frozen.Frozen` graph, its weights beside it as `.bin`.
+    """Writes an IR, its weights beside it as `.bin`.
 
     Args:
-        quantize: float32; fp16, weights alone; int8, weights alone; int8-static, what goes between
-            layers as well, by ranges seen on `calibration` (nncf's post-training quantisation).
+        frozen: the model.
+        files: text files of the model's folder by name, for the metadata.
+        path: the `.xml` file to write.
+        quantize: `float32`; `fp16`, weights only; `int8`, weights only; `int8-static`, activations
+            too, with ranges measured on `calibration` (nncf's post-training quantization).
+        calibration: inputs of the file, to measure ranges on.
     """
     import openvino
 
@@ -60,30 +67,30 @@ def write(
     elif quantize == INT8_STATIC:
         import nncf
 
-        # convolutions lose the names that they had
+        # by type as well, since convolutions lose their names
         scope = nncf.IgnoredScope(
             patterns=[f".*{FEATURE_ENCODER}.*"], types=["Convolution"], validate=False
         )
-        samples = list(calibration)
+        inputs = list(calibration)
         model = nncf.quantize(
             model,
-            nncf.Dataset(samples),
-            subset_size=len(samples),
+            nncf.Dataset(inputs),
+            subset_size=len(inputs),
             model_type=nncf.ModelType.TRANSFORMER,
             ignored_scope=scope,
         )
-    for name, text in entries(facts).items():
+    for name, text in to_metadata(files).items():
         model.set_rt_info(text, name.split("/"))
     openvino.save_model(model, path, compress_to_fp16=quantize == FLOAT16)
 
 
-def load(path: Path, threads: int) -> Exported:
-    """A file that `write` wrote. Raises `UserError` for any other or a damaged one."""
+def load(path: Path, threads: int) -> ExportedFile:
+    """Loads a file that `write` wrote; raises `UserError` if it is damaged or from elsewhere."""
     try:
         import openvino
     except ImportError:
-        raise missing(path, "OpenVINO", "openvino") from None
-    facts = facts_in(path, _checked_metadata(path))
+        raise missing_runtime(path, "OpenVINO", "openvino") from None
+    files = from_metadata(path, _checked_metadata(path))
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": threads,
@@ -103,32 +110,40 @@ def load(path: Path, threads: int) -> Exported:
     (first,) = (name for name in shapes if name != LENGTHS)
     rows, length = shapes[first][:2]
 
-    def call(sample: Sample) -> np.ndarray:
-        result: np.ndarray = compiled(sample)[0].copy()  # it is written over by the next call
+    def call(named: NamedArrays) -> np.ndarray:
+        result: np.ndarray = compiled(named)[0].copy()  # the next call overwrites it
         return result
 
-    form = Form(length, rows, speech=first, takes_lengths=LENGTHS in shapes)
-    return Exported(path, facts, form, call)
+    contract = Contract(length, rows, speech=first, takes_lengths=LENGTHS in shapes)
+    return ExportedFile(path, files, contract, call)
 
 
 def _checked_metadata(path: Path) -> dict[str, str]:
-    """The facts in `rt_info`, read without the runtime; each weight must lie in the `.bin`."""
+    """Returns the metadata in `rt_info`, read without the runtime.
+
+    Raises:
+        UserError: a weight lies beyond the end of the `.bin`, which the runtime does not check.
+    """
     weights = path.with_suffix(SUFFIXES[1])
     if not weights.is_file():
-        raise UserError(f"{weights}: no such file; it holds the weights of {path.name}")
+        raise UserError(
+            f"{weights}: no such file; it must be there, as it holds the weights of {path.name}"
+        )
     try:
         root = ElementTree.parse(path).getroot()
         held = weights.stat().st_size
         for data in root.iter("data"):
             if int(data.get("offset", 0)) + int(data.get("size", 0)) > held:
-                raise UserError(f"{weights}: is cut short; {path.name} names more than it holds")
+                raise UserError(
+                    f"{weights}: is cut short; {path.name} refers to bytes beyond its end"
+                )
     except (ElementTree.ParseError, ValueError) as error:
-        raise UserError(f"{path}: is no OpenVINO IR ({error})") from None
-    facts = root.find(f"rt_info/{FACTS}")
-    entries = [] if facts is None else list(facts)
-    return {f"{FACTS}/{entry.tag}": entry.get("value", "") for entry in entries}
+        raise UserError(f"{path}: not an OpenVINO IR ({error})") from None
+    found = root.find(f"rt_info/{ENTRY}")
+    entries = [] if found is None else list(found)
+    return {f"{ENTRY}/{entry.tag}": entry.get("value", "") for entry in entries}
 
 
 def _name(port: Any, known: Iterable[str]) -> str:
-    """What it is known by, of the names that it has: some come from steps that do nothing."""
+    """Returns the known one of a port's names: others come from removed identity operations."""
     return next((name for name in known if name in port.get_names()), port.any_name)

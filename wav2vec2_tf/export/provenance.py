@@ -1,4 +1,4 @@
-"""Where a model's weights come from: `provenance.json`, carried from conversion to module card."""
+"""Provenance of a model's weights: `provenance.json`, kept from conversion to module card."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Provenance:
+    """The checkpoint that weights were converted from, and how it was read."""
+
     source: str
     """The folder or Hugging Face id that was converted."""
     revision: str
+    """Commit of the Hugging Face repository, or "unknown"."""
     licence: str
-    """The checkpoint's own, as its model card states it."""
+    """The checkpoint's licence, as its model card states it, or "unknown"."""
     sha256: dict[str, str]
-    """Of each file of weights."""
+    """SHA-256 of each file of weights, by its name."""
     seeded: tuple[str, ...]
-    """Tensors the checkpoint lacks."""
+    """Tensors that the checkpoint lacks, which were drawn from a fixed seed."""
     ignored: tuple[str, ...]
-    """Tensors of heads that were not asked for."""
-
+    """Tensors that were left out, of heads that were not kept."""
     description: str = ""
-    """First paragraph of the checkpoint's own model card."""
+    """First paragraph of the checkpoint's model card."""
 
     @classmethod
     def of(cls, source: str | PathLike[str], checkpoint: Checkpoint, plan: Plan) -> Provenance:
-        """The record that a folder carries, or a new one for a checkpoint that carries none."""
+        """Returns the record in a checkpoint's folder, or a new one if it has none."""
         path = checkpoint.path
         folder = path if path.is_dir() else path.parent
         if path.is_dir() and (folder / PROVENANCE_FILE).exists():
@@ -54,7 +56,7 @@ class Provenance:
 
     @classmethod
     def load(cls, folder: Path) -> Provenance:
-        """The record in a folder; of unknown origin where there is none."""
+        """Reads the record in a folder; every field is unknown or empty if there is none."""
         path = folder / PROVENANCE_FILE
         values = read_json(path) if path.exists() else {}
         sha256 = values.get("sha256")
@@ -69,12 +71,13 @@ class Provenance:
         )
 
     def save(self, folder: Path) -> None:
+        """Writes `provenance.json` in a folder."""
         with whole_file(folder / PROVENANCE_FILE) as beside:
             beside.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
 def _card(folder: Path) -> tuple[str, str]:
-    """Front matter and text of a Hugging Face model card; empty where there is none."""
+    """Returns front matter and text of a Hugging Face model card, empty if there is none."""
     card = folder / "README.md"
     text = card.read_text("utf-8", errors="replace") if card.exists() else ""
     parts = re.match(r"---\s*\n(.*?)\n---\s*?(?:\n(.*)|$)", text, re.DOTALL)
@@ -82,17 +85,17 @@ def _card(folder: Path) -> tuple[str, str]:
 
 
 def licence_of(folder: Path) -> str:
-    """The `license:` in the front matter of a Hugging Face model card, or "unknown"."""
+    """Returns the `license:` in the front matter of a model card, or "unknown"."""
     stated = re.search(r"^license:\s*(\S+)", _card(folder)[0], re.MULTILINE)
     return stated.group(1).strip("\"'") if stated else UNKNOWN
 
 
 def description_of(folder: Path) -> str:
-    """The first paragraph of a model card's text, on one line."""
+    """Returns the first paragraph of a model card's text, on one line."""
     paragraphs = (" ".join(part.split()) for part in _card(folder)[1].split("\n\n"))
     return next((p for p in paragraphs if p and not p.startswith(("#", "<", "|", "!"))), "")[:1000]
 
 
 def hashes(files: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 by file name."""
+    """Returns the SHA-256 of each file, by its name."""
     return {path.name: sha256(path) for path in files}

@@ -1,4 +1,4 @@
-"""Files for other runtimes, by the ends of their names: each is written and loaded in one way."""
+"""The table of formats for other runtimes, and which of them a file has, by its suffix."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from pathlib import Path
 from types import ModuleType
 
 from wav2vec2_tf.export import litert, onnx, openvino
-from wav2vec2_tf.export.form import Exported
+from wav2vec2_tf.export.exported_file import ExportedFile
 
 FORMATS: dict[str, ModuleType] = {"litert": litert, "onnx": onnx, "openvino": openvino}
-"""Name → a module with `write`, `load`, the suffix of its files and the packages it needs."""
+"""Name → a module with `write`, `load`, the suffixes of its files and the packages it needs."""
 SUFFIXES = {module.SUFFIX: module for module in FORMATS.values()}
 
 
-def is_exported(path: str | PathLike[str]) -> bool:
-    """Whether a path's name is that of such a file."""
+def is_exported_file(path: str | PathLike[str]) -> bool:
+    """Returns whether a path has the suffix of such a file and is not a folder."""
     return Path(path).suffix in SUFFIXES and not Path(path).is_dir()
 
 
-def load(path: Path, threads: int | None = None) -> Exported:
-    """A file, ready to run.
+def load(path: Path, threads: int | None = None) -> ExportedFile:
+    """Loads a file into its runtime.
 
     Args:
-        threads: to compute with; by default as many as the process may have.
+        path: the file; its suffix must be one of `SUFFIXES`.
+        threads: threads to compute with; by default as many as the process may use.
 
     Raises:
-        UserError: it is damaged, none that this project wrote, or its runtime is not installed.
+        UserError: the file is damaged or was not written by this project, or its runtime is not
+            installed.
     """
     module: ModuleType = SUFFIXES[path.suffix]
-    exported: Exported = module.load(path, threads or len(os.sched_getaffinity(0)))
-    return exported
+    file: ExportedFile = module.load(path, threads or len(os.sched_getaffinity(0)))
+    return file

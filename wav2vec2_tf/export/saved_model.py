@@ -1,4 +1,4 @@
-"""Keras model → SavedModel: for `hub.KerasLayer`, Keras 3, TensorFlow Serving, plain TensorFlow."""
+"""Writes SavedModels: for `hub.KerasLayer`, Keras 3, TensorFlow Serving and plain TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ import keras
 import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.audio.normalization import VARIANCE_EPSILON
+from wav2vec2_tf.export.contract import FEATURES, LENGTHS, SPEECH
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models import lengths as padding
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config, Wav2Vec2BertConfig
 from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, write_config
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.text import ctc
-from wav2vec2_tf.utils.errors import UserError, first_line
+from wav2vec2_tf.utils.errors import UserError
 
-NORMALISER_EPSILON = 1e-7  # transformers' Wav2Vec2FeatureExtractor
 ONLY_OUTPUT = {
     families.BASE: "hidden_states",
     families.CTC: "logits",
     families.SEQUENCE: "logits",
     families.FRAME: "logits",
 }
-"""The name of the output of heads that give one; those of the others have names of their own."""
+"""The name of the output of each head that has one; other heads name their outputs themselves."""
 OF_UTTERANCES = (families.SEQUENCE, families.X_VECTOR)
-"""Heads that give something of each utterance; the others do of each frame."""
+"""Heads with one output for each utterance; the other heads have one for each frame."""
 
-LENGTHS, MASK = "lengths", "attention_mask"
+MASK = "attention_mask"
 
 Outputs = dict[str, tf.Tensor]
 Run = Callable[[tf.Tensor, tf.Tensor | None, bool], Outputs]
 
 
 class Structure(NamedTuple):
-    """A form of the inputs that `__call__` of a SavedModel accepts."""
+    """A structure of the inputs that `__call__` of a SavedModel accepts."""
 
     container: type | None = None
-    """`tuple`, `list` or `dict`; None for speech (or features) as it is."""
+    """`tuple`, `list` or `dict`; None for the tensor of speech (or features) alone."""
     second: str | None = None
-    """What comes after speech: `lengths` or `attention_mask`; None where all samples are valid.
+    """The input after speech: `lengths` or `attention_mask`; None where all samples are valid.
     It needs a container."""
     dtype: tf.DType = tf.int32
     """Type of the second input."""
@@ -49,7 +50,9 @@ class Structure(NamedTuple):
     def specs(self, first: tf.TensorSpec) -> Any:
         """Returns the specs of the inputs, given that of speech (or features)."""
         if self.container is None and self.second is not None:
-            raise ValueError(f"a structure with {self.second} needs a container: tuple, list, dict")
+            raise ValueError(
+                f"container must be tuple, list or dict in a structure with {self.second}, got None"
+            )
         specs = [first]
         if self.second == LENGTHS:
             specs.append(lengths_spec(self.dtype))
@@ -75,7 +78,7 @@ STRUCTURES = (
         for container in (tuple, list, dict)
     ),
 )
-"""Every structure that the documentation names."""
+"""The structures that are documented."""
 
 
 def export(
@@ -88,40 +91,41 @@ def export(
     structures: Sequence[Structure] = STRUCTURES,
     trainable: bool = True,
 ) -> None:
-    """Write a SavedModel with the model's weights, once, as trainable variables.
+    """Writes a SavedModel, whose trainable variables are the model's weights, each stored once.
 
     `__call__(inputs, training=False)` takes `speech`, `(speech, attention_mask)`,
-    `(speech, lengths)` and dicts of these names; speech is (batch, length) float32, normalised as
-    the checkpoint's processor says. Wav2Vec2-BERT takes `input_features` in its place as well,
-    (batch, frames, 160) float32, with a mask or lengths in frames. What comes out is a tensor, or a
-    dict from heads with several outputs.
-    Signatures: `serving_default`, `with_lengths`, `from_features` of Wav2Vec2-BERT and, for CTC
-    with a tokenizer, `transcribe`.
+    `(speech, lengths)` and dicts of these names; speech is (batch, length) float32, normalized as
+    the checkpoint's processor does it. Wav2Vec2-BERT also takes `input_features` in its place,
+    (batch, frames, 160) float32, with a mask or lengths in frames. The result is a tensor, or a
+    dict where the head has several outputs.
+
+    The signatures are `serving_default`, `with_lengths`, `from_features` of Wav2Vec2-BERT and, for
+    a CTC head with a tokenizer, `transcribe`.
 
     Args:
-        model: of any family, with any head.
-        processor: what `transcribe` normalises and spells by; without its tokenizer there is no
-            such signature.
+        model: a model of any family, with any head.
+        processor: normalizes speech and decodes tokens in the signature `transcribe`, which is
+            left out if it has no tokenizer.
+        folder: the folder to write.
         length: samples of each row; None for any.
-        log_softmax: give log-probabilities of tokens in place of logits.
-        structures: the forms of input that `__call__` accepts. Each is a function in the file:
-            fewer of them are faster to write and to load. `SavedModelLayer` needs
+        log_softmax: whether the outputs are log-probabilities in place of logits.
+        structures: the structures of inputs that `__call__` accepts. Each is a function in the
+            file: fewer of them are faster to write and to load. `SavedModelLayer` needs
             `Structure(dict)` and `Structure(dict, "lengths")`.
         trainable: whether `__call__` accepts `training=True`. Without it the file holds half of
             the functions, and the same variables.
 
     Raises:
-        UserError: log-probabilities of a model without a CTC head.
+        UserError: `log_softmax` is set for a model without a CTC head.
     """
-    if log_softmax and model.head != families.CTC:
-        raise UserError("log_softmax is for models with a CTC head: leave it out")
+    check_log_softmax(log_softmax, model.head)
     root = tf.train.Checkpoint()
-    # Keras's own layers stay out of the object graph: with them, every weight is written twice.
+    # Keras's layers stay out of the object graph: with them, every weight is written twice.
     root.variables = [variable.value for variable in model.variables]
     root.trainable_variables = [variable.value for variable in model.trainable_variables]
     root.regularization_losses = []
     if model.head == families.PRE_TRAINING:
-        root.temperature = model.quantizer.temperature  # no weight, but training lowers it
+        root.temperature = model.quantizer.temperature  # not a weight, but training lowers it
     kinds = [speech_spec(length)]
     if isinstance(model.config, Wav2Vec2BertConfig):
         kinds.append(features_spec(model.config, length))
@@ -142,6 +146,12 @@ def export(
         processor.save_pretrained(facts)
 
 
+def check_log_softmax(log_softmax: bool, head: str) -> None:
+    """Raises `UserError` if log-probabilities are asked for of a model without a CTC head."""
+    if log_softmax and head != families.CTC:
+        raise UserError(f"log_softmax needs a CTC head, and the model is {head}: leave it out")
+
+
 def outputs(
     model: keras.Model,
     inputs: tf.Tensor,
@@ -150,7 +160,7 @@ def outputs(
     training: bool = False,
     log_softmax: bool = False,
 ) -> Outputs:
-    """What a model gives, by name; see `export`."""
+    """Runs a model and returns its outputs by name; see `export`."""
     output = model(inputs, lengths, training=training)
     if model.head in ONLY_OUTPUT:
         return {ONLY_OUTPUT[model.head]: tf.nn.log_softmax(output) if log_softmax else output}
@@ -158,26 +168,29 @@ def outputs(
 
 
 def speech_spec(length: int | None) -> tf.TensorSpec:
-    return tf.TensorSpec([None, length], tf.float32, name="speech")
+    """Returns the spec of speech, (batch, length)."""
+    return tf.TensorSpec([None, length], tf.float32, name=SPEECH)
 
 
 def features_spec(config: Wav2Vec2BertConfig, length: int | None) -> tf.TensorSpec:
-    """Of the log-mel features that `length` samples give."""
+    """Returns the spec of the log-mel features of `length` samples, (batch, frames, channels)."""
     frames = None if length is None else config.encoder_frames(length)
     shape = [None, frames, config.feature_projection_input_dim]
-    return tf.TensorSpec(shape, tf.float32, name="input_features")
+    return tf.TensorSpec(shape, tf.float32, name=FEATURES)
 
 
 def lengths_spec(dtype: tf.DType = tf.int32) -> tf.TensorSpec:
+    """Returns the spec of lengths, (batch,)."""
     return tf.TensorSpec([None], dtype, name=LENGTHS)
 
 
 def traced(
     model: keras.Model, kinds: Sequence[tf.TensorSpec], log_softmax: bool, modes: Sequence[bool]
 ) -> Run:
-    """`outputs`, in two traces for each kind of input and mode, which all that is saved shares.
+    """Traces `outputs` with and without lengths, for each kind of input and mode.
 
-    A `tf.function` in their place would be traced anew by `tf.saved_model.save`.
+    All functions of the SavedModel share these traces. `tf.saved_model.save` would trace a
+    `tf.function` in their place again for each of them.
     """
 
     def trace(kind: tf.TensorSpec, masked: bool, training: bool) -> Any:
@@ -208,7 +221,7 @@ def callable_with(
     only_output: str | None,
     modes: Sequence[bool],
 ) -> Any:
-    """A function traced for each structure of each kind of input, in each mode.
+    """Returns a function traced for each structure of each kind of input, in each mode.
 
     A loaded SavedModel finds a function by the exact structure and types it was traced with.
     """
@@ -242,7 +255,7 @@ def _with_lengths(run: Run, kind: tf.TensorSpec, model: keras.Model) -> Any:
         results = dict(run(inputs, lengths, False))
         if model.head not in OF_UTTERANCES:
             clipped = padding.clip_lengths(lengths, padding.size(inputs, 1))
-            of_speech = kind.name == "speech"
+            of_speech = kind.name == SPEECH
             frames_of = model.config.frame_length if of_speech else model.config.adapted_frames
             results["frame_lengths"] = frames_of(clipped)
         return results
@@ -256,7 +269,7 @@ def _transcribe(run: Run, config: Config, processor: Processor, length: int | No
     longest = length or padding.BUCKETS[-1]
 
     @tf.function(
-        input_signature=[tf.TensorSpec([None, None], tf.float32, "speech"), lengths_spec()],
+        input_signature=[tf.TensorSpec([None, None], tf.float32, SPEECH), lengths_spec()],
         autograph=False,
     )
     def transcribe(speech: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -276,32 +289,31 @@ def _transcribe(run: Run, config: Config, processor: Processor, length: int | No
         mask = padding.valid(lengths, width)
         speech = padding.silence_padding(speech, mask)
         if processor.normalizes:
-            speech = normalise(speech, lengths, mask)
+            speech = normalize_padded(speech, lengths, mask)
         frames = config.frame_length(lengths)
-        logits = run(speech, lengths, False)["logits"]  # not by XLA: TensorFlow Serving refuses it
+        logits = run(speech, lengths, False)[
+            "logits"
+        ]  # without XLA, which TensorFlow Serving lacks
         decoded = ctc.greedy(logits, frames, alphabet, config.stride / SAMPLE_RATE)
         return decoded._asdict()
 
     return transcribe
 
 
-def normalise(speech: tf.Tensor, lengths: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Zero mean and unit variance over each row's own samples; summed in float64."""
+def normalize_padded(speech: tf.Tensor, lengths: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Normalizes each row to zero mean and unit variance, as `audio.normalize` does in NumPy.
+
+    Args:
+        speech: (batch, samples), zero in the padding.
+        lengths: (batch,) samples of each row that are not padding.
+        mask: (batch, samples), True where a sample is not padding.
+
+    Returns:
+        (batch, samples), zero in the padding; summed in float64.
+    """
     wide = tf.cast(speech, tf.float64)
     count = tf.cast(tf.maximum(lengths, 1), tf.float64)[:, tf.newaxis]
     mean = tf.reduce_sum(wide, axis=1, keepdims=True) / count
     centred = padding.silence_padding(wide - mean, mask)
     variance = tf.reduce_sum(tf.square(centred), axis=1, keepdims=True) / count
-    return tf.cast(centred * tf.math.rsqrt(variance + NORMALISER_EPSILON), speech.dtype)
-
-
-def load_saved_model(folder: Path) -> Any:
-    """A SavedModel that `convert saved-model` wrote; `UserError` for any other or a damaged one."""
-    try:
-        loaded = tf.saved_model.load(folder)
-        loaded.signatures["serving_default"].structured_input_signature[1]["speech"]
-    except (OSError, LookupError, ValueError, AttributeError, tf.errors.OpError) as error:
-        raise UserError(
-            f"{folder}: not a SavedModel of this project ({first_line(error)})"
-        ) from None
-    return loaded
+    return tf.cast(centred * tf.math.rsqrt(variance + VARIANCE_EPSILON), speech.dtype)

@@ -20,12 +20,11 @@ import tensorflow as tf
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.audio.normalization import normalize
 from wav2vec2_tf.checkpoint.hub import BUNDLED, resolve
-from wav2vec2_tf.export import runtimes
-from wav2vec2_tf.export.saved_model import load_saved_model
+from wav2vec2_tf.export.loading import LoadedExport, is_export, load_export
 from wav2vec2_tf.models.config import Config
-from wav2vec2_tf.models.families import CTC, head_named
+from wav2vec2_tf.models.families import CTC
 from wav2vec2_tf.models.lengths import bucket
-from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, open_model, read_config
+from wav2vec2_tf.models.pretrained import open_model
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.text import ctc
 from wav2vec2_tf.text.tokenizer import CTCTokenizer
@@ -102,50 +101,32 @@ class Recognizer:
                 vocabulary is missing or does not fit the head.
         """
         path = resolve(source, adapter=target_lang, **hub)
-        if runtimes.is_exported(path):
-            if jit_compile:
-                raise UserError(
-                    f"{path}: jit_compile needs a TensorFlow model, got an exported file: leave "
-                    "jit_compile out"
-                )
-            return cls._of_file(path)
-        call: Callable[..., tf.Tensor]
-        if (path / "saved_model.pb").exists():
-            facts = path / SAVED_MODEL_FACTS
-            config = read_config(facts)
-            _require_ctc(path, head_named(config) == CTC)
-            processor = Processor.from_pretrained(facts)
-            tokenizer = processor.fitting_tokenizer(path, config)
-            call, length = _saved_model(path)
-        else:
-            config, checkpoint = open_model(path, target_lang=target_lang)
-            _require_ctc(path, "lm_head.weight" in checkpoint)
-            processor = Processor.from_pretrained(path, target_lang=target_lang)
-            processor.check_extractor(path, config)
-            tokenizer = processor.fitting_tokenizer(path, config)
-            call, length = _keras_model(path, target_lang), None
-        compiled = tf.function(
-            call, jit_compile=jit_compile, reduce_retracing=True, autograph=False
-        )
-        logits = TensorFlowLogits(compiled)
-        return cls(config, tokenizer, processor.normalizes, logits, length)
-
-    @classmethod
-    def _of_file(cls, path: Path) -> Recognizer:
-        """Loads an exported file, which a runtime other than TensorFlow computes."""
-        exported = runtimes.load(path)
-        with exported.folder() as facts:
-            config = read_config(facts)
-            _require_ctc(path, head_named(config) == CTC)
-            processor = Processor.from_pretrained(facts)
+        if is_export(path):
+            return cls._of_export(load_export(path, head=CTC, jit_compile=jit_compile))
+        config, checkpoint = open_model(path, target_lang=target_lang)
+        _require_ctc(path, "lm_head.weight" in checkpoint)
+        processor = Processor.from_pretrained(path, target_lang=target_lang)
         processor.check_extractor(path, config)
         tokenizer = processor.fitting_tokenizer(path, config)
+        compiled = tf.function(
+            _keras_model(path, target_lang),
+            jit_compile=jit_compile,
+            reduce_retracing=True,
+            autograph=False,
+        )
+        return cls(config, tokenizer, processor.normalizes, TensorFlowLogits(compiled))
+
+    @classmethod
+    def _of_export(cls, exported: LoadedExport) -> Recognizer:
+        config, processor = exported.config, exported.processor
+        processor.check_extractor(exported.path, config)
+        tokenizer = processor.fitting_tokenizer(exported.path, config)
 
         def call(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
-            return exported(config, speech, lengths)
+            return exported(speech, lengths)["logits"]
 
-        form = exported.form
-        return cls(config, tokenizer, processor.normalizes, call, form.length, form.takes_lengths)
+        length, takes_lengths = exported.fixed_length, exported.takes_lengths
+        return cls(config, tokenizer, processor.normalizes, call, length, takes_lengths)
 
     def untraced(self) -> Recognizer:
         """Returns a recognizer that runs eagerly: for one call, that is faster than tracing."""
@@ -300,13 +281,3 @@ def _keras_model(path: Path, target_lang: str | None) -> Callable[..., tf.Tensor
     from wav2vec2_tf.models.auto import AutoModelForCTC
 
     return AutoModelForCTC.from_pretrained(path, target_lang=target_lang)
-
-
-def _saved_model(folder: Path) -> tuple[Callable[..., tf.Tensor], int | None]:
-    loaded = load_saved_model(folder)
-    speech = loaded.signatures["serving_default"].structured_input_signature[1]["speech"]
-
-    def call(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
-        return loaded(speech) if lengths is None else loaded({"speech": speech, "lengths": lengths})
-
-    return call, speech.shape[1]

@@ -1,0 +1,309 @@
+"""The module card of a packaged SavedModel, Markdown in the form of those on TensorFlow Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.export.loading import head_of_export, load_saved_model, speech_spec_of
+from wav2vec2_tf.export.provenance import UNKNOWN, Provenance
+from wav2vec2_tf.export.saved_model import OF_UTTERANCES
+from wav2vec2_tf.models.config import (
+    Config,
+    Wav2Vec2BertConfig,
+    Wav2Vec2ConformerConfig,
+    WaveformConfig,
+)
+from wav2vec2_tf.models.feature_extractor import PREPROCESSOR_FILE
+from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
+from wav2vec2_tf.models.processor import Processor
+from wav2vec2_tf.utils.errors import UserError
+
+SIGNATURES = {
+    "serving_default": "speech → outputs; all of it counts",
+    "with_lengths": "the same; beyond its length (in samples) a row has no influence",
+    "from_features": "the same of log-mel features; lengths are in frames",
+    "transcribe": "raw 16 kHz waveforms → text, and words with start and end in seconds and "
+    "confidence, of which each row's first `count` are valid",
+}
+
+
+class Head(NamedTuple):
+    """How a module card describes a head."""
+
+    title: str
+    """Title; the name of the family replaces `{}`."""
+    task: str
+    """One of the tasks in TensorFlow Hub's `tags/task.yaml`."""
+
+
+CARDS = {
+    "Model": Head("Speech representations: {} without a head, to fine-tune", "audio-embedding"),
+    "ForCTC": Head("Speech recognition: {} with a CTC head over characters", "audio-stt"),
+    "ForPreTraining": Head(
+        "Speech representations: {} with the head it is pre-trained with", "audio-embedding"
+    ),
+    "ForSequenceClassification": Head(
+        "Classification of utterances: {} and the mean of its frames", "audio-event-classification"
+    ),
+    "ForAudioFrameClassification": Head(
+        "Classification of frames: {} with a linear head", "audio-event-classification"
+    ),
+    "ForXVector": Head("Speaker embeddings: {} with an x-vector head", "audio-embedding"),
+}
+
+
+class Paper(NamedTuple):
+    """The paper of a family."""
+
+    name: str
+    """The family's name in prose."""
+    title: str
+    number: str
+    """Number on arXiv."""
+
+
+PAPERS = {
+    "wav2vec2": Paper(
+        "wav2vec 2.0",
+        "wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations",
+        "2006.11477",
+    ),
+    "hubert": Paper(
+        "HuBERT",
+        "HuBERT: Self-Supervised Speech Representation Learning by Masked Prediction of Hidden "
+        "Units",
+        "2106.07447",
+    ),
+    "wavlm": Paper(
+        "WavLM",
+        "WavLM: Large-Scale Self-Supervised Pre-Training for Full Stack Speech Processing",
+        "2110.13900",
+    ),
+    "data2vec-audio": Paper(
+        "data2vec",
+        "data2vec: A General Framework for Self-supervised Learning in Speech, Vision and Language",
+        "2202.03555",
+    ),
+    "unispeech": Paper(
+        "UniSpeech",
+        "UniSpeech: Unified Speech Representation Learning with Labeled and Unlabeled Data",
+        "2101.07597",
+    ),
+    "unispeech-sat": Paper(
+        "UniSpeech-SAT",
+        "UniSpeech-SAT: Universal Speech Representation Learning with Speaker Aware Pre-Training",
+        "2110.05752",
+    ),
+    "wav2vec2-conformer": Paper(
+        "wav2vec 2.0 with Conformer blocks",
+        "fairseq S2T: Fast Speech-to-Text Modeling with fairseq",
+        "2010.05171",
+    ),
+    "wav2vec2-bert": Paper(
+        "Wav2Vec2-BERT",
+        "Seamless: Multilingual Expressive and Streaming Speech Translation",
+        "2312.05187",
+    ),
+}
+
+
+def module_card(
+    model: Path,
+    name: str,
+    language: str | None,
+    parity: dict[str, Any] | None,
+    wer: dict[str, Any] | None,
+    archive: str,
+) -> str:
+    """Returns a module card, Markdown in the form of those on TensorFlow Hub.
+
+    Args:
+        model: the SavedModel's folder.
+        name: publisher/model/version.
+        language: of the speech; None for the one that the model was converted for, or "en".
+        parity: the report of `convert verify`.
+        wer: the report of `eval wer`.
+        archive: name of the archive.
+
+    Raises:
+        UserError: the certificate is of another model, or found a difference.
+    """
+    facts = model / SAVED_MODEL_FACTS
+    config, origin = read_config(facts), Provenance.load(facts)
+    head_name = head_of_export(model, config)
+    if parity is not None:
+        _check_certificate(parity, config.model_type, head_name, origin.sha256)
+    head, paper = CARDS[head_name], PAPERS[config.model_type]
+    with_files = (facts / PREPROCESSOR_FILE).exists()
+    processor = Processor.from_pretrained(facts) if with_files else None
+    loaded = load_saved_model(model)
+    signatures, fixed = loaded.signatures, speech_spec_of(loaded).shape[1]
+    length = f"{fixed} samples ({fixed / SAMPLE_RATE:.3g} s)" if fixed else "any length"
+    frame = 1000 * config.stride / SAMPLE_RATE
+    target_lang = processor.tokenizer.target_lang if processor and processor.tokenizer else None
+    licence = origin.licence
+    terms = f"`{licence}`" if licence != UNKNOWN else "unknown: ask whoever trained the checkpoint"
+    lines = [
+        f"# Module {name}",
+        "",
+        head.title.format(paper.name),
+        "",
+        f"<!-- asset-path: {archive} -->",
+        f"<!-- task: {head.task} -->",
+        f"<!-- network-architecture: {config.model_type} -->",
+        "<!-- format: saved_model_2 -->",
+        "<!-- fine-tunable: true -->",
+        f"<!-- license: {licence} -->",
+        f"<!-- language: {language or target_lang or 'en'} -->",
+        "",
+        "## Overview",
+        "",
+        f"The weights are those of the PyTorch checkpoint `{origin.source}`"
+        + (f" at revision `{origin.revision}`" if origin.revision not in ("", UNKNOWN) else "")
+        + f", converted by wav2vec2-tf. The checkpoint's licence: {terms}.",
+        "",
+        *([f"Its own card says: {origin.description}", ""] if origin.description else []),
+        *(f"- `{file}`: SHA-256 `{digest}`" for file, digest in origin.sha256.items()),
+        *(f"- `{key}` is not in the checkpoint: seeded" for key in origin.seeded),
+        f"- {_layers(config)}",
+        f"- input: 16 kHz mono speech of {length}, {_scale(config, processor)}"
+        + (f"; one frame of output in {frame:g} ms" if head_name not in OF_UTTERANCES else ""),
+        *([f"- the adapter and the tokens are those of `{target_lang}`"] if target_lang else []),
+        "",
+        "## Signatures",
+        "",
+        "| signature | what it does | inputs | outputs |",
+        "|---|---|---|---|",
+        *(_signature_row(key, signatures[key]) for key in sorted(signatures)),
+        "",
+        "`__call__(inputs, training=False)` takes `speech`, `(speech, attention_mask)`, "
+        "`(speech, lengths)` and dicts of these names"
+        + (
+            "; and `input_features` in place of speech, with a mask or lengths of frames"
+            if "from_features" in signatures
+            else ""
+        )
+        + ". Given lengths or a mask, padding has no influence on the result. The weights are "
+        "trainable variables.",
+        "",
+        "## Use",
+        "",
+        "```python",
+        "import tensorflow as tf",
+        "import tensorflow_hub as hub",
+        "",
+        f'model = hub.KerasLayer("{archive}")',
+        "model = tf.function(model, jit_compile=True)",
+        "```",
+        "",
+        *_parity_lines(parity),
+        *_wer_lines(wer),
+        "## References",
+        "",
+        f"[1] [{paper.title}](https://arxiv.org/abs/{paper.number}).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _layers(config: Config) -> str:
+    """Returns the sizes of the model, in words."""
+    conformer = isinstance(config, Wav2Vec2ConformerConfig | Wav2Vec2BertConfig)
+    block = "Conformer" if conformer else "Transformer"
+    words = f"{config.num_hidden_layers} {block} layers of {config.hidden_size}"
+    if isinstance(config, WaveformConfig):
+        words += f", {config.feat_extract_norm} norm in the feature encoder"
+    if config.add_adapter:
+        words += f", and an adapter that strides {config.adapter_stride**config.num_adapter_layers}"
+    return words
+
+
+def _scale(config: Config, processor: Processor | None) -> str:
+    """Returns how the waveform is to be scaled, in words."""
+    if isinstance(config, Wav2Vec2BertConfig):
+        return "full scale ±1 (its log-mel features are made inside)"
+    if processor is None:
+        return "scaled as the checkpoint asks for"
+    return "zero mean and unit variance" if processor.normalizes else "full scale ±1"
+
+
+def _signature_row(name: str, function: Any) -> str:
+    def described(specs: dict[str, Any]) -> str:
+        return ", ".join(
+            f"`{key}` {spec.dtype.name} {_shape(spec.shape)}" for key, spec in sorted(specs.items())
+        )
+
+    inputs = described(function.structured_input_signature[1])
+    outputs = described(function.structured_outputs)
+    return f"| `{name}` | {SIGNATURES[name]} | {inputs} | {outputs} |"
+
+
+def _shape(shape: Any) -> str:
+    return "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
+
+
+def _parity_lines(parity: dict[str, Any] | None) -> list[str]:
+    if parity is None:
+        return ["## Parity", "", "Not compared with PyTorch.", ""]
+    versions = ", ".join(f"{name} {version}" for name, version in parity["versions"].items())
+    lines = [
+        *("## Parity", ""),
+        f"Against PyTorch in float32, largest and mean difference; at most {parity['tolerance']:g} "
+        f"passes. Compared: {parity['kind']}, with {versions}.",
+        "",
+        *(
+            f"- {given['name']}: {', '.join(f'{k} {v}' for k, v in given.items() if k != 'name')}"
+            for given in parity["inputs"]
+        ),
+        "",
+    ]
+    lines += [
+        "| input | part | max \\|Δ\\| | mean \\|Δ\\| | argmax flips | frames |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {c['input']} | {c['part']} | {c['max_difference']:.2e} | {c['mean_difference']:.2e} | "
+        f"{c['argmax_flips']} | {c['frames']} |"
+        for c in parity["comparisons"]
+    ]
+    half = [
+        f"| {dtype} | {c['part']} | {c['max_difference']:.2e} | {c['argmax_flips']} |"
+        for dtype, comparisons in parity.get("half_precision", {}).items()
+        for c in comparisons
+    ]
+    if half:
+        lines += ["", "| half precision | part | max \\|Δ\\| | argmax flips |", "|---|---|---|---|"]
+    return [*lines, *half, "", *(f"- {note}" for note in parity.get("notes", ())), ""]
+
+
+def _wer_lines(wer: dict[str, Any] | None) -> list[str]:
+    if wer is None:
+        return ["## Word error rate", "", "Not evaluated.", ""]
+    lines = ["## Word error rate", "", f"On `{Path(str(wer['data'])).name}`:", ""]
+    lines += ["| mode | WER | CER | utterances |", "|---|---|---|---|"]
+    lines += [
+        f"| {mode} | {100 * m['wer']:.2f} % | {100 * m['cer']:.2f} % | {m['utterances']} |"
+        for mode, m in wer["modes"].items()
+    ]
+    return [*lines, ""]
+
+
+def _check_certificate(
+    parity: dict[str, Any], family: str, head: str, sha256: dict[str, str]
+) -> None:
+    """Raises `UserError` if a certificate states a difference or is of another model."""
+    if not parity.get("equal"):
+        raise UserError("the certificate says that the model differs: convert and verify it again")
+    verified = parity.get("family"), parity.get("head")
+    if verified != (family, head):
+        raise UserError(
+            f"the certificate is of {verified}, and the SavedModel of {(family, head)}: verify "
+            "what the SavedModel was made of"
+        )
+    hashes = parity.get("sha256")
+    if sha256 and (not isinstance(hashes, dict) or set(hashes.values()) != set(sha256.values())):
+        raise UserError(
+            "the certificate is of another checkpoint, or another language of it, than the "
+            "SavedModel: verify what the SavedModel was made of"
+        )
