@@ -34,7 +34,7 @@ from tests.support.training import (
 )
 
 STEPS = 24
-GONE = "error: another worker is gone, so this one stops: start all of them again, and they go on"
+LOST = "error: another worker was lost, so this one stops: start all workers again to resume"
 UNITS = 20  # of a dropped-out layer: few enough for a float32 to tell all masks apart
 DROPOUT = {"hidden_dropout": 0.1, "attention_dropout": 0.1, "layerdrop": 0.3}
 SPEC_AUGMENT = {"mask_time_prob": 0.2, "mask_time_length": 2}
@@ -74,12 +74,12 @@ def masks_of_replicas(output: str, steps: Sequence[int], jit_compile: bool) -> l
     import keras
     import tensorflow as tf
 
-    from wav2vec2_tf.training.distribution import seeds_of_replicas, strategy_of
-    from wav2vec2_tf.training.settings import Settings
+    from wav2vec2_tf.training.distribution import make_strategy, per_replica_seeds
+    from wav2vec2_tf.training.settings import TrainingOptions
     from wav2vec2_tf.training.trainer import Trainer
 
-    strategy = strategy_of("mirrored")
-    with strategy.scope(), seeds_of_replicas():
+    strategy = make_strategy("mirrored")
+    with strategy.scope(), per_replica_seeds():
         model = keras.Sequential([keras.layers.Dropout(0.5), keras.layers.Dense(1)])
         model.build((1, UNITS))
 
@@ -100,7 +100,7 @@ def masks_of_replicas(output: str, steps: Sequence[int], jit_compile: bool) -> l
             }
             return {"loss": tf.constant(0.0), "weight": tf.constant(0.5), **found}
 
-    settings = Settings(
+    options = TrainingOptions(
         model="",
         output=output,
         train=("",),
@@ -108,15 +108,7 @@ def masks_of_replicas(output: str, steps: Sequence[int], jit_compile: bool) -> l
         strategy="mirrored",
         jit_compile=jit_compile,
     )
-    trainer = Trainer(
-        settings,
-        Masks(),
-        None,
-        model.trainable_variables,
-        strategy=strategy,
-        evaluate=None,
-        identity={},
-    )
+    trainer = Trainer(options, Masks(), None, model.trainable_variables, strategy=strategy)
     row = {"speech": tf.zeros((2, 1)), "lengths": tf.zeros(2, tf.int32)}
     data = tf.data.Dataset.from_tensors((row, tf.zeros((2, 1), tf.int32))).unbatch().batch(2)
     found = []
@@ -260,12 +252,12 @@ def test_killed_workers_stop_the_others_and_all_go_on_to_the_bit(
             statuses = workers.wait()
             left = workers.errors()[1 - killed]
         assert (statuses[killed], statuses[1 - killed]) == (-how, 1), left
-        assert left.splitlines()[-1].startswith(GONE), left
+        assert left.splitlines()[-1].startswith(LOST), left
         assert "Traceback" not in left
         assert not (output / "last").exists()
     with Workers(tmp_path / "again", *lines) as workers:
         assert workers.wait() == [0, 0], workers.errors()
-        assert all("going on from step" in text for text in workers.errors())
+        assert all("resuming from step" in text for text in workers.errors())
         hashes = workers.hashes()
     assert hashes == two_workers[2]
     assert losses(output) == losses(two_workers[0])
@@ -299,14 +291,14 @@ def test_workers_that_do_not_share_their_output_stop(
     ],
 )
 def test_workers_need_a_cluster(monkeypatch: pytest.MonkeyPatch, config: str | None) -> None:
-    from wav2vec2_tf.training.distribution import strategy_of
+    from wav2vec2_tf.training.distribution import make_strategy
     from wav2vec2_tf.utils.errors import UserError
 
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if config is not None:
         monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(UserError, match=r"needs the environment variable TF_CONFIG .*\{"):
-        strategy_of("multi-worker")
+        make_strategy("multi-worker")
 
 
 @pytest.mark.slow
@@ -338,11 +330,11 @@ def test_no_tpu_is_one_line(
 
 def without_tpu() -> str:
     """What is said where there is no TPU."""
-    from wav2vec2_tf.training.distribution import strategy_of
+    from wav2vec2_tf.training.distribution import make_strategy
     from wav2vec2_tf.utils.errors import UserError
 
     with pytest.raises(UserError) as caught:
-        strategy_of("tpu")
+        make_strategy("tpu")
     return str(caught.value)
 
 
