@@ -1,4 +1,4 @@
-"""Batches: what is learnt from, in which order, and that the pipeline gives just that."""
+"""Which examples are trained on, in which order, and what the pipeline reads of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from wav2vec2_tf.utils.errors import UserError
 CONFIG = Wav2Vec2Config()
 TOKENIZER = build_vocabulary(text for text, _ in SPOKEN.values())
 # "GOOD" is 4 letters and a blank in 1,600 samples, which give 4 frames
-FITTING = {key: said for key, said in sorted(SPOKEN.items()) if key != "12-3-0001"}
+FITTING = {key: spoken for key, spoken in sorted(SPOKEN.items()) if key != "12-3-0001"}
 PROCESSOR = Processor(FeatureExtractor(do_normalize=True), TOKENIZER)
 
 
@@ -272,7 +272,7 @@ def test_every_epoch_is_new() -> None:
         {frozenset((int(batch[0]), int(other))) for batch in epoch for other in batch[1:]}
         for epoch in epochs
     ]
-    # of 13 in a batch out of some hundreds in a bucket, few meet again
+    # of 13 in a batch out of some hundreds in a bucket, few are together again
     assert len(pairs[0] & pairs[1]) < 0.1 * len(pairs[0])
     places = [np.argsort(np.concatenate(epoch)) for epoch in epochs]
     for one, other in ((0, 1), (1, 2), (0, 2)):
@@ -302,7 +302,7 @@ def test_little_padding_and_few_shapes() -> None:
 
 
 def test_the_plan_is_the_same_in_every_version() -> None:
-    """A run may go on after an update: of any library, or of this one."""
+    """A run may resume after an update of any library, or of this one."""
     planned = plan_epoch(np.arange(1, 9) * 16000, seed=1, epoch=2, batch_seconds=16.0)
     assert [batch.tolist() for batch in planned] == [[4, 5], [6, 7], [0, 1, 2, 3]]
 
@@ -410,12 +410,12 @@ def test_pipeline_of_a_real_corpus(corpus: Corpus) -> None:
             for batch in planned
             for share in split_batch(batch, 2, selection.samples, selection.label_lengths)
         ]
-        said = []
+        found = []
         for inputs, labels in make_dataset(selection.examples, shares, PROCESSOR):
             for length, row in zip(inputs["lengths"].numpy(), labels.numpy(), strict=True):
                 if length:
-                    said.append((TOKENIZER.decode(row[row >= 0], group_tokens=False), length))
-        assert sorted(said) == sorted(FITTING.values())
+                    found.append((TOKENIZER.decode(row[row >= 0], group_tokens=False), length))
+        assert sorted(found) == sorted(FITTING.values())
 
 
 def test_resuming_is_starting_the_list_there(corpus: Corpus) -> None:

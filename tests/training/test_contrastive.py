@@ -353,7 +353,7 @@ def test_contrastive_loss_is_equation_3() -> None:
     assert 0 < correct < masked.sum()
 
 
-def test_a_collapsed_codebook_is_told_apart_nowhere() -> None:
+def test_no_frame_is_correct_with_a_collapsed_codebook() -> None:
     targets = np.ones((1, 4, 3), np.float32)
     masked, negatives = np.ones((1, 4), bool), np.zeros((1, 4, 2), np.int32)
     loss, correct = contrastive.contrastive_loss(
@@ -362,7 +362,7 @@ def test_a_collapsed_codebook_is_told_apart_nowhere() -> None:
     assert (float(loss), float(correct)) == (0, 0)
 
 
-def test_as_likely_as_a_distractor_is_not_told_apart() -> None:
+def test_a_tie_with_a_negative_is_not_correct() -> None:
     states = np.ones((1, 2, 2), np.float32)
     targets = np.array([[[3, 4], [6, 8]]], np.float32)  # two entries, of one direction
     masked, negatives = np.ones((1, 2), bool), np.array([[[1], [0]]], np.int32)
@@ -676,17 +676,21 @@ def test_it_is_learnt() -> None:
 @pytest.mark.parametrize(
     ("config", "options", "message"),
     [
-        (UniSpeechConfig(), {}, "unispeech has another objective"),
-        (UniSpeechSatConfig(), {}, "unispeech-sat has another objective"),
+        (UniSpeechConfig(), {}, "contrastive objective of wav2vec 2.0, got unispeech"),
+        (UniSpeechSatConfig(), {}, "contrastive objective of wav2vec 2.0, got unispeech-sat"),
         (Wav2Vec2Config(apply_spec_augment=False), {}, "apply_spec_augment must be true"),
         (Wav2Vec2Config(mask_time_prob=0.0), {}, "mask_time_prob above 0"),
         (Wav2Vec2Config(add_adapter=True), {}, "add_adapter must be false"),
         (Wav2Vec2Config(), {"mask_time_prob": 0.0}, "mask_time_prob must be above 0"),
         (Wav2Vec2Config(), {"mask_time_prob": 1.5}, "mask_time_prob must be above 0"),
         (Wav2Vec2Config(), {"mask_time_length": 0}, "mask_time_length must be at least 1"),
-        (Wav2Vec2Config(), {"mask_time_min_masks": -1}, "mask_time_min_masks must not be neg"),
-        (Wav2Vec2Config(), {"end_temperature": 0.0}, "above 0, got 2.0 and 0.0"),
-        (Wav2Vec2Config(), {"start_temperature": 0.4}, "above 0, got 0.4 and 0.5"),
+        (Wav2Vec2Config(), {"mask_time_min_masks": -1}, "mask_time_min_masks must be 0 or more"),
+        (Wav2Vec2Config(), {"end_temperature": 0.0}, "at most start_temperature, got 0.0 and 2.0"),
+        (
+            Wav2Vec2Config(),
+            {"start_temperature": 0.4},
+            "start_temperature, got 0.5 and 0.4",
+        ),
         (Wav2Vec2Config(), {"temperature_decay": 1.01}, "temperature_decay must be above 0"),
     ],
 )

@@ -60,7 +60,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a config and the settings of a processor, and no weights."""
+    """A folder with a config and a processor, without weights."""
     folder = tmp_path_factory.mktemp("scratch")
     reference.tiny_config("group", **SHORT).save_pretrained(folder)
     transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
@@ -118,7 +118,7 @@ def test_a_run_from_scratch(finished: Path, scratch: Path) -> None:
     measured = [line for line in lines if "loss" not in line]
     assert set(measured[-1]) == {"step"} | {f"dev_{name}" for name in METRICS}
     assert (finished / "curves.png").stat().st_size > 10_000
-    # as fine-tuning wants it: the config's own mask settings, not those of pre-training
+    # for fine-tuning: the config's own mask settings, not those of pre-training
     before, after = (
         json.loads((folder / "config.json").read_text()) for folder in (scratch, finished / "best")
     )
@@ -138,7 +138,7 @@ def test_its_model_is_taken_by_transformers_and_by_fine_tuning(finished: Path) -
     assert (found.numpy() == weights(finished / "best")[f"base_model/{kernel}"]).all()
 
 
-def test_it_goes_on_to_the_bit(
+def test_it_resumes_bit_for_bit(
     finished: Path, options_of: Callable[..., PretrainOptions], corpus: Path, tmp_path: Path
 ) -> None:
     """Killed after its fifth step; a checkpoint holds four."""
@@ -215,12 +215,17 @@ def test_from_the_command_line(
         seen.append((options, more))
         return TrainingResult(Path("out/best"), {"loss": 0.5}, is_chief=True)
 
+    deterministic = []
     monkeypatch.setattr("wav2vec2_tf.training.pretrain.pretrain", fake)
+    monkeypatch.setattr(
+        tf.config.experimental, "enable_op_determinism", lambda: deterministic.append(True)
+    )
     file = tmp_path / "pretrain.yaml"
     file.write_text(f"model: {scratch}\ntrain: [{corpus}]\noutput: out\nrate: 3e-4\nseed: 3\n")
     line = ["pretrain", str(file), "--from-scratch", "--rate", "2e-4", "--restart"]
     assert main([*line, "--cache-dir", "cache"]) == 0
     assert capsys.readouterr().out == "out/best: at the end, loss 0.5 on dev\n"
+    assert deterministic
     options, more = seen[0]
     assert (options.rate, options.seed, options.from_scratch) == (2e-4, 3, True)
     assert more == {"restart": True, "hub": HubOptions(cache_dir="cache")}
