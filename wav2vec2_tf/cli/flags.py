@@ -81,7 +81,7 @@ def _add_flag(
 ) -> None:
     default, metadata = default_of(entry), entry.metadata
     help = metadata["help"]
-    if default not in (None, (), {}, False):
+    if default not in (None, (), {}, "") and default is not False:
         shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
         help += f" (default: {shown})"
     settings: dict[str, Any] = {
