@@ -50,7 +50,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 
 def made(tmp_path: Path, *spoken: tuple[str, int]) -> Corpus:
-    """A corpus of such texts and numbers of samples; its ids are 1-1-0, 1-1-1, …"""
+    """Writes a corpus of (text, samples) utterances with the ids 1-1-0, 1-1-1, …"""
     listed = {f"1-1-{number}": entry for number, entry in enumerate(spoken)}
     return open_corpus(str(write_corpus(tmp_path / "made", listed)))
 
@@ -87,7 +87,7 @@ def test_without_a_tokenizer_texts_are_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_one_frame_is_the_least(tmp_path: Path) -> None:
-    """400 samples for the waveform models; with two layers of adapter, what makes one frame."""
+    """400 samples for waveform models; with two adapter layers, what gives one adapted frame."""
     selection = select_examples([made(tmp_path, ("E", 399), ("E", 400))], CONFIG, TOKENIZER)
     assert selection.dropped == {"too short": ("1-1-0",)}
     adapted = dataclasses.replace(CONFIG, add_adapter=True, num_adapter_layers=2)
@@ -137,7 +137,7 @@ def test_labels_must_fit_the_frames(tmp_path: Path, text: str, config: Wav2Vec2C
 
 
 def first_samples(config: Wav2Vec2Config, frames: int) -> int:
-    """The fewest samples of so many frames."""
+    """Returns the smallest number of samples that gives this number of frames."""
     samples = np.arange(200_000)
     return int(samples[config.frame_length(samples) == frames][0])
 
@@ -258,13 +258,13 @@ def test_plan(
 
 
 def lengths_like_librispeech(count: int) -> np.ndarray:
-    """2 to 17 s, most of them 12 to 16."""
+    """Returns lengths in samples of 2 to 17 s, most of them 12 to 16."""
     seconds = 17 - 15 * np.random.default_rng(7).beta(1.2, 3.0, count)
     return (seconds * SAMPLE_RATE).astype(np.int64)
 
 
 def test_every_epoch_is_new() -> None:
-    """Who is with whom changes, and where in the epoch; neither keeps to the order of length."""
+    """Members of batches and their order change, and neither follows the order of length."""
     samples = lengths_like_librispeech(3000)
     options = {"seed": 3, "batch_seconds": 200.0}
     epochs = [plan_epoch(samples, epoch=epoch, **options) for epoch in range(3)]

@@ -129,7 +129,7 @@ def in_process() -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="module")
 def model(in_process: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Without anything random in training."""
+    """A model folder; training it draws nothing."""
     folder = tmp_path_factory.mktemp("model")
     in_process(make_model, str(folder), {})
     return folder

@@ -57,7 +57,7 @@ pytestmark = pytest.mark.xdist_group("finetune")
 
 
 def save_model(folder: Path, variant: str, **changes: Any) -> Path:
-    """A shallow random model that takes the bundled one's vocabulary."""
+    """Saves a shallow random model with the bundled model's vocabulary."""
     config = reference.tiny_config(variant, vocab_size=32, **{**SHALLOW, **changes})
     reference.save_checkpoint(reference.perturbed_model(config), folder)
     Processor.from_pretrained(BUNDLED_MODEL).save_pretrained(folder)
@@ -99,7 +99,7 @@ def exact(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneOptio
 
 @pytest.fixture(scope="module")
 def drawn(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneOptions:
-    """The settings of a finished run, with dropout, masks and a measurement after each epoch.
+    """The settings of a finished run, with dropout, masks and an evaluation after each epoch.
 
     Shared: tests leave it as it is.
     """
@@ -114,7 +114,7 @@ def with_randomness(settings: FinetuneOptions) -> FinetuneOptions:
 
 
 def copied(run: FinetuneOptions, folder: Path) -> FinetuneOptions:
-    """The settings of a copy of a run."""
+    """Copies a run; returns the settings of the copy."""
     shutil.copytree(run.output, folder)
     return replace(run, output=str(folder))
 
@@ -124,13 +124,13 @@ def weights(settings: FinetuneOptions, which: str = "last") -> dict[str, np.ndar
 
 
 def changed_keys(settings: FinetuneOptions) -> set[str]:
-    """The weights that a run has changed."""
+    """Returns the names of the weights that a run has changed."""
     before, after = load_file(Path(settings.model) / "model.safetensors"), weights(settings)
     return {key for key in after if not np.array_equal(after[key], before[key])}
 
 
 def checkpoints(settings: FinetuneOptions) -> list[int]:
-    """Their steps."""
+    """Returns the steps of the checkpoints of a run."""
     return sorted(int(path.name) for path in (Path(settings.output) / "checkpoints").iterdir())
 
 
@@ -158,7 +158,7 @@ def command(settings: FinetuneOptions, folder: Path) -> list[str]:
 
 
 def torch_steps(model: Any, settings: FinetuneOptions, steps: list[list[list[str]]]) -> None:
-    """The same steps in PyTorch, one utterance at a time."""
+    """Trains the same steps in PyTorch, one utterance at a time."""
     audio = {path.stem: normalize(load(path)) for path in CORPUS.rglob("*.flac")}
     (transcripts,) = CORPUS.rglob("*.trans.txt")
     texts = dict(line.split(" ", 1) for line in transcripts.read_text().splitlines())

@@ -93,7 +93,7 @@ def finished(
     corpus: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """The output of a whole run, measured after each epoch."""
+    """The output of a whole run, evaluated after each epoch."""
     output = tmp_path_factory.mktemp("run") / "out"
     result = pretrain(options_of(output, dev=str(corpus)))
     assert set(result.metrics) == METRICS

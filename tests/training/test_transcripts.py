@@ -1,4 +1,4 @@
-"""Text rules, the vocabulary from transcripts, and what it cannot spell."""
+"""Text rules, vocabularies built from transcripts, and unknown characters."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class TrainingState:
     """The state of a run after a step."""
 
     step: int
@@ -48,20 +48,20 @@ class Checkpoints:
         found = self.folder.glob("[0-9]*") if self.folder.is_dir() else ()
         return sorted(int(path.name) for path in found if re.fullmatch(r"\d+", path.name))[::-1]
 
-    def save(self, checkpoint: Checkpoint) -> None:
+    def save(self, state: TrainingState) -> None:
         """Writes a checkpoint, and then deletes all but the last `KEPT`.
 
         Raises:
             UserError: if it cannot be written; earlier checkpoints are kept then.
         """
-        folder = self.folder / f"{checkpoint.step:08d}"
+        folder = self.folder / f"{state.step:08d}"
         shutil.rmtree(folder, ignore_errors=True)  # one that was found damaged
         try:
             with whole_folder(folder) as beside:
-                write_safetensors(beside / TENSORS_FILE, _lazy(checkpoint.tensors))
+                write_safetensors(beside / TENSORS_FILE, _lazy(state.tensors))
                 facts = {
-                    "step": checkpoint.step,
-                    "facts": checkpoint.facts,
+                    "step": state.step,
+                    "facts": state.facts,
                     "sha256": sha256(beside / TENSORS_FILE),
                 }
                 text = json.dumps(facts, indent=1) + "\n"
@@ -78,7 +78,7 @@ class Checkpoints:
         for step in self.steps()[KEPT:]:
             shutil.rmtree(self.folder / f"{step:08d}", ignore_errors=True)
 
-    def load(self) -> Checkpoint | None:
+    def load(self) -> TrainingState | None:
         """Returns the last checkpoint that is undamaged, None without any checkpoint.
 
         Raises:
@@ -97,7 +97,7 @@ class Checkpoints:
             )
         return None
 
-    def _read(self, folder: Path, step: int) -> Checkpoint:
+    def _read(self, folder: Path, step: int) -> TrainingState:
         values = read_json(folder / FACTS_FILE)
         try:
             intact = values["step"] == step and values["sha256"] == sha256(folder / TENSORS_FILE)
@@ -107,7 +107,7 @@ class Checkpoints:
         if not intact:
             raise UserError(f"{folder}: the checkpoint is damaged")
         checkpoint = open_checkpoint(folder / TENSORS_FILE)
-        return Checkpoint(step, facts, {name: lazy.read() for name, lazy in checkpoint.items()})
+        return TrainingState(step, facts, {name: lazy.read() for name, lazy in checkpoint.items()})
 
 
 def _lazy(tensors: Mapping[str, np.ndarray]) -> dict[str, LazyTensor]:

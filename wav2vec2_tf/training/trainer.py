@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.training.batches import Batches, unwrap_user_errors
-from wav2vec2_tf.training.checkpoints import Checkpoint, Checkpoints
+from wav2vec2_tf.training.checkpoints import Checkpoints, TrainingState
 from wav2vec2_tf.training.distribution import is_chief, workers_agree
 from wav2vec2_tf.training.optimizer import FIRST_SCALE, LossScale
 from wav2vec2_tf.training.run_folder import RunFolder, RunLog
@@ -245,7 +245,7 @@ class Trainer:
         tensors = {name: value.numpy() for name, value in self._train_step.state().items()}
         if self.is_chief:
             facts = {name: value for name, value in vars(self.progress).items() if name != "step"}
-            self.checkpoints.save(Checkpoint(self.progress.step, facts, tensors))
+            self.checkpoints.save(TrainingState(self.progress.step, facts, tensors))
 
     def _restore(self) -> None:
         checkpoint = self.checkpoints.load()
