@@ -75,24 +75,26 @@ def finetune(folder: Path, threads: int, *, jit_compile: bool = False) -> Step:
     import tensorflow as tf
 
     from wav2vec2_tf import AutoModelForCTC
-    from wav2vec2_tf.training.finetune import CTCObjective, FinetuneSettings
-    from wav2vec2_tf.training.trainer import Trainer, chosen
+    from wav2vec2_tf.training.ctc_loss import CTCObjective
+    from wav2vec2_tf.training.optimizer import select_variables
+    from wav2vec2_tf.training.settings import FinetuneOptions
+    from wav2vec2_tf.training.trainer import Trainer
 
     from .loaders import tensorflow_threads
 
     tensorflow_threads(threads)
     output = tempfile.TemporaryDirectory()
-    settings = FinetuneSettings(
+    settings = FinetuneOptions(
         model=str(folder), train=("unused",), output=output.name, steps=1_000_000, rate=RATE,
         betas=BETAS, epsilon=EPSILON, weight_decay=DECAY, clip_norm=CLIP_NORM, schedule="linear",
         warm_up=0.0, hold=1.0, jit_compile=jit_compile,
     )  # fmt: skip
     model = AutoModelForCTC.from_pretrained(folder, layerdrop=0.0)
     objective = CTCObjective(model, model.config.pad_token_id)
-    feed: Any = None  # batches come from below
+    unused: Any = None  # batches come from below
     trainer = Trainer(
-        settings, objective, feed, chosen(model, settings),
-        strategy=tf.distribute.get_strategy(), evaluate=None, identity={},
+        settings, objective, unused, select_variables(model, freeze=settings.freeze),
+        strategy=tf.distribute.get_strategy(),
     )  # fmt: skip
     batches: dict[str, Any] = {"folder": output}  # kept as long as the step is
 

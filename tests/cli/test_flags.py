@@ -20,6 +20,8 @@ class Options:
     vad: bool = option(False, help="detect voice")
     mask: bool = option(True, help="mask padding")
     rest: Mapping[str, Any] = option(help="more", default_factory=dict)
+    seed: int = option(0, help="seed")
+    drop: str = option("", help="characters")
 
 
 def parsed(line: str, **more: Any) -> Options:
@@ -71,3 +73,17 @@ def test_help_has_the_defaults() -> None:
     assert "--window SECONDS seconds, 100% of them (default: 15.4)" in help
     assert "--mask, --no-mask mask padding (default: True)" in help
     assert "--vad detect voice --mask" in help
+    assert "--seed SEED seed (default: 0) --drop DROP characters" in help
+    assert help.endswith("--drop DROP characters")
+
+
+def test_flags_that_override_a_file_are_never_required_and_switches_have_a_negation() -> None:
+    @dataclass(frozen=True)
+    class Run:
+        model: str = option(help="the model")
+        vad: bool = option(False, help="detect voice")
+
+    parser = argparse.ArgumentParser()
+    add_flags(parser, Run, from_file=True)
+    assert given(Run, parser.parse_args([])) == {}
+    assert given(Run, parser.parse_args(["--no-vad"])) == {"vad": False}

@@ -24,8 +24,8 @@ from tests.support.paths import ROOT
 
 CORPUS = CORPORA / "1001"
 BUNDLED = ROOT / "wav2vec2_tf" / "data" / "bundled" / "model"
-PATIENCE = 900  # seconds; a loaded machine is slow to start TensorFlow
-SHALLOW: dict[str, Any] = {  # the published frames by three convolutions, and one layer
+PATIENCE = 900  # seconds; a busy machine is slow to start TensorFlow
+SHALLOW: dict[str, Any] = {  # the published frame rate by three convolutions, and one layer
     "conv_dim": (8, 8, 8),
     "conv_kernel": (10, 8, 4),
     "conv_stride": (10, 8, 4),
@@ -35,7 +35,7 @@ START = "import sys\nfrom tests.support.training import work\nsys.exit(work())"
 
 
 def make_model(folder: str, changes: dict[str, float]) -> None:
-    """Writes a shallow model without anything random in training, and the bundled processor."""
+    """Writes a shallow model whose training draws nothing, and the bundled processor."""
     import keras
 
     from wav2vec2_tf import Processor, Wav2Vec2Config, Wav2Vec2ForCTC
@@ -68,13 +68,13 @@ def make_model(folder: str, changes: dict[str, float]) -> None:
 
 
 def log_lines(output: Path | str) -> list[dict[str, Any]]:
-    """The lines of a run's log."""
-    text = (Path(output) / "log.jsonl").read_text()
+    """Returns the lines of a run's log."""
+    text = (Path(output) / "log.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
 def losses(output: Path | str) -> list[float]:
-    """The loss of each step, in order."""
+    """Returns the loss of each step, in order."""
     steps = [line for line in log_lines(output) if "loss" in line]
     assert [line["step"] for line in steps] == list(range(1, len(steps) + 1))
     return [line["loss"] for line in steps]
@@ -84,12 +84,12 @@ def losses(output: Path | str) -> list[float]:
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing that the run does can catch it."""
+    """Stands for a kill signal: no code of the run catches it."""
 
 
 @contextmanager
 def killed_at(step: int) -> Iterator[None]:
-    """Training inside stops before step `step` (0-based), without time to save anything."""
+    """Stops the training inside before step `step` (0-based), without saving anything."""
     from wav2vec2_tf.training.trainer import Trainer
 
     whole = Trainer.step
@@ -106,7 +106,7 @@ def killed_at(step: int) -> Iterator[None]:
 
 @contextmanager
 def interrupted_at(step: int) -> Iterator[None]:
-    """Control-C is pressed during step `step` (0-based) of the training inside."""
+    """Sends SIGINT during step `step` (0-based) of the training inside."""
     from wav2vec2_tf.training.trainer import Trainer
 
     whole = Trainer.step
@@ -133,22 +133,22 @@ def run_program(line: Sequence[str]) -> int:
 
 def work() -> int:
     """Runs the program of a worker's process, then prints a hash of its weights."""
-    from wav2vec2_tf.training.trainer import Trainer
+    from wav2vec2_tf.training.trainer import Trainer, TrainingResult
 
-    whole = Trainer.run
+    whole = Trainer.fit
 
-    def run(self: Trainer) -> dict[str, float]:
-        figures = whole(self)
+    def fit(self: Trainer, **options: Any) -> TrainingResult:
+        result = whole(self, **options)
         values = b"".join(np.array(variable).tobytes() for variable in self.model.weights)
         print("weights", hashlib.sha256(values).hexdigest())
-        return figures
+        return result
 
-    Trainer.run = run
+    Trainer.fit = fit
     return run_program(sys.argv[1:])
 
 
 def address(held: socket.socket) -> str:
-    """The host:port of a socket."""
+    """Returns the host:port of a socket."""
     host, port = held.getsockname()
     return f"{host}:{port}"
 
@@ -156,10 +156,12 @@ def address(held: socket.socket) -> str:
 class Workers:
     """A cluster on this machine, a command line for each worker.
 
-    What they print goes to files, since a pipe that nobody reads would stop them.
+    Their output goes to files, since a pipe that nobody reads would block them.
 
     Args:
-        pinned: each has a core of its own, by the program `taskset`.
+        folder: of the files.
+        lines: arguments of `wav2vec2-tf` for each worker.
+        pinned: give each worker a core of its own, with the program `taskset`.
     """
 
     def __init__(self, folder: Path, *lines: Sequence[str], pinned: bool = False) -> None:
@@ -194,7 +196,7 @@ class Workers:
         return [process.wait(end - time.monotonic()) for process in self.processes]
 
     def end_after(self, steps: int, log: Path, number: int, how: signal.Signals) -> None:
-        """Sends a worker a signal as soon as so many steps are in the log."""
+        """Sends a signal to a worker as soon as the log has this number of steps."""
         end = time.monotonic() + PATIENCE
         while not log.exists() or log.read_bytes().count(b"loss") < steps:
             assert time.monotonic() < end
@@ -203,11 +205,11 @@ class Workers:
         self.processes[number].send_signal(how)
 
     def errors(self) -> list[str]:
-        """What each has written to standard error."""
+        """Returns what each has written to standard error."""
         return [path.with_suffix(".err").read_text(encoding="utf-8") for path in self.paths]
 
     def hashes(self) -> list[str]:
-        """Of the weights that each ended with."""
+        """Returns a hash of the weights that each has ended with."""
         texts = [path.with_suffix(".out").read_text(encoding="utf-8") for path in self.paths]
         return [found for text in texts for found in re.findall(r"weights (\w{64})", text)]
 

@@ -1,7 +1,7 @@
-"""What training costs: python -m tests.tools.training_costs [pipeline] [memory] [workers …]
+"""Measures the costs of training: python -m tests.tools.training_costs [pipeline] [memory] […]
 
-Prints the tables of docs/training.md and docs/scaling.md. On cores that others use too, the
-processor time that a step takes says more than the clock.
+Prints the tables of docs/training.md and docs/scaling.md. On a busy machine, the processor time of
+a step is more accurate than its wall-clock time.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ BASE_STEPS, BASE_WARM_UP = 5, 2
 
 
 def table(header: str, rows: Sequence[str]) -> None:
+    """Prints a Markdown table."""
     print(f"\n{header}\n|{'---|' * (header.count('|') - 1)}")
     for row in rows:
         print(row, flush=True)
@@ -33,7 +34,7 @@ def table(header: str, rows: Sequence[str]) -> None:
 
 
 def pipeline(folder: Path) -> None:
-    """Hours of audio in an hour that the pipeline gives, and that models learn from."""
+    """Measures hours of audio per hour that the pipeline reads, and that models train on."""
     from wav2vec2_tf.data import make_shards as shard_program
     from wav2vec2_tf.data.corpora import open_corpus
 
@@ -49,28 +50,33 @@ def pipeline(folder: Path) -> None:
 
 
 def fed(corpus: Path) -> float:
+    """Returns the hours of audio per hour that the pipeline reads from a corpus."""
     import numpy as np
 
     from wav2vec2_tf.data.corpora import open_corpus
     from wav2vec2_tf.models.config import Wav2Vec2Config
     from wav2vec2_tf.models.processor import Processor
-    from wav2vec2_tf.training import batches as plans
+    from wav2vec2_tf.training.batches import make_dataset, plan_epoch, split_batch
+    from wav2vec2_tf.training.examples import select_examples
 
-    prepared = plans.prepare([open_corpus(str(corpus))], Wav2Vec2Config())
-    pieces = []
+    selection = select_examples([open_corpus(str(corpus))], Wav2Vec2Config())
+    shares = []
     for epoch in range(6):
-        samples, labels = prepared.samples, prepared.label_lengths
-        for batch in plans.plan_epoch(samples, seed=0, epoch=epoch, batch_seconds=160):
-            pieces += plans.split(batch, 1, samples, labels)
-    read = plans.dataset(prepared.examples, pieces, Processor.from_pretrained(BUNDLED))
-    heard, began = 0, time.monotonic()
-    for inputs, _ in read:
-        heard += int(np.sum(inputs["lengths"]))
-    return heard / SAMPLE_RATE / (time.monotonic() - began)
+        samples, labels = selection.samples, selection.label_lengths
+        for batch in plan_epoch(samples, seed=0, epoch=epoch, batch_seconds=160):
+            shares += split_batch(batch, 1, samples, labels)
+    dataset = make_dataset(selection.examples, shares, Processor.from_pretrained(BUNDLED))
+    total, began = 0, time.monotonic()
+    for inputs, _ in dataset:
+        total += int(np.sum(inputs["lengths"]))
+    return total / SAMPLE_RATE / (time.monotonic() - began)
 
 
 def trained(folder: Path, flags: Sequence[str], steps: int = STEPS, skip: int = WARM_UP) -> float:
-    """By `finetune`, in batches of 48 s of audio, after the steps that trace."""
+    """Returns the hours of audio per hour of `finetune` in batches of 48 s.
+
+    The first `skip` steps, in which functions are traced, do not count.
+    """
     seconds, _ = cost(folder, [*flags, "--batch-seconds", "48"], steps, skip)
     return 48 / seconds
 
@@ -79,8 +85,10 @@ def trained(folder: Path, flags: Sequence[str], steps: int = STEPS, skip: int = 
 
 
 def memory(folder: Path) -> None:
-    """A step of base on 4 utterances of 12 s: its memory and time, in each precision, with layers
-    kept or computed again."""
+    """Measures memory and time of a step of a base model on 4 utterances of 12 s.
+
+    In each precision, with activations kept or computed again.
+    """
     flags = [*base(folder), "--batch-seconds", "48", "--most-rows", "4"]
     rows = []
     for precision in ("float32", "mixed_bfloat16"):
@@ -94,7 +102,7 @@ def memory(folder: Path) -> None:
 
 
 def base(folder: Path) -> list[str]:
-    """Flags that name a model of base's size and random weights."""
+    """Returns the flags of a base model with random weights, which it writes first."""
     import keras
 
     from wav2vec2_tf import AutoProcessor, Wav2Vec2ForCTC
@@ -110,7 +118,7 @@ def base(folder: Path) -> list[str]:
 
 
 def cost(output: Path, flags: Sequence[str], steps: int, skip: int) -> tuple[float, int]:
-    """Seconds a step of `finetune`, and the most memory it held, in bytes."""
+    """Returns the seconds per step of `finetune`, and its peak memory in bytes."""
     line = [sys.executable, "-m", "wav2vec2_tf.cli", "finetune", *flags, "--output", str(output)]
     line += ["--train", *[str(CORPUS)] * 8, "--longest-seconds", "12", "--shortest-seconds", "4"]
     line += ["--steps", str(steps)]
@@ -126,7 +134,7 @@ def cost(output: Path, flags: Sequence[str], steps: int, skip: int) -> tuple[flo
 def between(
     output: Path, processes: Sequence[int], first: int, last: int, ended: Callable[[], bool]
 ) -> tuple[float, float]:
-    """Seconds by the clock, and of the processor, from one step of a run to another."""
+    """Returns the wall-clock and processor seconds from one step of a run to another."""
     log = output / "log.jsonl"
 
     def at_step(step: int) -> tuple[float, float]:
@@ -141,6 +149,7 @@ def between(
 
 
 def processor_seconds(process: int) -> float:
+    """Returns the processor time that a process has used."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -149,14 +158,14 @@ def processor_seconds(process: int) -> float:
 
 
 def workers(folder: Path) -> None:
-    """A step of the bundled model with 1 and 2 workers, a core each."""
+    """Measures a step of the bundled model with 1 and 2 workers, on one core each."""
     rows = []
     for number, count in enumerate((1, 2, 1, 2)):
         output = folder / f"workers-{number}"
         line = ["finetune", "--model", BUNDLED, "--output", output, "--freeze", "--batch-seconds"]
         line += [48, "--train", *[CORPUS] * 8, "--longest-seconds", 4, "--steps", STEPS]
         with Workers(
-            folder / f"said-{number}", *[list(map(str, line))] * count, pinned=True
+            folder / f"output-{number}", *[list(map(str, line))] * count, pinned=True
         ) as cluster:
             ids = [process.pid for process in cluster.processes]
             clock, processor = between(
@@ -175,6 +184,7 @@ PARTS: dict[str, Callable[[Path], None]] = {
 
 
 def main() -> None:
+    """Runs the parts named on the command line, or all of them."""
     for part in sys.argv[1:] or PARTS:
         with tempfile.TemporaryDirectory() as folder:
             PARTS[part](Path(folder))

@@ -44,7 +44,7 @@ class Pair(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What is random of one batch."""
+    """The random draws of one batch."""
 
     masked: np.ndarray
     """(batch, frames) bool"""
@@ -71,7 +71,7 @@ def in_our_layout(theirs: torch.nn.Module) -> Wav2Vec2ForPreTraining:
 
 
 def their_gradients(theirs: torch.nn.Module) -> dict[str, np.ndarray]:
-    """By our names and in our layout, carried over as weights are."""
+    """Returns gradients by our names and in our layout, converted as weights are."""
     carrier = copy.deepcopy(theirs)
     with torch.no_grad():
         for values, original in zip(carrier.parameters(), theirs.parameters(), strict=True):
@@ -145,7 +145,7 @@ def run_ours(
     part: str = "loss",
     jit: bool = False,
 ) -> tuple[contrastive.PreTrainingLosses, dict[str, np.ndarray]]:
-    """The losses, and the gradient of one of them by variable."""
+    """Returns the losses, and the gradient of one of them by variable."""
     objective, variables = PreTrainingObjective(ours), ours.trainable_variables
 
     def step(speech: tf.Tensor) -> tuple[contrastive.PreTrainingLosses, list[tf.Tensor]]:
@@ -199,7 +199,7 @@ def test_losses_and_gradients_in_training_equal_pytorch(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_losses_and_gradients_in_evaluation_equal_pytorch(variant: str) -> None:
-    """Some negatives are the entry of their frame, and are left out."""
+    """Negatives with the entry of their frame are ignored."""
     ours, theirs = pair(variant, FEW)
     speech = reference.noise(3, 6500)
     drawn = draw((reference.frames(6500),) * 3, FEW)
@@ -222,7 +222,7 @@ def assert_equal(
     drawn: Drawn,
     training: bool,
 ) -> dict[str, np.ndarray]:
-    """All parts of the loss, and its gradients, which are returned."""
+    """Compares all parts of the loss and its gradients; returns the gradients."""
     wanted = run_theirs(theirs, speech, drawn, training)
     wanted.loss.backward()
     got, gradients = run_ours(ours, speech, None, drawn, training)
@@ -353,7 +353,7 @@ def test_contrastive_loss_is_equation_3() -> None:
     assert 0 < correct < masked.sum()
 
 
-def test_a_collapsed_codebook_is_told_apart_nowhere() -> None:
+def test_no_frame_is_correct_with_a_collapsed_codebook() -> None:
     targets = np.ones((1, 4, 3), np.float32)
     masked, negatives = np.ones((1, 4), bool), np.zeros((1, 4, 2), np.int32)
     loss, correct = contrastive.contrastive_loss(
@@ -362,7 +362,7 @@ def test_a_collapsed_codebook_is_told_apart_nowhere() -> None:
     assert (float(loss), float(correct)) == (0, 0)
 
 
-def test_as_likely_as_a_distractor_is_not_told_apart() -> None:
+def test_a_tie_with_a_negative_is_not_correct() -> None:
     states = np.ones((1, 2, 2), np.float32)
     targets = np.array([[[3, 4], [6, 8]]], np.float32)  # two entries, of one direction
     masked, negatives = np.ones((1, 2), bool), np.array([[[1], [0]]], np.int32)
@@ -479,7 +479,7 @@ def test_negatives_of_nothing(shape: tuple[int, int]) -> None:
 
 
 def sums(ours: Wav2Vec2ForPreTraining, *rows: int, training: bool = True, **options: Any) -> Any:
-    """Of a batch of noise with so many samples a row, padded with NaN."""
+    """Returns the sums of a batch of noise with these lengths, padded with NaN."""
     speech = reference.padded([reference.noise(n, seed=n) for n in rows], 9000, np.nan)
     inputs = {"speech": tf.constant(speech), "lengths": tf.constant(rows, tf.int32)}
     return PreTrainingObjective(ours, **options).sums(inputs, None, training)
@@ -505,7 +505,7 @@ def test_temperature_falls_from_step_to_step() -> None:
 
 
 def test_half_of_the_frames_are_masked() -> None:
-    """Section 4.2: spans of 10 that begin at 6.5 % of the frames mask 49 % of them."""
+    """Section 4.2: spans of 10 that start at 6.5 % of the frames mask 49 % of them."""
     speech = tf.zeros([1, 400 + 320 * 1499])
     seen = []
 
@@ -542,7 +542,7 @@ def test_training_draws_anew_and_evaluation_does_not() -> None:
 def test_rows_with_nothing_to_tell_apart_weigh_nothing(
     rows: tuple[int, ...], training: bool
 ) -> None:
-    """No row, none of speech, less than a frame, one frame, two."""
+    """No row, no speech, less than a frame, one frame, two frames."""
     ours, _ = pair("group", FEW)
     one_frame = {"mask_time_prob": 1.0, "mask_time_length": 1}
     objective = PreTrainingObjective(ours, **one_frame)
@@ -619,7 +619,7 @@ def test_half_precision() -> None:
 
 
 def test_it_is_learnt() -> None:
-    """Four tones in turn: which of them a masked stretch held can be told from those around it."""
+    """Four tones in turn: the one in a masked span follows from those around it."""
     config = Wav2Vec2Config(
         conv_dim=(16, 16),
         conv_kernel=(20, 20),
@@ -676,17 +676,21 @@ def test_it_is_learnt() -> None:
 @pytest.mark.parametrize(
     ("config", "options", "message"),
     [
-        (UniSpeechConfig(), {}, "unispeech has another objective"),
-        (UniSpeechSatConfig(), {}, "unispeech-sat has another objective"),
+        (UniSpeechConfig(), {}, "contrastive objective of wav2vec 2.0, got unispeech"),
+        (UniSpeechSatConfig(), {}, "contrastive objective of wav2vec 2.0, got unispeech-sat"),
         (Wav2Vec2Config(apply_spec_augment=False), {}, "apply_spec_augment must be true"),
         (Wav2Vec2Config(mask_time_prob=0.0), {}, "mask_time_prob above 0"),
         (Wav2Vec2Config(add_adapter=True), {}, "add_adapter must be false"),
         (Wav2Vec2Config(), {"mask_time_prob": 0.0}, "mask_time_prob must be above 0"),
         (Wav2Vec2Config(), {"mask_time_prob": 1.5}, "mask_time_prob must be above 0"),
         (Wav2Vec2Config(), {"mask_time_length": 0}, "mask_time_length must be at least 1"),
-        (Wav2Vec2Config(), {"mask_time_min_masks": -1}, "mask_time_min_masks must not be neg"),
-        (Wav2Vec2Config(), {"end_temperature": 0.0}, "above 0, got 2.0 and 0.0"),
-        (Wav2Vec2Config(), {"start_temperature": 0.4}, "above 0, got 0.4 and 0.5"),
+        (Wav2Vec2Config(), {"mask_time_min_masks": -1}, "mask_time_min_masks must be 0 or more"),
+        (Wav2Vec2Config(), {"end_temperature": 0.0}, "at most start_temperature, got 0.0 and 2.0"),
+        (
+            Wav2Vec2Config(),
+            {"start_temperature": 0.4},
+            "start_temperature, got 0.5 and 0.4",
+        ),
         (Wav2Vec2Config(), {"temperature_decay": 1.01}, "temperature_decay must be above 0"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Training on several devices: the same as on one, stopped by a killed worker, and gone on with.
+"""Training on several devices: the same as on one, stopped by a killed worker, and resumed.
 
 Two processes on this machine are two workers; a process with two logical CPUs has two devices.
 """
@@ -34,7 +34,7 @@ from tests.support.training import (
 )
 
 STEPS = 24
-GONE = "error: another worker is gone, so this one stops: start all of them again, and they go on"
+LOST = "error: another worker was lost, so this one stops: start all workers again to resume"
 UNITS = 20  # of a dropped-out layer: few enough for a float32 to tell all masks apart
 DROPOUT = {"hidden_dropout": 0.1, "attention_dropout": 0.1, "layerdrop": 0.3}
 SPEC_AUGMENT = {"mask_time_prob": 0.2, "mask_time_length": 2}
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.xdist_group("two-devices")
 
 
 def flags(model: Path, output: Path, *others: object) -> list[str]:
-    """Of a run whose batches do not divide by two: 22 utterances, 5 at a time."""
+    """Returns the flags of a run whose batches are not divisible: 22 utterances, 5 at a time."""
     line = ["finetune", "--model", model, "--output", output, "--train", CORPUS]
     line += ["--longest-seconds", 6, "--batch-seconds", 30, "--most-rows", 5, "--rate", 3e-3]
     return [str(word) for word in (*line, *others)]
@@ -64,22 +64,22 @@ def set_two_devices() -> None:
 
 
 def killed_run(line: Sequence[str], step: int) -> None:
-    """A run that dies before its step with this number, from 0."""
+    """Starts a run that dies before step `step` (0-based)."""
     with killed_at(step):
         run_program(line)
 
 
 def masks_of_replicas(output: str, steps: Sequence[int], jit_compile: bool) -> list[list[int]]:
-    """What each replica of a trainer keeps of a dropped-out layer in these steps, as bits."""
+    """Returns which units each replica keeps of a dropped-out layer in these steps, as bits."""
     import keras
     import tensorflow as tf
 
-    from wav2vec2_tf.training.distribution import seeds_of_replicas, strategy_of
-    from wav2vec2_tf.training.settings import Settings
+    from wav2vec2_tf.training.distribution import make_strategy, per_replica_seeds
+    from wav2vec2_tf.training.settings import TrainingOptions
     from wav2vec2_tf.training.trainer import Trainer
 
-    strategy = strategy_of("mirrored")
-    with strategy.scope(), seeds_of_replicas():
+    strategy = make_strategy("mirrored")
+    with strategy.scope(), per_replica_seeds():
         model = keras.Sequential([keras.layers.Dropout(0.5), keras.layers.Dense(1)])
         model.build((1, UNITS))
 
@@ -100,7 +100,7 @@ def masks_of_replicas(output: str, steps: Sequence[int], jit_compile: bool) -> l
             }
             return {"loss": tf.constant(0.0), "weight": tf.constant(0.5), **found}
 
-    settings = Settings(
+    options = TrainingOptions(
         model="",
         output=output,
         train=("",),
@@ -108,15 +108,7 @@ def masks_of_replicas(output: str, steps: Sequence[int], jit_compile: bool) -> l
         strategy="mirrored",
         jit_compile=jit_compile,
     )
-    trainer = Trainer(
-        settings,
-        Masks(),
-        None,
-        model.trainable_variables,
-        strategy=strategy,
-        evaluate=None,
-        identity={},
-    )
+    trainer = Trainer(options, Masks(), None, model.trainable_variables, strategy=strategy)
     row = {"speech": tf.zeros((2, 1)), "lengths": tf.zeros(2, tf.int32)}
     data = tf.data.Dataset.from_tensors((row, tf.zeros((2, 1), tf.int32))).unbatch().batch(2)
     found = []
@@ -137,7 +129,7 @@ def in_process() -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="module")
 def model(in_process: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Without anything random in training."""
+    """A model folder; training it draws nothing."""
     folder = tmp_path_factory.mktemp("model")
     in_process(make_model, str(folder), {})
     return folder
@@ -153,7 +145,7 @@ def one_device(
     return output
 
 
-def test_two_devices_do_as_one(
+def test_two_devices_equal_one(
     in_process: Callable[..., Any], model: Path, one_device: Path, tmp_path: Path
 ) -> None:
     line = flags(model, tmp_path / "run", "--dev", CORPUS, "--steps", STEPS)
@@ -172,7 +164,7 @@ def dev_figures(output: Path) -> list[float]:
 
 
 @pytest.mark.slow
-def test_compiled_two_devices_do_as_one(
+def test_two_devices_equal_one_compiled(
     in_process: Callable[..., Any], model: Path, tmp_path: Path
 ) -> None:
     options = ["--steps", 1, "--jit-compile", "--longest-seconds", 2]
@@ -185,7 +177,7 @@ def test_compiled_two_devices_do_as_one(
 
 
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_replicas_drop_out_what_their_step_says(
+def test_dropout_of_replicas_follows_from_the_step(
     in_process: Callable[..., Any], tmp_path: Path, jit_compile: bool
 ) -> None:
     first, second, again = in_process(masks_of_replicas, str(tmp_path), [3, 4, 3], jit_compile)
@@ -195,7 +187,7 @@ def test_replicas_drop_out_what_their_step_says(
 
 
 @pytest.mark.slow
-def test_two_devices_with_dropout_go_on_to_the_bit(
+def test_two_devices_with_dropout_resume_bit_for_bit(
     in_process: Callable[..., Any], tmp_path: Path
 ) -> None:
     in_process(make_model, str(tmp_path / "model"), {**DROPOUT, **SPEC_AUGMENT})
@@ -216,20 +208,20 @@ def test_two_devices_with_dropout_go_on_to_the_bit(
 def two_workers(
     model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path, list[str]]:
-    """The outputs that the workers of a run were given, and hashes of the weights they ended with.
+    """The output folders of the workers of a run, and hashes of their weights at the end.
 
-    Each its own, to see who writes; a real run shares one.
+    Each has its own, to see who writes; a real run shares one.
     """
     folder = tmp_path_factory.mktemp("two")
     own = folder / "chief", folder / "other"
     lines = [flags(model, output, "--dev", CORPUS, "--steps", STEPS) for output in own]
-    with Workers(folder / "said", *lines) as workers:
+    with Workers(folder / "output", *lines) as workers:
         assert workers.wait() == [0, 0], workers.errors()
         return *own, workers.hashes()
 
 
 @pytest.mark.slow
-def test_two_workers_do_as_one_device(
+def test_two_workers_equal_one_device(
     two_workers: tuple[Path, Path, list[str]], one_device: Path
 ) -> None:
     assert_alike(two_workers[0], one_device)
@@ -248,7 +240,7 @@ def test_all_workers_end_with_the_same_weights_and_the_chief_writes(
 
 
 @pytest.mark.slow
-def test_killed_workers_stop_the_others_and_all_go_on_to_the_bit(
+def test_killed_workers_stop_the_others_and_all_resume_bit_for_bit(
     model: Path, two_workers: tuple[Path, Path, list[str]], tmp_path: Path
 ) -> None:
     output = tmp_path / "run"
@@ -260,12 +252,12 @@ def test_killed_workers_stop_the_others_and_all_go_on_to_the_bit(
             statuses = workers.wait()
             left = workers.errors()[1 - killed]
         assert (statuses[killed], statuses[1 - killed]) == (-how, 1), left
-        assert left.splitlines()[-1].startswith(GONE), left
+        assert left.splitlines()[-1].startswith(LOST), left
         assert "Traceback" not in left
         assert not (output / "last").exists()
     with Workers(tmp_path / "again", *lines) as workers:
         assert workers.wait() == [0, 0], workers.errors()
-        assert all("going on from step" in text for text in workers.errors())
+        assert all("resuming from step" in text for text in workers.errors())
         hashes = workers.hashes()
     assert hashes == two_workers[2]
     assert losses(output) == losses(two_workers[0])
@@ -278,10 +270,10 @@ def test_workers_that_do_not_share_their_output_stop(
 ) -> None:
     options = ["--dev", CORPUS, "--steps", STEPS]
     lines = [flags(model, output, *options) for output in two_workers[:2]]
-    with Workers(tmp_path / "said", *lines) as workers:
+    with Workers(tmp_path / "output", *lines) as workers:
         assert workers.wait() == [1, 1]
-        said = workers.errors()
-    assert all("the workers find different checkpoints" in text.splitlines()[-1] for text in said)
+        errors = workers.errors()
+    assert all("the workers find different checkpoints" in text.splitlines()[-1] for text in errors)
 
 
 # What is not there
@@ -299,14 +291,14 @@ def test_workers_that_do_not_share_their_output_stop(
     ],
 )
 def test_workers_need_a_cluster(monkeypatch: pytest.MonkeyPatch, config: str | None) -> None:
-    from wav2vec2_tf.training.distribution import strategy_of
+    from wav2vec2_tf.training.distribution import make_strategy
     from wav2vec2_tf.utils.errors import UserError
 
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if config is not None:
         monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(UserError, match=r"needs the environment variable TF_CONFIG .*\{"):
-        strategy_of("multi-worker")
+        make_strategy("multi-worker")
 
 
 @pytest.mark.slow
@@ -337,12 +329,12 @@ def test_no_tpu_is_one_line(
 
 
 def without_tpu() -> str:
-    """What is said where there is no TPU."""
-    from wav2vec2_tf.training.distribution import strategy_of
+    """Returns the error without a TPU."""
+    from wav2vec2_tf.training.distribution import make_strategy
     from wav2vec2_tf.utils.errors import UserError
 
     with pytest.raises(UserError) as caught:
-        strategy_of("tpu")
+        make_strategy("tpu")
     return str(caught.value)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch
 import transformers
 from safetensors.numpy import load_file
@@ -35,11 +36,13 @@ from wav2vec2_tf.audio import load
 from wav2vec2_tf.audio.normalization import normalize
 from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
-from wav2vec2_tf.training import state
-from wav2vec2_tf.training.finetune import FinetuneSettings, finetune
+from wav2vec2_tf.training import checkpoints as checkpoint_files
+from wav2vec2_tf.training.batches import Batches
+from wav2vec2_tf.training.finetune import finetune
 from wav2vec2_tf.training.optimizer import decays
+from wav2vec2_tf.training.settings import FinetuneOptions
 
-QUIET = {
+WITHOUT_RANDOMNESS = {
     "hidden_dropout": 0.0,
     "activation_dropout": 0.0,
     "attention_dropout": 0.0,
@@ -48,13 +51,13 @@ QUIET = {
     "layerdrop": 0.0,
     "mask_time_prob": 0.0,
 }
-DRAWN = {"hidden_dropout": 0.1, "layerdrop": 0.2, "mask_time_prob": 0.3, "mask_time_length": 3}
+RANDOMNESS = {"hidden_dropout": 0.1, "layerdrop": 0.2, "mask_time_prob": 0.3, "mask_time_length": 3}
 
 pytestmark = pytest.mark.xdist_group("finetune")
 
 
 def save_model(folder: Path, variant: str, **changes: Any) -> Path:
-    """A shallow random model that takes the bundled one's vocabulary."""
+    """Saves a shallow random model with the bundled model's vocabulary."""
     config = reference.tiny_config(variant, vocab_size=32, **{**SHALLOW, **changes})
     reference.save_checkpoint(reference.perturbed_model(config), folder)
     Processor.from_pretrained(BUNDLED_MODEL).save_pretrained(folder)
@@ -66,9 +69,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(tmp_path_factory.mktemp("tiny"), "wav2vec2-group")
 
 
-def make_settings(tiny: Path, output: Path) -> FinetuneSettings:
-    """Eight utterances, in three batches an epoch, and nothing random."""
-    return FinetuneSettings(
+def make_settings(tiny: Path, output: Path) -> FinetuneOptions:
+    """Eight utterances, in three batches per epoch, and nothing random."""
+    return FinetuneOptions(
         model=str(tiny),
         output=str(output),
         train=(str(CORPUS),),
@@ -77,17 +80,17 @@ def make_settings(tiny: Path, output: Path) -> FinetuneSettings:
         steps=3,
         save_every=3,
         rate=1e-3,
-        model_config=QUIET,
+        model_config=WITHOUT_RANDOMNESS,
     )
 
 
 @pytest.fixture
-def settings(tiny: Path, tmp_path: Path) -> FinetuneSettings:
+def settings(tiny: Path, tmp_path: Path) -> FinetuneOptions:
     return make_settings(tiny, tmp_path / "run")
 
 
 @pytest.fixture(scope="module")
-def exact(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneSettings:
+def exact(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneOptions:
     """The settings of a finished run, without anything random. Shared: tests leave it as it is."""
     settings = make_settings(tiny, tmp_path_factory.mktemp("exact") / "run")
     finetune(settings)
@@ -95,39 +98,39 @@ def exact(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneSetti
 
 
 @pytest.fixture(scope="module")
-def drawn(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneSettings:
-    """The settings of a finished run, with dropout, masks and a measurement after each epoch.
+def drawn(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneOptions:
+    """The settings of a finished run, with dropout, masks and an evaluation after each epoch.
 
     Shared: tests leave it as it is.
     """
-    settings = with_draws(make_settings(tiny, tmp_path_factory.mktemp("drawn") / "run"))
+    settings = with_randomness(make_settings(tiny, tmp_path_factory.mktemp("drawn") / "run"))
     finetune(settings)
     return settings
 
 
-def with_draws(settings: FinetuneSettings) -> FinetuneSettings:
+def with_randomness(settings: FinetuneOptions) -> FinetuneOptions:
     """Six steps, two in an epoch; saved after the second, third, fourth and sixth."""
-    return replace(settings, dev=(str(CORPUS),), steps=6, model_config=DRAWN, accumulate=2)
+    return replace(settings, dev=(str(CORPUS),), steps=6, model_config=RANDOMNESS, accumulate=2)
 
 
-def copied(run: FinetuneSettings, folder: Path) -> FinetuneSettings:
-    """The settings of a copy of a run."""
+def copied(run: FinetuneOptions, folder: Path) -> FinetuneOptions:
+    """Copies a run; returns the settings of the copy."""
     shutil.copytree(run.output, folder)
     return replace(run, output=str(folder))
 
 
-def weights(settings: FinetuneSettings, which: str = "last") -> dict[str, np.ndarray]:
+def weights(settings: FinetuneOptions, which: str = "last") -> dict[str, np.ndarray]:
     return load_file(Path(settings.output) / which / "model.safetensors")
 
 
-def changed_keys(settings: FinetuneSettings) -> set[str]:
-    """The weights that a run has changed."""
+def changed_keys(settings: FinetuneOptions) -> set[str]:
+    """Returns the names of the weights that a run has changed."""
     before, after = load_file(Path(settings.model) / "model.safetensors"), weights(settings)
     return {key for key in after if not np.array_equal(after[key], before[key])}
 
 
-def checkpoints(settings: FinetuneSettings) -> list[int]:
-    """Their steps."""
+def checkpoints(settings: FinetuneOptions) -> list[int]:
+    """Returns the steps of the checkpoints of a run."""
     return sorted(int(path.name) for path in (Path(settings.output) / "checkpoints").iterdir())
 
 
@@ -135,27 +138,27 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
     return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
 
 
-def assert_same_run(run: FinetuneSettings, other: FinetuneSettings) -> None:
+def assert_same_run(run: FinetuneOptions, other: FinetuneOptions) -> None:
     assert same(weights(run), weights(other))
     assert same(weights(run, "best"), weights(other, "best"))
     assert log_lines(run.output) == log_lines(other.output)
 
 
-def arguments(settings: FinetuneSettings, folder: Path) -> list[str]:
+def arguments(settings: FinetuneOptions, folder: Path) -> list[str]:
     path = folder / "settings.yaml"
     path.write_text(settings.to_yaml(), encoding="utf-8")
     return ["finetune", str(path)]
 
 
-def command(settings: FinetuneSettings, folder: Path) -> list[str]:
+def command(settings: FinetuneOptions, folder: Path) -> list[str]:
     return [sys.executable, "-m", "wav2vec2_tf.cli", *arguments(settings, folder)]
 
 
 # Against PyTorch
 
 
-def torch_steps(model: Any, settings: FinetuneSettings, steps: list[list[list[str]]]) -> None:
-    """The same steps in PyTorch, one utterance at a time."""
+def torch_steps(model: Any, settings: FinetuneOptions, steps: list[list[list[str]]]) -> None:
+    """Trains the same steps in PyTorch, one utterance at a time."""
     audio = {path.stem: normalize(load(path)) for path in CORPUS.rglob("*.flac")}
     (transcripts,) = CORPUS.rglob("*.trans.txt")
     texts = dict(line.split(" ", 1) for line in transcripts.read_text().splitlines())
@@ -192,16 +195,16 @@ def torch_steps(model: Any, settings: FinetuneSettings, steps: list[list[list[st
 
 @pytest.mark.parametrize(("variant", "accumulate"), [("wav2vec2-group", 2), ("wav2vec2-layer", 1)])
 def test_three_steps_give_torchs_parameters(
-    settings: FinetuneSettings, tmp_path: Path, variant: str, accumulate: int
+    settings: FinetuneOptions, tmp_path: Path, variant: str, accumulate: int
 ) -> None:
-    source = save_model(tmp_path / "model", variant, **QUIET)
+    source = save_model(tmp_path / "model", variant, **WITHOUT_RANDOMNESS)
     settings = replace(settings, model=str(source), accumulate=accumulate)
     names: list[list[list[str]]] = []
 
     from wav2vec2_tf.training import trainer
 
     def remembered(self: Any, iterator: Any, batches: Any) -> dict[str, float]:
-        names.append([self.feed.names(batch) for batch in batches])
+        names.append([self.batches.ids(batch) for batch in batches])
         return step(self, iterator, batches)
 
     step = trainer.Trainer.step
@@ -221,19 +224,18 @@ def test_three_steps_give_torchs_parameters(
         assert (key in moved) == (not still), key
 
 
-def test_accumulated_batches_are_one_large_batch(settings: FinetuneSettings) -> None:
+def test_accumulated_batches_are_one_large_batch(settings: FinetuneOptions) -> None:
     once = replace(settings, batch_seconds=40.0, steps=2)
     finetune(once)
-    # rows differ in width, so the large batch is cut into small ones in the same order
-    from wav2vec2_tf.training.feed import Feed
 
-    def cut(self: Feed, epoch: int) -> list[list[np.ndarray]]:
+    # rows differ in width, so the large batch is cut into small ones in the same order
+    def cut(self: Batches, epoch: int) -> list[list[np.ndarray]]:
         return [np.array_split(batch, 3) for (batch,) in whole(self, epoch)]
 
     parts = replace(once, output=settings.output + "-parts")
-    whole = Feed.steps
+    whole = Batches.steps
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Feed, "steps", cut)
+        patch.setattr(Batches, "steps", cut)
         finetune(parts)
     for one, other in zip(log_lines(once.output), log_lines(parts.output), strict=True):
         assert other["loss"] == pytest.approx(one["loss"], rel=1e-5)
@@ -244,7 +246,7 @@ def test_accumulated_batches_are_one_large_batch(settings: FinetuneSettings) -> 
 
 
 def test_a_run_that_died_and_was_interrupted_ends_with_the_same_weights_to_the_bit(
-    settings: FinetuneSettings, drawn: FinetuneSettings, caplog: pytest.LogCaptureFixture
+    settings: FinetuneOptions, drawn: FinetuneOptions, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = replace(drawn, output=settings.output)
     with killed_at(3):
@@ -254,17 +256,17 @@ def test_a_run_that_died_and_was_interrupted_ends_with_the_same_weights_to_the_b
         finetune(run)
     assert checkpoints(run) == [4, 5]  # the step ended first
     finetune(run)
-    assert "going on from step 3 of 6" in caplog.text
-    assert "going on from step 5 of 6" in caplog.text
+    assert "resuming from step 3 of 6" in caplog.text
+    assert "resuming from step 5 of 6" in caplog.text
     assert_same_run(run, drawn)
     assert len(set(losses(run.output))) == 6
 
 
 @pytest.mark.slow
 def test_a_killed_process_ends_with_the_same_weights_to_the_bit(
-    settings: FinetuneSettings, tmp_path: Path
+    settings: FinetuneOptions, tmp_path: Path
 ) -> None:
-    settings = replace(with_draws(settings), steps=9, save_every=2)
+    settings = replace(with_randomness(settings), steps=9, save_every=2)
     whole = replace(settings, output=str(tmp_path / "whole"))
     subprocess.run(command(whole, tmp_path), check=True, capture_output=True)
     log = Path(settings.output) / "log.jsonl"
@@ -281,38 +283,40 @@ def test_a_killed_process_ends_with_the_same_weights_to_the_bit(
         run.wait(PATIENCE)
         assert run.returncode == status
     last = subprocess.run(command(settings, tmp_path), check=True, capture_output=True, text=True)
-    assert "going on from step" in last.stderr
+    assert "resuming from step" in last.stderr
     assert_same_run(settings, whole)
     assert len(set(losses(whole.output))) == 9
 
 
-def test_a_damaged_checkpoint_loses_one_interval_and_says_so(
-    drawn: FinetuneSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_damaged_checkpoint_loses_one_interval_with_a_warning(
+    drawn: FinetuneOptions, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = copied(drawn, tmp_path / "run")
     assert checkpoints(run) == [4, 6]
     folder = Path(run.output) / "checkpoints"
-    tensors = folder / "00000006" / state.TENSORS_FILE
+    tensors = folder / "00000006" / checkpoint_files.TENSORS_FILE
     content = bytearray(tensors.read_bytes())
     content[-1] ^= 1
     tensors.write_bytes(content)
     finetune(run)
-    assert "00000006: the checkpoint is damaged; going back to the checkpoint" in caplog.text
-    assert "going on from step 4 of 6" in caplog.text
+    assert "00000006: the checkpoint is damaged; trying the checkpoint before it" in caplog.text
+    assert "resuming from step 4 of 6" in caplog.text
     assert_same_run(run, drawn)
     for path in folder.iterdir():
-        (path / state.FACTS_FILE).write_text("{")
-    with pytest.raises(UserError, match="every checkpoint is damaged; --restart begins anew"):
+        (path / checkpoint_files.FACTS_FILE).write_text("{")
+    with pytest.raises(
+        UserError, match="every checkpoint is damaged: start the run again with --restart"
+    ):
         finetune(run)
     finetune(run, restart=True)
     assert_same_run(run, drawn)
 
 
-def test_a_full_disk_loses_one_interval_and_says_so(
-    settings: FinetuneSettings, drawn: FinetuneSettings, monkeypatch: pytest.MonkeyPatch
+def test_a_full_disk_loses_one_interval_with_an_error(
+    settings: FinetuneOptions, drawn: FinetuneOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = replace(drawn, output=settings.output)
-    write = state.write_safetensors
+    write = checkpoint_files.write_safetensors
 
     def full(path: Path, tensors: Any) -> None:
         if "00000004" in str(path):
@@ -321,8 +325,10 @@ def test_a_full_disk_loses_one_interval_and_says_so(
         write(path, tensors)
 
     with monkeypatch.context() as patch:
-        patch.setattr(state, "write_safetensors", full)
-        with pytest.raises(UserError, match="No space left .* the last one is of step 3: make"):
+        patch.setattr(checkpoint_files, "write_safetensors", full)
+        with pytest.raises(
+            UserError, match="No space left .* the last one is of step 3: free some space"
+        ):
             finetune(run)
     folder = Path(run.output) / "checkpoints"
     # nothing half-written
@@ -331,9 +337,9 @@ def test_a_full_disk_loses_one_interval_and_says_so(
     assert_same_run(run, drawn)
 
 
-def test_a_run_goes_on_with_the_same_settings_only(exact: FinetuneSettings, tmp_path: Path) -> None:
+def test_a_run_resumes_with_the_same_settings_only(exact: FinetuneOptions, tmp_path: Path) -> None:
     run = copied(exact, tmp_path / "run")
-    with pytest.raises(UserError, match=r"holds a run with another rate; .*--restart"):
+    with pytest.raises(UserError, match=r"holds a run with another rate: .*--restart"):
         finetune(replace(run, rate=2e-3))
     with pytest.raises(UserError, match=r"holds a run with another corpus"):
         finetune(replace(run, train=(str(CORPUS.parent / "1002"),)))
@@ -342,7 +348,7 @@ def test_a_run_goes_on_with_the_same_settings_only(exact: FinetuneSettings, tmp_
     assert not same(weights(run), weights(exact))
 
 
-def test_a_folder_of_something_else_is_left_alone(settings: FinetuneSettings) -> None:
+def test_a_folder_of_something_else_is_left_alone(settings: FinetuneOptions) -> None:
     output = Path(settings.output)
     output.mkdir()
     (output / "thesis.txt").write_text("mine")
@@ -354,7 +360,7 @@ def test_a_folder_of_something_else_is_left_alone(settings: FinetuneSettings) ->
 # What is trained
 
 
-def test_parts_are_frozen_or_trained_alone(settings: FinetuneSettings) -> None:
+def test_parts_are_frozen_or_trained_alone(settings: FinetuneOptions) -> None:
     before = load_file(Path(settings.model) / "model.safetensors")
 
     def changed(**options: Any) -> set[str]:
@@ -366,15 +372,15 @@ def test_parts_are_frozen_or_trained_alone(settings: FinetuneSettings) -> None:
     assert changed(train_only=("lm_head",)) == {"lm_head.weight", "lm_head.bias"}
     left = changed(freeze=("encoder", "lm_head", "feature_encoder"))
     assert left == {key for key in before if ".feature_projection." in key}
-    with pytest.raises(UserError, match="enocder is no part of this model; did you mean encoder?"):
+    with pytest.raises(UserError, match="no part 'enocder'; did you mean encoder?"):
         changed(freeze=("enocder",))
-    with pytest.raises(UserError, match="everything is frozen"):
+    with pytest.raises(UserError, match="freeze leaves no variable to train"):
         changed(freeze=("lm_head", "base_model"))
-    with pytest.raises(UserError, match="head_only_steps trains the head, and it is frozen"):
+    with pytest.raises(UserError, match="head_only_steps needs a trained head"):
         changed(freeze=("lm_head",), head_only_steps=2)
 
 
-def test_the_head_alone_goes_first(settings: FinetuneSettings) -> None:
+def test_the_head_alone_goes_first(settings: FinetuneOptions) -> None:
     first = replace(settings, steps=2, head_only_steps=2)
     finetune(first)
     assert changed_keys(first) == {"lm_head.weight", "lm_head.bias"}
@@ -384,9 +390,9 @@ def test_the_head_alone_goes_first(settings: FinetuneSettings) -> None:
 
 
 def test_adapters_of_a_language_are_trained_alone(
-    settings: FinetuneSettings, tmp_path: Path
+    settings: FinetuneOptions, tmp_path: Path
 ) -> None:
-    source = save_model(tmp_path / "mms", "mms", **QUIET)
+    source = save_model(tmp_path / "mms", "mms", **WITHOUT_RANDOMNESS)
     run = replace(settings, model=str(source), steps=2, train_only=("adapter_layer", "lm_head"))
     finetune(run)
     changed = changed_keys(run)
@@ -398,7 +404,7 @@ def test_adapters_of_a_language_are_trained_alone(
 
 
 def test_a_new_vocabulary_and_the_best_model(
-    settings: FinetuneSettings,
+    settings: FinetuneOptions,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -412,9 +418,10 @@ def test_a_new_vocabulary_and_the_best_model(
         patience=1,
         rate=1e-9,  # nothing gets better
     )
-    figures = finetune(run)
-    assert figures.keys() == {"wer", "cer"}
+    result = finetune(run)
+    assert result.metrics.keys() == {"wer", "cer"}
     output = Path(run.output)
+    assert (result.best, result.is_chief) == (output / "best", True)
     vocabulary = json.loads((output / "best" / "vocab.json").read_text())
     assert list(vocabulary)[:5] == ["<pad>", "<s>", "</s>", "<unk>", "|"]
     assert list(vocabulary)[5:] == sorted(list(vocabulary)[5:]) and "e" in vocabulary
@@ -445,7 +452,7 @@ def test_a_new_vocabulary_and_the_best_model(
     "precision", [pytest.param("mixed_bfloat16", marks=pytest.mark.bfloat16), "mixed_float16"]
 )
 def test_mixed_precision_keeps_float32_weights(
-    settings: FinetuneSettings, exact: FinetuneSettings, precision: str
+    settings: FinetuneOptions, exact: FinetuneOptions, precision: str
 ) -> None:
     run = replace(settings, precision=precision)
     finetune(run)
@@ -454,7 +461,7 @@ def test_mixed_precision_keeps_float32_weights(
     assert all(value.dtype == np.float32 for value in weights(run).values())
 
 
-def test_compiled_steps_are_the_same(settings: FinetuneSettings) -> None:
+def test_compiled_steps_are_the_same(settings: FinetuneOptions) -> None:
     # one batch an epoch, and so one shape to compile
     exact = replace(settings, steps=2, batch_seconds=40.0, jit_compile=True)
     finetune(exact)
@@ -468,18 +475,24 @@ def test_compiled_steps_are_the_same(settings: FinetuneSettings) -> None:
 # What stops it
 
 
-def test_a_loss_that_is_no_number_stops_and_names_the_batch(settings: FinetuneSettings) -> None:
+def test_a_loss_that_becomes_nan_stops_and_names_the_batch(settings: FinetuneOptions) -> None:
     run = replace(settings, rate=1e25, clip_norm=0.0)
     with pytest.raises(
-        UserError, match=r"step \d: the (loss became|gradients are not).*; the weights .*'1001-1-00"
+        UserError,
+        match=r"(loss|gradients) became .* at step \d \(batch: 1001-1-00.*: lower .*the weights",
     ):
         finetune(run)
     assert all(np.isfinite(value).all() for value in weights(run).values())
 
 
 def test_an_empty_manifest_is_one_line(
-    settings: FinetuneSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    settings: FinetuneOptions,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # cannot be undone, and keeps Keras from compiling with XLA in later tests
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
     run = with_empty_manifest(settings, tmp_path)
     assert main(arguments(run, tmp_path)) == 1
     (line,) = capsys.readouterr().err.splitlines()
@@ -488,27 +501,27 @@ def test_an_empty_manifest_is_one_line(
 
 
 @pytest.mark.slow
-def test_a_process_says_no_more_than_that_line(settings: FinetuneSettings, tmp_path: Path) -> None:
+def test_a_process_prints_that_line_alone(settings: FinetuneOptions, tmp_path: Path) -> None:
     run = with_empty_manifest(settings, tmp_path)
     result = subprocess.run(command(run, tmp_path), capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1 and "no rows" in result.stderr
 
 
-def with_empty_manifest(settings: FinetuneSettings, folder: Path) -> FinetuneSettings:
+def with_empty_manifest(settings: FinetuneOptions, folder: Path) -> FinetuneOptions:
     manifest = folder / "empty.tsv"
     manifest.write_text("path\tsentence\n")
     return replace(settings, train=(str(manifest),))
 
 
-def test_letters_outside_the_vocabulary_are_listed(settings: FinetuneSettings) -> None:
+def test_letters_outside_the_vocabulary_are_listed(settings: FinetuneOptions) -> None:
     with pytest.raises(UserError, match=r"LATIN SMALL LETTER E ×\d+"):
         finetune(replace(settings, letter_case="lower"))
     shutil.rmtree(settings.output, ignore_errors=True)
 
 
-def test_a_model_without_vocabulary_says_what_to_do(
-    settings: FinetuneSettings, tmp_path: Path
+def test_a_model_without_vocabulary_is_an_error_that_helps(
+    settings: FinetuneOptions, tmp_path: Path
 ) -> None:
     source = tmp_path / "bare"
     shutil.copytree(settings.model, source)
@@ -535,7 +548,7 @@ def test_a_base_of_another_family_learns_devanagari(tmp_path: Path) -> None:
         soundfile.write(folder / f"{name}.flac", tone, 16000)
     rows = "".join(f"{name}\tspeaker\t{text}\n" for name, text in texts.items())
     (data / "utt_spk_text.tsv").write_text(rows, encoding="utf-8")
-    run = FinetuneSettings(
+    run = FinetuneOptions(
         model=str(source),
         output=str(tmp_path / "run"),
         train=(str(data),),
@@ -555,7 +568,7 @@ def test_a_base_of_another_family_learns_devanagari(tmp_path: Path) -> None:
     assert model.config.add_adapter and model.wav2vec2_bert.adapter is not None
 
 
-def test_settings_of_a_new_config_are_the_models(settings: FinetuneSettings) -> None:
+def test_settings_of_a_new_config_are_the_models(settings: FinetuneOptions) -> None:
     with pytest.raises(UserError, match="mask_time_porb is no field of the config; did you mean"):
         finetune(replace(settings, model_config={"mask_time_porb": 0.1}))
     assert isinstance(Wav2Vec2ForCTC.skeleton(Wav2Vec2Config()), Wav2Vec2ForCTC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,18 +15,23 @@ import transformers
 
 from tests.support import reference
 from tests.support.training import Killed, killed_at, log_lines
+from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.corpora import open_corpus
 from wav2vec2_tf.models.base import Wav2Vec2ForCTC
 from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
 from wav2vec2_tf.models.processor import Processor
-from wav2vec2_tf.training import pretrain as program
-from wav2vec2_tf.training.batches import prepare
+from wav2vec2_tf.training.batches import Batches
 from wav2vec2_tf.training.contrastive import PreTrainingObjective
-from wav2vec2_tf.training.feed import Feed
-from wav2vec2_tf.training.pretrain import Evaluation, PretrainSettings, pretrain
+from wav2vec2_tf.training.evaluation import PreTrainingEvaluation
+from wav2vec2_tf.training.examples import select_examples
+from wav2vec2_tf.training.pretrain import pretrain
+from wav2vec2_tf.training.settings import PretrainOptions
+from wav2vec2_tf.training.trainer import TrainingResult
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.options import from_values
 
-FIGURES = {"loss", "contrastive", "diversity", "accuracy", "perplexity"}
+METRICS = {"loss", "contrastive", "diversity", "accuracy", "perplexity"}
 STEPS = 6
 SHORT = {  # frames of 20 ms, in two convolutions
     "conv_dim": (16,) * 2,
@@ -56,7 +60,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a config and the settings of a processor, and no weights."""
+    """A folder with a config and a processor, without weights."""
     folder = tmp_path_factory.mktemp("scratch")
     reference.tiny_config("group", **SHORT).save_pretrained(folder)
     transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
@@ -64,8 +68,8 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def settings_of(scratch: Path, corpus: Path) -> Callable[..., PretrainSettings]:
-    def make(output: Path, **changes: Any) -> PretrainSettings:
+def options_of(scratch: Path, corpus: Path) -> Callable[..., PretrainOptions]:
+    def make(output: Path, **changes: Any) -> PretrainOptions:
         values: dict[str, Any] = {
             "model": str(scratch),
             "from_scratch": True,
@@ -78,21 +82,21 @@ def settings_of(scratch: Path, corpus: Path) -> Callable[..., PretrainSettings]:
             "rate": 1e-3,
             "temperature_decay": 0.5,
         }
-        return PretrainSettings.of({**values, **changes})
+        return from_values(PretrainOptions, {**values, **changes})
 
     return make
 
 
 @pytest.fixture(scope="module")
 def finished(
-    settings_of: Callable[..., PretrainSettings],
+    options_of: Callable[..., PretrainOptions],
     corpus: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """The output of a whole run, measured after each epoch."""
+    """The output of a whole run, evaluated after each epoch."""
     output = tmp_path_factory.mktemp("run") / "out"
-    figures = pretrain(settings_of(output, dev=str(corpus)))
-    assert set(figures) == FIGURES
+    result = pretrain(options_of(output, dev=str(corpus)))
+    assert set(result.metrics) == METRICS
     return output
 
 
@@ -105,16 +109,16 @@ def test_a_run_from_scratch(finished: Path, scratch: Path) -> None:
     lines = log_lines(finished)
     steps = [line for line in lines if "loss" in line]
     assert [line["step"] for line in steps] == list(range(1, STEPS + 1))
-    assert all(set(line) == {"step", "rate", "norm"} | FIGURES for line in steps)
+    assert all(set(line) == {"step", "rate", "norm"} | METRICS for line in steps)
     for line in steps:
         assert np.log(2) < line["contrastive"] < 3 * np.log(6)
         assert line["loss"] == pytest.approx(line["contrastive"] + 0.1 * line["diversity"])
         assert line["diversity"] == pytest.approx(1 - line["perplexity"] / 12)
         assert 0 <= line["accuracy"] <= 1
     measured = [line for line in lines if "loss" not in line]
-    assert set(measured[-1]) == {"step"} | {f"dev_{name}" for name in FIGURES}
+    assert set(measured[-1]) == {"step"} | {f"dev_{name}" for name in METRICS}
     assert (finished / "curves.png").stat().st_size > 10_000
-    # as fine-tuning wants it: the config's own mask settings, not those of pre-training
+    # for fine-tuning: the config's own mask settings, not those of pre-training
     before, after = (
         json.loads((folder / "config.json").read_text()) for folder in (scratch, finished / "best")
     )
@@ -134,25 +138,25 @@ def test_its_model_is_taken_by_transformers_and_by_fine_tuning(finished: Path) -
     assert (found.numpy() == weights(finished / "best")[f"base_model/{kernel}"]).all()
 
 
-def test_it_goes_on_to_the_bit(
-    finished: Path, settings_of: Callable[..., PretrainSettings], corpus: Path, tmp_path: Path
+def test_it_resumes_bit_for_bit(
+    finished: Path, options_of: Callable[..., PretrainOptions], corpus: Path, tmp_path: Path
 ) -> None:
     """Killed after its fifth step; a checkpoint holds four."""
-    settings = settings_of(tmp_path / "out", dev=str(corpus))
+    options = options_of(tmp_path / "out", dev=str(corpus))
     with killed_at(5):
-        pretrain(settings)
-    pretrain(settings)
+        pretrain(options)
+    pretrain(options)
     wanted, got = weights(finished / "last"), weights(tmp_path / "out" / "last")
     assert all((got[path] == values).all() for path, values in wanted.items())
     assert log_lines(tmp_path / "out") == log_lines(finished)
 
 
 def test_every_part_is_trained_from_a_checkpoint_on(
-    finished: Path, settings_of: Callable[..., PretrainSettings], tmp_path: Path
+    finished: Path, options_of: Callable[..., PretrainOptions], tmp_path: Path
 ) -> None:
     start = finished / "best"
-    settings = settings_of(tmp_path, model=str(start), from_scratch=False, steps=1)
-    assert pretrain(settings) == {}
+    options = options_of(tmp_path, model=str(start), from_scratch=False, steps=1)
+    assert pretrain(options).metrics == {}
     before, after = weights(start), weights(tmp_path / "last")
     same = {path for path, values in before.items() if (after[path] == values).all()}
     assert same == set()
@@ -161,7 +165,7 @@ def test_every_part_is_trained_from_a_checkpoint_on(
 
 
 def test_the_temperature_falls_as_the_settings_say(
-    settings_of: Callable[..., PretrainSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options_of: Callable[..., PretrainOptions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
@@ -171,24 +175,24 @@ def test_the_temperature_falls_as_the_settings_say(
 
     monkeypatch.setattr(PreTrainingObjective, "at_step", at_step)
     with pytest.raises(Killed):
-        pretrain(settings_of(tmp_path / "out", end_temperature=0.75))
+        pretrain(options_of(tmp_path / "out", end_temperature=0.75))
     assert seen == [(0, [2.0, 1.0, 0.75])]
 
 
 def test_evaluation_is_a_mean_over_masked_frames(
-    finished: Path, settings_of: Callable[..., PretrainSettings], corpus: Path, tmp_path: Path
+    finished: Path, options_of: Callable[..., PretrainOptions], corpus: Path, tmp_path: Path
 ) -> None:
     model = Wav2Vec2ForPreTraining.from_pretrained(finished / "best")
     objective = PreTrainingObjective(model)
-    settings = settings_of(tmp_path, batch_seconds=3, mask_time_prob=0.65)
-    prepared = prepare([open_corpus(str(corpus), transcribed=False)], model.config)
-    feed = Feed(prepared, Processor.from_pretrained(finished / "best"), settings)
-    evaluate = Evaluation(objective, feed, tf.distribute.get_strategy())
+    options = options_of(tmp_path, batch_seconds=3, mask_time_prob=0.65)
+    selection = select_examples([open_corpus(str(corpus), transcribed=False)], model.config)
+    batches = Batches(selection, Processor.from_pretrained(finished / "best"), options)
+    evaluate = PreTrainingEvaluation(objective, batches, tf.distribute.get_strategy())
     got, again = evaluate(), evaluate()
-    batches = [batch for step in feed.steps(0) for batch in step]
-    assert len(batches) > 1
-    totals = dict.fromkeys((*FIGURES, "weight"), 0.0)
-    for inputs, labels in feed.dataset(batches, 1, range(1)):
+    in_order = [batch for step in batches.steps(0) for batch in step]
+    assert len(in_order) > 1
+    totals = dict.fromkeys((*METRICS, "weight"), 0.0)
+    for inputs, labels in batches.dataset(in_order, 1, range(1)):
         for name, value in objective.sums(inputs, labels, False).items():
             totals[name] += float(value)
     assert got == again
@@ -198,24 +202,37 @@ def test_evaluation_is_a_mean_over_masked_frames(
 
 
 def test_from_the_command_line(
-    scratch: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scratch: Path,
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A file, of which flags change some; what neither says is as published for base models."""
+    """Flags override a file; all other options are those published for base models."""
     seen = []
-    monkeypatch.setattr(program, "pretrain", lambda settings, **more: seen.append((settings, more)))
+
+    def fake(options: PretrainOptions, **more: Any) -> TrainingResult:
+        seen.append((options, more))
+        return TrainingResult(Path("out/best"), {"loss": 0.5}, is_chief=True)
+
+    deterministic = []
+    monkeypatch.setattr("wav2vec2_tf.training.pretrain.pretrain", fake)
+    monkeypatch.setattr(
+        tf.config.experimental, "enable_op_determinism", lambda: deterministic.append(True)
+    )
     file = tmp_path / "pretrain.yaml"
     file.write_text(f"model: {scratch}\ntrain: [{corpus}]\noutput: out\nrate: 3e-4\nseed: 3\n")
-    parser = argparse.ArgumentParser()
-    program.add_arguments(parser)
-    args = parser.parse_args([str(file), "--from-scratch", "--rate", "2e-4", "--restart"])
-    assert program.run(args) == 0
-    settings, more = seen[0]
-    assert (settings.rate, settings.seed, settings.from_scratch) == (2e-4, 3, True)
-    assert more["restart"]
-    assert (settings.freeze, settings.betas, settings.epsilon) == ((), (0.9, 0.98), 1e-6)
-    assert (settings.mask_time_prob, settings.mask_time_length) == (0.65, 10)
-    assert (settings.start_temperature, settings.end_temperature) == (2.0, 0.5)
-    rates = [settings.learning_rate(step, 1000) for step in (0, 79, 80, 540, 999)]
+    line = ["pretrain", str(file), "--from-scratch", "--rate", "2e-4", "--restart"]
+    assert main([*line, "--cache-dir", "cache"]) == 0
+    assert capsys.readouterr().out == "out/best: at the end, loss 0.5 on dev\n"
+    assert deterministic
+    options, more = seen[0]
+    assert (options.rate, options.seed, options.from_scratch) == (2e-4, 3, True)
+    assert more == {"restart": True, "hub": HubOptions(cache_dir="cache")}
+    assert (options.freeze, options.betas, options.epsilon) == ((), (0.9, 0.98), 1e-6)
+    assert (options.mask_time_prob, options.mask_time_length) == (0.65, 10)
+    assert (options.start_temperature, options.end_temperature) == (2.0, 0.5)
+    rates = [options.learning_rate(step, 1000) for step in (0, 79, 80, 540, 999)]
     assert rates == pytest.approx([2e-4 / 80, 2e-4, 2e-4, 1e-4, 2e-4 / 920])
 
 
@@ -223,38 +240,47 @@ def test_from_the_command_line(
     ("changes", "message"),
     [
         ({"mask_time_prob": 0}, "mask_time_prob must be above 0"),
-        ({"end_temperature": 3}, "falls from start_temperature to end_temperature"),
+        (
+            {"end_temperature": 3},
+            "end_temperature must be at most start_temperature, got 3.0 and 2.0",
+        ),
         ({"model_config": {"mask_time_prob": 0.0}}, "mask_time_prob above 0"),
         ({"model_config": {"conv_dims": [1]}}, "conv_dims is no field of the config; did you mean"),
         ({"from_scratch": False}, "model.safetensors"),
-        ({"shortest_seconds": 5}, "nothing to learn from; left out: 8 too short"),
-        ({"mask_time_lenght": 5}, "mask_time_lenght is no setting; did you mean mask_time_length"),
+        ({"shortest_seconds": 5}, "no utterance can be trained on; dropped: 8 too short"),
+        (
+            {"mask_time_lenght": 5},
+            "unknown setting 'mask_time_lenght'; did you mean mask_time_length",
+        ),
     ],
 )
 def test_bad_settings(
-    settings_of: Callable[..., PretrainSettings],
+    options_of: Callable[..., PretrainOptions],
     changes: dict[str, Any],
     message: str,
     tmp_path: Path,
 ) -> None:
     with pytest.raises(UserError, match=message):
-        pretrain(settings_of(tmp_path / "out", **changes))
+        pretrain(options_of(tmp_path / "out", **changes))
 
 
 def test_a_family_without_the_objective_is_refused(
-    settings_of: Callable[..., PretrainSettings], tmp_path: Path
+    options_of: Callable[..., PretrainOptions], tmp_path: Path
 ) -> None:
-    for kind, message in (("unispeech", "another objective"), ("hubert-group", "has no ForPre")):
+    for kind, message in (
+        ("unispeech", "needs a family with the contrastive objective"),
+        ("hubert-group", "has no ForPre"),
+    ):
         folder = tmp_path / kind
         reference.tiny_config(kind, **SHORT).save_pretrained(folder)
         transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
         with pytest.raises(UserError, match=message):
-            pretrain(settings_of(tmp_path / f"out-{kind}", model=str(folder)))
+            pretrain(options_of(tmp_path / f"out-{kind}", model=str(folder)))
 
 
 def test_held_out_speech_too_short_to_mask(
-    settings_of: Callable[..., PretrainSettings], corpus: Path, tmp_path: Path
+    options_of: Callable[..., PretrainOptions], corpus: Path, tmp_path: Path
 ) -> None:
-    settings = settings_of(tmp_path / "out", dev=str(corpus), steps=1, mask_time_length=60)
+    options = options_of(tmp_path / "out", dev=str(corpus), steps=1, mask_time_length=60)
     with pytest.raises(UserError, match="dev: no utterance is long enough"):
-        pretrain(settings)
+        pretrain(options)

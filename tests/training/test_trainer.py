@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wav2vec2_tf.training.loss_scale import FIRST_SCALE, STEADY_STEPS, LossScale
-from wav2vec2_tf.training.settings import Settings
+from wav2vec2_tf.training.optimizer import FIRST_SCALE, STEADY_STEPS, LossScale
+from wav2vec2_tf.training.settings import TrainingOptions
 from wav2vec2_tf.training.trainer import Trainer
 
 
@@ -52,17 +52,15 @@ class Product:
 
 def test_float16_overflow_lowers_the_scale_and_changes_nothing(tmp_path: Path) -> None:
     objective = Product()
-    settings = Settings(
+    options = TrainingOptions(
         model="", output=str(tmp_path), train=("",), steps=10, precision="mixed_float16"
     )
     trainer = Trainer(
-        settings,
+        options,
         objective,
         None,  # type: ignore[arg-type]  # no data but what `step` is given
         objective.model.trainable_variables,
         strategy=tf.distribute.get_strategy(),
-        evaluate=None,
-        identity={},
     )
     batch = {"speech": tf.fill((1, 1), 4.0), "lengths": tf.ones(1, tf.int32)}
     data = iter(tf.data.Dataset.from_tensors((batch, tf.zeros((1, 1), tf.int32))).repeat())

@@ -1,10 +1,11 @@
-"""Text rules, the vocabulary from transcripts, and what it cannot spell."""
+"""Text rules, vocabularies built from transcripts, and unknown characters."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from wav2vec2_tf.text.normalize import TextRules, build_vocabulary, describe, unknown_characters
 from wav2vec2_tf.text.tokenizer import CTCTokenizer
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.options import from_values
 
 ZWJ, ZWNJ, NUKTA = "\u200d", "\u200c", "\u093c"
 
@@ -72,27 +74,26 @@ def test_what_rules_give(text: str, form: str, case: str) -> None:
 
 def test_rules_as_data() -> None:
     rules = TextRules(unicode_form="NFKC", letter_case="upper", replace={"&": "AND"}, remove=".,")
-    assert TextRules.from_dict(json.loads(json.dumps(rules.to_dict()))) == rules
-    assert TextRules.from_dict({}) == TextRules()
+    assert from_values(TextRules, json.loads(json.dumps(asdict(rules)))) == rules
+    assert from_values(TextRules, {}) == TextRules()
 
 
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"unicode": "NFC"}, "'unicode' is no field; did you mean unicode_form?"),
-        ({"xyz": 1}, "known: unicode_form, letter_case, replace, remove"),
-        ({"unicode_form": "NFX"}, "unicode_form 'NFX' is unknown; known: NFC, NFKC, NFD, NFKD"),
-        ({"letter_case": "title"}, "known: keep, upper, lower"),
-        ({"replace": ["a"]}, "replace must map text to text"),
+        ({"unicode": "NFC"}, "unknown setting 'unicode'; did you mean unicode_form?"),
+        ({"xyz": 1}, "unknown setting 'xyz'"),
+        ({"unicode_form": "NFX"}, "unicode_form must be one of NFC, NFKC, NFD, NFKD, got 'NFX'"),
+        ({"letter_case": "title"}, "letter_case must be one of keep, upper, lower, got 'title'"),
+        ({"replace": ["a"]}, "replace must be a mapping"),
         ({"replace": {"": "a"}}, "replace must map text to text"),
         ({"replace": {"a": 1}}, "replace must map text to text"),
         ({"remove": ["."]}, "remove must be text"),
-        ([], "a mapping is wanted"),
     ],
 )
 def test_faulty_rules(values: dict, complaint: str) -> None:
     with pytest.raises(UserError) as caught:
-        TextRules.from_dict(values)
+        from_values(TextRules, values)
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -60,6 +60,8 @@ def test_options_made_in_python_are_checked_too() -> None:
         Options(model="m", window=float("inf"))
     with pytest.raises(UserError, match="most must be a whole number, got 'x'"):
         Options(model="m", most="x")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="words must be a tuple, got 'one'"):
+        Options(model="m", words="one")  # type: ignore[arg-type]
 
 
 def test_check_ignores_fields_made_otherwise() -> None:

@@ -28,6 +28,7 @@ def add_flags(
     *,
     without: Collection[str] = (),
     only: Collection[str] | None = None,
+    from_file: bool = False,
 ) -> None:
     """Adds a flag for each field of an options dataclass; `options_from` reads them.
 
@@ -41,6 +42,8 @@ def add_flags(
         options: a dataclass whose fields are made by `utils.options.option`.
         without: fields that get no flag.
         only: the only fields that get one.
+        from_file: a file sets fields as well and flags override it: no flag is required, and every
+            switch has its negation.
     """
     kinds = typing.get_type_hints(options)
     for entry in fields(options):
@@ -48,7 +51,7 @@ def add_flags(
             continue
         if "help" not in entry.metadata:  # nested options, which have a group of their own
             continue
-        _add_flag(parser, entry, without_none(kinds[entry.name]))
+        _add_flag(parser, entry, without_none(kinds[entry.name]), from_file)
 
 
 def options_from(options: type[Options], args: argparse.Namespace, **more: Any) -> Options:
@@ -73,10 +76,12 @@ def _shown(options: type, name: str) -> str:
     return next((_flag(entry) for entry in fields(options) if entry.name == name), name)
 
 
-def _add_flag(parser: argparse._ActionsContainer, entry: Field[Any], kind: Any) -> None:
+def _add_flag(
+    parser: argparse._ActionsContainer, entry: Field[Any], kind: Any, from_file: bool
+) -> None:
     default, metadata = default_of(entry), entry.metadata
     help = metadata["help"]
-    if default not in (None, (), {}, False):
+    if default not in (None, (), {}, "") and default is not False:
         shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
         help += f" (default: {shown})"
     settings: dict[str, Any] = {
@@ -84,11 +89,13 @@ def _add_flag(parser: argparse._ActionsContainer, entry: Field[Any], kind: Any) 
         "default": argparse.SUPPRESS,
         "help": help.replace("%", "%%"),
     }
-    if required(entry):
+    if required(entry) and not from_file:
         settings["required"] = True
     metavar = metadata["metavar"] or entry.name.upper()
     if kind is bool:
-        settings["action"] = argparse.BooleanOptionalAction if default else "store_true"
+        settings["action"] = (
+            argparse.BooleanOptionalAction if default or from_file else "store_true"
+        )
     elif typing.get_origin(kind) is tuple:
         type_of = _parser_of(entry, typing.get_args(kind)[0])
         settings |= {"nargs": "*", "action": _Extend, "type": type_of, "metavar": metavar}

@@ -19,13 +19,13 @@ PROGRAMS = {
         "a recording and its text → the times of each word and character",
     ),
     "ngram": ("cli.ngram", "text → an n-gram language model, to decode with"),
-    "finetune": ("training.finetune", "transcribed speech → a model of it, with CTC"),
+    "finetune": ("cli.finetune", "transcribed speech → a model of it, with CTC"),
     "info": ("cli.info", "parameters and GFLOPs of a model, part by part"),
     "convert": (
         "convert.__main__",
         "checkpoints and exports: torch, verify, saved-model, package, litert, onnx, openvino",
     ),
-    "pretrain": ("training.pretrain", "speech alone → a model to fine-tune"),
+    "pretrain": ("cli.pretrain", "speech alone → a model to fine-tune"),
     "shards": ("cli.shards", "corpora → TFRecord shards of speech, to train from"),
     "eval": ("eval.__main__", "measure: wer, long-form, speed, profile, workers, load, soak"),
 }

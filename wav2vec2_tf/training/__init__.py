@@ -1,1 +1,1 @@
-"""Training: data, objectives, the loop, and the programs that run it."""
+"""Training: fine-tuning with CTC and pre-training, on one device or many."""

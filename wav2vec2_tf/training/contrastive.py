@@ -1,4 +1,4 @@
-"""The objective of pre-training: frames are masked, and what they held is told from distractors.
+"""The objective of pre-training: identify the quantized content of masked frames.
 
 wav2vec 2.0 (arXiv:2006.11477), sections 3 and 4.2, as transformers and fairseq compute it.
 """
@@ -22,49 +22,60 @@ from wav2vec2_tf.models.spec_augment import span_mask
 from wav2vec2_tf.utils.errors import UserError
 
 MASK_PROBABILITY, MASK_LENGTH, MASK_MINIMUM = 0.65, 10, 2
-"""Section 4.2: of p = 0.065 of the frames a span of 10 begins. Fairseq has at least 2 of them."""
-END_TEMPERATURE = 0.5  # of base models; 0.1 of large ones
+"""Section 4.2: a span of 10 frames starts at a proportion p = 0.065 of the frames. fairseq masks
+at least 2 spans."""
+END_TEMPERATURE = 0.5
+"""Of base models; 0.1 for large ones."""
 TEMPERATURE_DECAY = 0.999995
-SMALLEST_NORM = 1e-8  # below which a cosine is less than one, as in torch.cosine_similarity
+SMALLEST_NORM = 1e-8
+"""Norms below it count as it in a cosine, as in `torch.cosine_similarity`."""
 PROJECTIONS = 8
-LEAST_ROUNDING = 1e-4  # of a projection, relative to the vector's norm
-EVALUATION_SEEDS = (1, 2)  # of masks and of negatives
+LEAST_ROUNDING = 1e-4
+"""Allowed difference of two projections of equal vectors, relative to their norm."""
+EVALUATION_SEEDS = (1, 2)
+"""Of masks and of negatives."""
 
 
 class PreTrainingLosses(NamedTuple):
-    """Float32 scalars. All but the perplexity are sums over the masked frames."""
+    """Losses of a batch: float32 scalars, all but the perplexity sums over the masked frames."""
 
     loss: tf.Tensor
     """Equation 2: contrastive + `diversity_loss_weight` · diversity."""
     contrastive: tf.Tensor
+    """Equation 3; see `contrastive_loss`."""
     diversity: tf.Tensor
+    """Equation 4; see `diversity_loss`."""
     correct: tf.Tensor
-    """Frames of which the true entry is likelier than every distractor."""
+    """Number of frames whose own codebook entry is more likely than every negative."""
     masked: tf.Tensor
-    """The frames that all this is of."""
+    """Number of masked frames."""
     perplexity: tf.Tensor
-    """Entries of the codebooks in use; see `GumbelVectorQuantizer.call`."""
+    """Number of codebook entries in use; see `GumbelVectorQuantizer.call`."""
 
 
 class PreTrainingObjective:
-    """What `model` is pre-trained to make small, drawn anew at every step in training.
+    """The contrastive loss plus the diversity loss (equation 2).
 
-    Masks and negatives are drawn with the base model's own seed generator, beside SpecAugment.
-    Without `training` they are the same at every call, the choice of entries is the likeliest one,
-    and losses of different steps can be compared.
+    In training, masks and negatives are drawn at each call from the base model's seed generator, as
+    SpecAugment's are. Otherwise they are the same at every call, and the most likely codebook
+    entries are chosen, so that losses of different steps can be compared.
 
-    How evenly entries are used is measured over the masked frames of one call: over the batch that
-    one replica sees, or one of the batches whose gradients are accumulated, as in fairseq and
-    transformers. The contrastive loss does not depend on how rows are spread over calls.
+    The diversity is measured over the masked frames of one call: the share of a batch that one
+    replica computes, or one of several accumulated batches, as in fairseq and transformers. The
+    contrastive loss does not depend on how rows are distributed over calls.
 
     Args:
-        mask_time_prob, mask_time_length, mask_time_min_masks: as the config's fields of these
-            names, whose values are those of fine-tuning.
-        start_temperature, end_temperature, temperature_decay: see `gumbel_temperature`.
+        model: the model to train.
+        mask_time_prob: as the config's field, whose value is for fine-tuning.
+        mask_time_length: as the config's field.
+        mask_time_min_masks: as the config's field.
+        start_temperature: see `gumbel_temperature`.
+        end_temperature: see `gumbel_temperature`.
+        temperature_decay: see `gumbel_temperature`.
 
     Raises:
-        UserError: the model has no such objective, its config masks nothing, or an argument is
-            out of range.
+        UserError: if the model's family has no such objective, its config masks nothing, or an
+            argument is out of range.
     """
 
     def __init__(
@@ -80,24 +91,27 @@ class PreTrainingObjective:
     ) -> None:
         config = model.config
         if isinstance(config, UniSpeechConfig | UniSpeechSatConfig):
-            raise UserError(f"{config.model_type} has another objective than the contrastive one")
+            raise UserError(
+                f"pre-training needs a family with the contrastive objective of wav2vec 2.0, got "
+                f"{config.model_type}"
+            )
         if config.add_adapter:
-            raise UserError("config: pre-training takes no adapter: add_adapter must be false")
+            raise UserError("config: add_adapter must be false for pre-training, got true")
         if not (config.apply_spec_augment and config.has_mask_embedding):
             raise UserError(
-                "config: pre-training masks frames: apply_spec_augment must be true and "
-                "mask_time_prob above 0"
+                "config: apply_spec_augment must be true and mask_time_prob above 0 for "
+                "pre-training, which masks frames"
             )
         if not 0 < mask_time_prob <= 1:
             raise UserError(f"mask_time_prob must be above 0 and at most 1, got {mask_time_prob}")
         if mask_time_length < 1:
             raise UserError(f"mask_time_length must be at least 1, got {mask_time_length}")
         if mask_time_min_masks < 0:
-            raise UserError(f"mask_time_min_masks must not be negative, got {mask_time_min_masks}")
+            raise UserError(f"mask_time_min_masks must be 0 or more, got {mask_time_min_masks}")
         if not 0 < end_temperature <= start_temperature:
             raise UserError(
-                "the Gumbel temperature falls from start_temperature to end_temperature, above 0, "
-                f"got {start_temperature} and {end_temperature}"
+                "end_temperature must be above 0 and at most start_temperature, "
+                f"got {end_temperature} and {start_temperature}"
             )
         if not 0 < temperature_decay <= 1:
             raise UserError(
@@ -115,18 +129,23 @@ class PreTrainingObjective:
         self.mask_time_min_masks = mask_time_min_masks
 
     def at_step(self, step: int) -> None:
-        """Set the temperature of the step with this number, from 0."""
+        """Sets the Gumbel temperature of step `step` (0-based)."""
         self.model.quantizer.temperature.assign(self.temperature(step))
 
     def sums(
         self, inputs: Mapping[str, tf.Tensor], labels: tf.Tensor | None, training: bool
     ) -> dict[str, tf.Tensor]:
-        """Of a batch of "speech" (batch, samples) and "lengths" (batch,); labels are not looked at.
+        """Computes the losses of a batch.
+
+        Args:
+            inputs: "speech" (batch, samples) and "lengths" (batch,).
+            labels: ignored.
+            training: draw masks and negatives, and drop out.
 
         Returns:
-            "loss", "contrastive", "diversity", "accuracy" (the frames that are told apart),
-            "perplexity" (times the weight) and "weight" (the masked frames): divided by it, the
-            others are means over masked frames. See `PreTrainingLosses`.
+            "loss", "contrastive", "diversity", "accuracy" (number of correct frames), "perplexity"
+            (times the weight) and "weight" (number of masked frames). The others divided by
+            "weight" are means over masked frames. See `PreTrainingLosses`.
         """
         config, speech = self.model.config, inputs["speech"]
         samples = size(speech, 1)
@@ -160,13 +179,15 @@ class PreTrainingObjective:
         negatives: tf.Tensor,
         training: bool,
     ) -> PreTrainingLosses:
-        """Of given masks and negatives.
+        """Computes the losses with given masks and negatives.
 
         Args:
-            speech, lengths: see `Wav2Vec2Model.call`.
-            masked: (batch, frames) bool. Frames beyond a row's own, and one that is alone in its
-                row, are left unmasked: there is nothing to tell it from.
+            speech: (batch, samples); see `Wav2Vec2Model.call`.
+            lengths: (batch,); see `Wav2Vec2Model.call`.
+            masked: (batch, frames) bool. Padded frames, and the only masked frame of a row, which
+                has no negatives, are left unmasked.
             negatives: (batch, frames, negatives) int32; see `sample_negatives`.
+            training: as of the model's call.
         """
         config, masked = self.model.config, tf.cast(masked, tf.bool)
         if lengths is not None:
@@ -193,20 +214,29 @@ class PreTrainingObjective:
 def sample_negatives(
     masked: tf.Tensor, count: int, seed: keras.random.SeedGenerator | int
 ) -> tf.Tensor:
-    """(batch, frames) bool → (batch, frames, count) int32: the frames to tell each frame from.
+    """Draws the negatives of each masked frame.
 
-    Those of a masked frame are drawn uniformly, with repetition, from the other masked frames of
-    its row (section 3.2). Of a frame that is not masked, or the only one, they say nothing.
+    They are drawn uniformly, with replacement, from the other masked frames of the same row
+    (section 3.2).
+
+    Args:
+        masked: (batch, frames) bool.
+        count: number of negatives of a frame.
+        seed: of the draw.
+
+    Returns:
+        (batch, frames, count) int32, indices of frames; undefined for a frame that is not masked
+        or that is the only masked one.
     """
     batch, frames = size(masked, 0), size(masked, 1)
     position = tf.range(frames)
     in_order = tf.sort(tf.where(masked, position, position + frames)) % tf.maximum(frames, 1)
-    rank = tf.cumsum(tf.cast(masked, tf.int32), axis=-1) - 1  # among the masked ones
+    rank = tf.cumsum(tf.cast(masked, tf.int32), axis=-1) - 1  # among the masked frames
     others = tf.maximum(_count(masked) - 1, 1)[:, tf.newaxis, tf.newaxis]
     draw = keras.random.uniform((batch, frames, count), seed=seed)
     chosen = tf.cast(draw * tf.cast(others, tf.float32), tf.int32)
     chosen = tf.minimum(chosen, others - 1)  # the product may be rounded up
-    chosen += tf.cast(chosen >= rank[..., tf.newaxis], tf.int32)  # past the frame itself
+    chosen += tf.cast(chosen >= rank[..., tf.newaxis], tf.int32)  # skips the frame itself
     return tf.gather(in_order, tf.minimum(chosen, tf.maximum(frames - 1, 0)), batch_dims=1)
 
 
@@ -217,19 +247,22 @@ def contrastive_loss(
     negatives: tf.Tensor,
     temperature: float,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Equation 3, summed over the masked frames; and how many of them are told apart.
+    """Computes the contrastive loss (equation 3), summed over the masked frames.
 
-    A negative that is the same entry as the frame's own does not enter. A frame is told apart where
-    its own entry is likelier than each that does; of a collapsed codebook, none is.
+    Negatives with the same codebook entry as the frame are ignored. A frame is correct if its own
+    entry is more likely than each of the others; with a collapsed codebook, none is.
 
     Args:
-        states, targets: (batch, frames, channels), what is predicted of each frame and what is to
-            be predicted.
+        states: (batch, frames, channels), predictions of the transformer.
+        targets: (batch, frames, channels), quantized features.
         masked: (batch, frames) bool.
         negatives: (batch, frames, negatives) int32, frames of the same row.
         temperature: κ, by which the cosines are divided.
+
+    Returns:
+        The loss, and the number of correct frames: float32 scalars.
     """
-    # The cosines of all pairs of frames: the negatives' vectors, side by side, would be larger.
+    # cosines of all pairs of frames need less memory than the gathered vectors of the negatives
     similarity = tf.matmul(_unit(states), _unit(targets), transpose_b=True) / temperature
     own = tf.linalg.diag_part(similarity)
     others = tf.gather(similarity, negatives, batch_dims=2)
@@ -242,9 +275,13 @@ def contrastive_loss(
 
 
 def diversity_loss(perplexity: tf.Tensor, entries: int) -> tf.Tensor:
-    """0 where all `entries` of the codebooks are used alike, nearing 1 where few are.
+    """Returns the diversity loss: 0 if all codebook entries are used equally, near 1 if few are.
 
-    Of equation 4 the published models took this form, with the exponential of the entropy.
+    The published models use this form of equation 4, with the exponential of the entropy.
+
+    Args:
+        perplexity: number of entries in use, a scalar.
+        entries: number of entries of all codebooks.
     """
     return (entries - perplexity) / entries
 
@@ -256,29 +293,29 @@ def gumbel_temperature(
     end: float = END_TEMPERATURE,
     decay: float = TEMPERATURE_DECAY,
 ) -> float:
-    """τ of equation 1 after `step` steps (section 4.2)."""
+    """Returns τ of equation 1 after `step` steps (section 4.2)."""
     return max(start * decay**step, end)
 
 
 def _unit(vectors: tf.Tensor) -> tf.Tensor:
-    """With norm 1, in float32."""
+    """Scales vectors to norm 1, in float32."""
     return tf.nn.l2_normalize(tf.cast(vectors, tf.float32), axis=-1, epsilon=SMALLEST_NORM**2)
 
 
 def _count(masked: tf.Tensor) -> tf.Tensor:
-    """(batch, frames) → (batch,) int32"""
+    """Counts the masked frames of each row, (batch,) int32."""
     return tf.reduce_sum(tf.cast(masked, tf.int32), axis=-1)
 
 
 def same_entries(vectors: tf.Tensor, negatives: tf.Tensor) -> tf.Tensor:
-    """Returns whether each negative is the codebook entry of its frame.
+    """Returns whether each negative has the same codebook entry as its frame.
 
     Compares random projections of the vectors, up to the rounding of their type: a matrix product
-    need not round equal rows alike, and on processors without AVX-512 it does not. Other entries
+    may round equal rows differently, and does so on processors without AVX-512. Different entries
     agree in all projections with a probability below 10^-10.
 
     Args:
-        vectors: (batch, frames, channels), an entry a frame.
+        vectors: (batch, frames, channels), the codebook entries of the frames.
         negatives: (batch, frames, negatives) int32, frames of the same row.
 
     Returns:

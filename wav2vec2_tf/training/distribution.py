@@ -1,8 +1,8 @@
-"""Devices to train on: a strategy by its name, and the share of the data that each replica has.
+"""Devices to train on: strategies by name, the share of each replica, and clusters of workers.
 
-The trainer does the same on all of them. `multi-worker` reads the cluster from TF_CONFIG, as
-TensorFlow does (tensorflow.org/guide/distributed_training). Workers watch each other: one without
-a sign of life for 10 s counts as gone.
+The trainer is the same on all of them. `multi-worker` reads the cluster from TF_CONFIG, as
+TensorFlow does (tensorflow.org/guide/distributed_training). Workers monitor each other: one that
+does not respond for 10 s counts as lost.
 """
 
 from __future__ import annotations
@@ -17,38 +17,73 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.keras_internals import SEED_STATE_NAME
 
-JOBS = ("chief", "worker")  # of a cluster, in the order of their replicas
+JOBS = ("chief", "worker")
+"""Jobs of a cluster that train, in the order of their replicas."""
 log = logging.getLogger(__name__)
 
 
-def strategy_of(name: str) -> tf.distribute.Strategy:
-    """One of `settings.STRATEGIES`; made before anything else of TensorFlow is used.
+@contextmanager
+def open_strategy(name: str) -> Iterator[tf.distribute.Strategy]:
+    """Makes a strategy to train with; a lost worker stops the others with one clear error.
 
-    Workers wait here for each other. Raises `UserError` where there is no such cluster or device.
+    Args:
+        name: one of `settings.STRATEGIES`.
+
+    Raises:
+        UserError: if there is no such cluster or device, or if another worker is lost.
+    """
+    strategy = make_strategy(name)
+    try:
+        yield strategy
+    # whatever waits for other workers raises what TensorFlow's monitoring of them has found
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError):
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            raise
+        raise UserError(
+            "another worker was lost, so this one stops: start all workers again to resume from "
+            "the last checkpoint"
+        ) from None
+
+
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """Returns a strategy by its name; must be called before anything else of TensorFlow is used.
+
+    Workers wait here for each other.
+
+    Args:
+        name: one of `settings.STRATEGIES`.
+
+    Raises:
+        UserError: if there is no such cluster or device.
     """
     if name == "one":
         return tf.distribute.get_strategy()
     if name == "mirrored":
         kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
         return _mirrored(tuple(device.name for device in tf.config.list_logical_devices(kind)))
-    return _of_workers() if name == "multi-worker" else _of_tpu()
+    return _multi_worker() if name == "multi-worker" else _tpu()
 
 
 @functools.cache
 def _mirrored(devices: Sequence[str]) -> tf.distribute.Strategy:
-    """Always the same one: a second would number its reductions as the first, and mix them up."""
+    """Returns the same strategy at each call.
+
+    A second one would number its reductions like the first, and mix them up.
+    """
     return tf.distribute.MirroredStrategy(devices)
 
 
 @functools.cache
-def _of_workers() -> tf.distribute.Strategy:
+def _multi_worker() -> tf.distribute.Strategy:
     try:
-        facts = json.loads(os.environ["TF_CONFIG"])
-        jobs, kind, index = facts["cluster"], facts["task"]["type"], facts["task"]["index"]
+        config = json.loads(os.environ["TF_CONFIG"])
+        jobs, kind, index = config["cluster"], config["task"]["type"], config["task"]["index"]
         address = jobs[kind][index]
         if kind not in JOBS:
             raise ValueError(kind)
@@ -67,13 +102,14 @@ def _of_workers() -> tf.distribute.Strategy:
             "again, with the same cluster in TF_CONFIG"
         ) from None
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which TensorFlow notes, and goes on
+        # TensorFlow installs a handler that does not end the process
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return strategy
 
 
-def _of_tpu() -> tf.distribute.Strategy:
+def _tpu() -> tf.distribute.Strategy:
     try:
-        # "local" are the TPUs of this machine, as on a TPU VM
+        # "local" means the TPUs of this machine, as on a TPU VM
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
             os.environ.get("TPU_NAME", "local")
         )
@@ -81,20 +117,20 @@ def _of_tpu() -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, OSError, RuntimeError, tf.errors.OpError) as error:
         raise UserError(
-            f"no TPU was found ({_first_sentence(error)}): set TPU_NAME to one that is not of this "
-            "machine, or choose another strategy"
+            f"no TPU was found ({_first_sentence(error)}): set TPU_NAME to the name of one outside "
+            "this machine, or choose another strategy"
         ) from None
     return tf.distribute.TPUStrategy(resolver)
 
 
 def _first_sentence(error: Exception) -> str:
-    """Returns the first sentence of an error of TensorFlow."""
+    """Returns the first sentence of a TensorFlow error's message."""
     text = " ".join(str(getattr(error, "message", error)).split())
     return text.partition(". ")[0].rstrip(".") or "no reason given"
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes what is written: the first worker, or the only process."""
+    """Returns whether this process writes files: it is the first worker, or the only process."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return True
     resolver = strategy.cluster_resolver
@@ -103,54 +139,48 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def own_replicas(context: tf.distribute.InputContext) -> range:
-    """Which of all replicas a pipeline feeds: those of its machine."""
+    """Returns the indices of the replicas that an input pipeline feeds: those of its machine."""
     each = context.num_replicas_in_sync // context.num_input_pipelines
     first = context.input_pipeline_id * each
     return range(first, first + each)
 
 
-def meet(strategy: tf.distribute.Strategy, number: int = 0) -> bool:
-    """Wait for all workers; whether they came with the same number."""
+def workers_agree(strategy: tf.distribute.Strategy, number: int = 0) -> bool:
+    """Waits for all workers, and returns whether each has passed the same number."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return True
 
     @tf.function
-    def numbers(own: tf.Tensor) -> tf.Tensor:
+    def gathered(own: tf.Tensor) -> tf.Tensor:
         return strategy.gather(strategy.run(tf.identity, args=(own,)), axis=0)
 
-    found = numbers(tf.constant([number]))
-    return bool(tf.reduce_all(found == number))
+    return bool(tf.reduce_all(gathered(tf.constant([number])) == number))
 
 
 @contextmanager
-def seeds_of_replicas() -> Iterator[None]:
+def model_scope(strategy: tf.distribute.Strategy, precision: str) -> Iterator[None]:
+    """Models made inside are placed on the strategy's devices, with a dtype policy of this name."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        with strategy.scope(), per_replica_seeds():
+            yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def per_replica_seeds() -> Iterator[None]:
     """Models made inside have random states that each replica sets by itself.
 
-    Keras makes them equal in all, which would then drop out the same units.
+    Keras makes them equal in all replicas, which would then drop out the same units.
     """
 
     def creator(make: Callable[..., tf.Variable], **options: Any) -> tf.Variable:
-        if "seed_generator_state" in (options.get("name") or ""):
+        if SEED_STATE_NAME in (options.get("name") or ""):
             options["synchronization"] = tf.VariableSynchronization.ON_READ
             options["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
         return make(**options)
 
     with tf.variable_creator_scope(creator):
         yield
-
-
-@contextmanager
-def peers_may_go(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """A worker that is gone stops the others with one line.
-
-    All that waits for others raises what TensorFlow's watch over them has found.
-    """
-    try:
-        yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError):
-        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            raise
-        raise UserError(
-            "another worker is gone, so this one stops: start all of them again, and they go on "
-            "from the last checkpoint"
-        ) from None

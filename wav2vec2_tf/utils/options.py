@@ -94,6 +94,8 @@ def check(options: Any) -> None:
     kinds = typing.get_type_hints(type(options))
     for entry in fields(options):
         value = getattr(options, entry.name)
+        if isinstance(value, str) and typing.get_origin(kinds[entry.name]) is tuple:
+            raise OptionError("{" + entry.name + "} must be a tuple, got {value!r}", value=value)
         for one in value if isinstance(value, tuple) else (value,):
             _check_value(entry, kinds[entry.name], one)
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: whole or not at all, checked when read, the one before kept."""
+"""Checkpoints of a training run: written whole or not at all, verified when read, two kept."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class State:
+class TrainingState:
+    """The state of a run after a step."""
+
     step: int
-    """Steps that are done."""
+    """Steps done."""
     facts: Mapping[str, Any]
-    """What JSON can hold of the run beside its tensors."""
+    """State of the run beside its tensors, as JSON can hold it."""
     tensors: Mapping[str, np.ndarray]
+    """Weights and moments by name."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,15 @@ class Checkpoints:
     folder: Path
 
     def steps(self) -> list[int]:
-        """From the last to the first."""
+        """Returns the steps of the checkpoints, the last one first."""
         found = self.folder.glob("[0-9]*") if self.folder.is_dir() else ()
         return sorted(int(path.name) for path in found if re.fullmatch(r"\d+", path.name))[::-1]
 
-    def save(self, state: State) -> None:
-        """Write a checkpoint, and then remove those before the one before it.
+    def save(self, state: TrainingState) -> None:
+        """Writes a checkpoint, and then deletes all but the last `KEPT`.
 
-        Raises `UserError` where it cannot be written; those that are there stay.
+        Raises:
+            UserError: if it cannot be written; earlier checkpoints are kept then.
         """
         folder = self.folder / f"{state.step:08d}"
         shutil.rmtree(folder, ignore_errors=True)  # one that was found damaged
@@ -60,57 +64,59 @@ class Checkpoints:
                     "facts": state.facts,
                     "sha256": sha256(beside / TENSORS_FILE),
                 }
-                (beside / FACTS_FILE).write_text(json.dumps(facts, indent=1) + "\n")
+                text = json.dumps(facts, indent=1) + "\n"
+                (beside / FACTS_FILE).write_text(text, encoding="utf-8")
                 for file in beside.iterdir():
-                    _to_disk(file)
+                    _flush_to_disk(file)
         except OSError as error:
             kept = self.steps()
-            after = f"the last one is of step {kept[0]}" if kept else "there is none before it"
+            before = f"the last one is of step {kept[0]}" if kept else "there is no earlier one"
             raise UserError(
-                f"{folder}: the checkpoint could not be written ({error.strerror}), and {after}: "
-                "make room, and start the same command again to go on from there"
+                f"{folder}: the checkpoint could not be written ({error.strerror}), and {before}: "
+                "free some space, and start the same command again to resume from there"
             ) from None
         for step in self.steps()[KEPT:]:
             shutil.rmtree(self.folder / f"{step:08d}", ignore_errors=True)
 
-    def load(self) -> State | None:
-        """The last checkpoint that is whole; None where there is none at all.
+    def load(self) -> TrainingState | None:
+        """Returns the last checkpoint that is undamaged, None without any checkpoint.
 
-        Raises `UserError` where there are checkpoints and all are damaged.
+        Raises:
+            UserError: if every checkpoint is damaged.
         """
         damaged = []
         for step in self.steps():
             try:
-                state = self._read(self.folder / f"{step:08d}", step)
+                return self._read(self.folder / f"{step:08d}", step)
             except UserError as error:
-                log.warning("%s; going back to the checkpoint before", error)
+                log.warning("%s; trying the checkpoint before it", error)
                 damaged.append(step)
-                continue
-            return state
         if damaged:
-            raise UserError(f"{self.folder}: every checkpoint is damaged; --restart begins anew")
+            raise UserError(
+                f"{self.folder}: every checkpoint is damaged: start the run again with --restart"
+            )
         return None
 
-    def _read(self, folder: Path, step: int) -> State:
+    def _read(self, folder: Path, step: int) -> TrainingState:
         values = read_json(folder / FACTS_FILE)
         try:
-            sound = values["step"] == step and values["sha256"] == sha256(folder / TENSORS_FILE)
+            intact = values["step"] == step and values["sha256"] == sha256(folder / TENSORS_FILE)
             facts = dict(values["facts"])
         except (KeyError, TypeError, ValueError, OSError):
-            sound = False
-        if not sound:
+            intact = False
+        if not intact:
             raise UserError(f"{folder}: the checkpoint is damaged")
         checkpoint = open_checkpoint(folder / TENSORS_FILE)
-        return State(step, facts, {name: lazy.read() for name, lazy in checkpoint.items()})
+        return TrainingState(step, facts, {name: lazy.read() for name, lazy in checkpoint.items()})
 
 
 def _lazy(tensors: Mapping[str, np.ndarray]) -> dict[str, LazyTensor]:
-    def of(values: np.ndarray) -> LazyTensor:
+    def lazy(values: np.ndarray) -> LazyTensor:
         return LazyTensor(values.shape, values.dtype, lambda: np.ascontiguousarray(values))
 
-    return {name: of(values) for name, values in tensors.items()}
+    return {name: lazy(values) for name, values in tensors.items()}
 
 
-def _to_disk(path: Path) -> None:
+def _flush_to_disk(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
