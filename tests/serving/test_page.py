@@ -30,16 +30,16 @@ from tests.support.browser import (
 from tests.support.paths import ROOT
 from tests.support.server import PATIENCE, Running, serving
 from wav2vec2_tf import audio
-from wav2vec2_tf.serving import ui
-from wav2vec2_tf.serving.app import Settings
-from wav2vec2_tf.serving.models import ServedModel
+from wav2vec2_tf.serving.models import SpeechModel
+from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.serving.page import PAGE
 from wav2vec2_tf.text import subtitles
 from wav2vec2_tf.text.transcript import Transcript, Word
 from wav2vec2_tf.transcription.recognizer import Recognizer
 
 SOURCES = ROOT / "page"
-MOST_BYTES = 4_000_000
-MOST_SECONDS = 60.0
+MAX_BYTES = 4_000_000
+MAX_SECONDS = 60.0
 KEY = "a right key"
 
 expect.set_options(timeout=1000 * PATIENCE)
@@ -56,17 +56,19 @@ def one_word(log_probabilities: np.ndarray, seconds_per_frame: float) -> Transcr
 
 
 @pytest.fixture(scope="module")
-def heard(bundled_recognizer: Recognizer) -> Transcript:
-    """What the model hears in `FILE`."""
+def expected(bundled_recognizer: Recognizer) -> Transcript:
+    """The transcript of `FILE`."""
     return bundled_recognizer.transcribe([audio.load(FILE)])[0]
 
 
 @pytest.fixture(scope="module")
 def server(bundled_recognizer: Recognizer) -> Iterator[Running]:
-    decoding = ServedModel("other", {None: replace(bundled_recognizer, decoder=one_word)})
-    models = {"bundled": ServedModel("bundled", {None: bundled_recognizer}), "other": decoding}
-    settings = Settings(ui=True, max_bytes=MOST_BYTES, max_seconds=MOST_SECONDS)
-    with serving(settings=settings, models=models) as running:
+    models = [
+        SpeechModel("bundled", {None: bundled_recognizer}),
+        SpeechModel("other", {None: replace(bundled_recognizer, decoder=one_word)}),
+    ]
+    options = ServeOptions(ui=True, max_megabytes=MAX_BYTES / 1e6, max_seconds=MAX_SECONDS)
+    with serving(options=options, models=models) as running:
         yield running
 
 
@@ -112,12 +114,12 @@ def test_the_bundle_is_of_these_sources() -> None:
     for path in sorted(made_from, key=lambda path: path.relative_to(SOURCES).as_posix()):
         name = path.relative_to(SOURCES).as_posix()
         digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
-    assert (ui.PAGE / "sources.sha256").read_text().strip() == digest.hexdigest(), "make page"
+    assert (PAGE / "sources.sha256").read_text().strip() == digest.hexdigest(), "make page"
 
 
 def test_the_bundle_is_small_and_licensed() -> None:
-    assert sum(path.stat().st_size for path in ui.PAGE.iterdir()) < 1_500_000
-    licences = (ui.PAGE / "LICENSES.txt").read_text()
+    assert sum(path.stat().st_size for path in PAGE.iterdir()) < 1_500_000
+    licences = (PAGE / "LICENSES.txt").read_text()
     for package in ("@awesome.me/webawesome", "bootstrap-icons", "lit", "wavesurfer.js"):
         assert re.search(rf"^{re.escape(package)} [\d.]+ \((MIT|BSD-3-Clause)\)$", licences, re.M)
 
@@ -148,13 +150,13 @@ def test_how_the_page_is_served(server: Running) -> None:
 
 
 @in_chromium
-def test_a_file_and_its_words(page: Page, heard: Transcript) -> None:
+def test_a_file_and_its_words(page: Page, expected: Transcript) -> None:
     expect(page.get_by_role("heading", name="Transcript")).to_be_hidden()
     choose(page, FILE)
-    assert words(page) == [word.text for word in heard.words]
+    assert words(page) == [word.text for word in expected.words]
     shown = page.locator("button.word .confidence").all_inner_texts()
-    assert shown == [f"{100 * word.confidence + 1e-9:.0f} %" for word in heard.words]
-    expect(page.get_by_role("status")).to_have_text(f"Done: {len(heard.words)} words.")
+    assert shown == [f"{100 * word.confidence + 1e-9:.0f} %" for word in expected.words]
+    expect(page.get_by_role("status")).to_have_text(f"Done: {len(expected.words)} words.")
     expect(page.get_by_role("slider", name="Position")).to_have_attribute(
         "aria-valuetext", re.compile("^0:00 of 0:0")
     )
@@ -163,7 +165,7 @@ def test_a_file_and_its_words(page: Page, heard: Transcript) -> None:
 
 
 @in_chromium
-def test_words_play_and_are_lit(page: Page, heard: Transcript) -> None:
+def test_words_play_and_are_lit(page: Page, expected: Transcript) -> None:
     """By mouse and by keyboard; the word that is being said is marked, here and in the waveform."""
     choose(page, FILE)
     words(page)
@@ -187,28 +189,28 @@ def test_words_play_and_are_lit(page: Page, heard: Transcript) -> None:
         return text
 
     page.locator("button.word").nth(2).click()
-    assert first_lit() == heard.words[2].text
+    assert first_lit() == expected.words[2].text
 
     page.locator("button.word").nth(2).press("ArrowRight")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("End")
-    assert page.locator("button.word:focus .text").inner_text() == heard.words[-1].text
+    assert page.locator("button.word:focus .text").inner_text() == expected.words[-1].text
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    assert first_lit() == heard.words[1].text
+    assert first_lit() == expected.words[1].text
     tab_stops = page.locator("button.word[tabindex='0']")
     expect(tab_stops).to_have_count(1)
-    expect(tab_stops).to_contain_text(heard.words[1].text)
+    expect(tab_stops).to_contain_text(expected.words[1].text)
 
-    middle = (heard.words[4].start + heard.words[4].end) / 2
+    middle = (expected.words[4].start + expected.words[4].end) / 2
     page.get_by_role("slider", name="Position").fill(f"{middle:.1f}")
-    expect(page.locator(".picture [part~=region]")).to_have_text(heard.words[4].text)
-    assert first_lit() == heard.words[4].text
+    expect(page.locator(".picture [part~=region]")).to_have_text(expected.words[4].text)
+    assert first_lit() == expected.words[4].text
 
 
 @in_chromium
-def test_downloads(page: Page, heard: Transcript) -> None:
+def test_downloads(page: Page, expected: Transcript) -> None:
     """They are what the command line writes."""
     choose(page, FILE)
     words(page)
@@ -221,14 +223,14 @@ def test_downloads(page: Page, heard: Transcript) -> None:
         if ending == "json":
             found = json.loads(content)["words"]
             assert [(word["word"], word["start"], word["end"]) for word in found] == [
-                (word.text, word.start, word.end) for word in heard.words
+                (word.text, word.start, word.end) for word in expected.words
             ]
         else:
-            assert content == subtitles.FORMATS[ending]("", seconds, heard)
+            assert content == subtitles.FORMATS[ending]("", seconds, expected)
 
 
 @in_chromium
-def test_a_dropped_file(page: Page, heard: Transcript) -> None:
+def test_a_dropped_file(page: Page, expected: Transcript) -> None:
     script = """async ([name, bytes]) => {
         const transfer = new DataTransfer();
         transfer.items.add(new File([new Uint8Array(bytes)], name));
@@ -237,7 +239,7 @@ def test_a_dropped_file(page: Page, heard: Transcript) -> None:
     }"""
     expect(page.get_by_role("button", name="Record")).to_be_enabled()
     page.evaluate(script, [FILE.name, list(FILE.read_bytes())])
-    assert words(page) == [word.text for word in heard.words]
+    assert words(page) == [word.text for word in expected.words]
 
 
 @in_chromium
@@ -261,16 +263,16 @@ def test_model_and_decoding(page: Page) -> None:
 
 
 @in_chromium
-def test_recording(page: Page, heard: Transcript) -> None:
+def test_recording(page: Page, expected: Transcript) -> None:
     """Words come while one speaks; the result is that of the whole recording as a file."""
     page.get_by_role("button", name="Record").click()
     expect(page.get_by_role("status")).to_have_text("Recording.")
     assert focused(page) == "Stop"
-    known = "|".join({word.text for word in heard.words})
+    known = "|".join({word.text for word in expected.words})
     expect(page.locator(".partial")).to_have_text(re.compile(rf"\b({known})\b"))
     page.get_by_role("button", name="Stop").click()
     streamed = words(page)
-    assert set(streamed) & {word.text for word in heard.words}
+    assert set(streamed) & {word.text for word in expected.words}
     page.get_by_role("button", name="Transcribe again").click()
     expect(page.get_by_role("status")).to_have_text(re.compile("^(Sending|Transcribing)"))
     expect(page.get_by_role("status")).to_have_text(re.compile("^Done"))
@@ -327,7 +329,7 @@ def test_discarding_a_recording(page: Page) -> None:
     [
         ("notes.txt", b"no audio at all", "This is not a recording that the server can read."),
         ("empty.wav", b"", "This file is empty."),
-        ("large.wav", bytes(MOST_BYTES + 1), "This file is too large."),
+        ("large.wav", bytes(MAX_BYTES + 1), "This file is too large."),
     ],
 )
 def test_files_that_are_refused(page: Page, name: str, content: bytes, message: str) -> None:
@@ -342,7 +344,7 @@ def test_files_that_are_refused(page: Page, name: str, content: bytes, message: 
 @in_chromium
 def test_a_file_that_the_server_finds_too_large(browser: Browser, server: Running) -> None:
     with page_of(browser, server.url, offering(max_bytes=1e9)) as page:
-        large = {"name": "large.wav", "mimeType": "audio/wav", "buffer": bytes(MOST_BYTES + 1)}
+        large = {"name": "large.wav", "mimeType": "audio/wav", "buffer": bytes(MAX_BYTES + 1)}
         choose(page, large)
         found = problem(page)
         assert found.startswith("This file is too large.")
@@ -462,10 +464,11 @@ def test_microphones(
 @in_chromium
 def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
     """They are asked for, until one is right; and again, when it no longer is."""
-    keys = frozenset({hashlib.sha256(KEY.encode()).digest()})
-    models = {"bundled": ServedModel("bundled", {None: bundled_recognizer})}
-    settings = Settings(ui=True, api_keys=keys)
-    with serving(settings=settings, models=models) as server, page_of(browser, server.url) as page:
+    options = ServeOptions(ui=True, api_keys=(KEY,))
+    with (
+        serving(bundled_recognizer, options) as server,
+        page_of(browser, server.url) as page,
+    ):
         alert = page.locator("speech-key").get_by_role("alert")
         dialog, field = page.get_by_role("dialog"), page.get_by_label("Key", exact=True)
         expect(dialog).to_be_visible()

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import PHONE, choose, chromium, page_of, words
 from tests.support.paths import CORPUS
 from tests.support.server import PATIENCE, serving
-from wav2vec2_tf.serving.service import Settings
+from wav2vec2_tf.serving.options import ServeOptions
 
 SPEECH = CORPUS / "1001" / "1" / "1001-1-0023.flac"
 SMALL = {"width": 800, "height": 560}
@@ -25,7 +25,7 @@ TEXT = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no audio"}
 def main(folder: Path) -> None:
     with (
         tempfile.TemporaryDirectory() as heard,
-        serving(settings=Settings(ui=True)) as server,
+        serving(options=ServeOptions(ui=True)) as server,
         chromium(Path(heard)) as browser,
     ):
 

@@ -9,7 +9,7 @@ from wav2vec2_tf.cli.programs import NATIVE_LOG, add_programs, run_program
 
 PROGRAMS = {
     "transcribe": ("transcription.files", "audio files → text, or words with times"),
-    "serve": ("serving.serve", "a server: OpenAI's audio API, and text as the audio comes"),
+    "serve": ("cli.serve", "a server: OpenAI's audio API, and text while the speech arrives"),
     "batch": (
         "transcription.batch.job",
         "very many recordings → tables of transcripts, on all cores or a cluster",

@@ -19,6 +19,7 @@ from itertools import chain
 from os import PathLike
 
 import numpy as np
+import tensorflow as tf
 
 from wav2vec2_tf import audio
 from wav2vec2_tf.audio import SAMPLE_RATE
@@ -34,6 +35,7 @@ from wav2vec2_tf.utils.journal import Journal
 REACH = 10  # frames on either side of a seam on which two windows are to agree
 NEAR = 2  # of them, frames in which a character of one may be that of the other a little later
 MIDDLE = 1e-3  # how much disagreement a seam at an end of the overlap is worth, not in its middle
+GPU_BATCH_SECONDS = 240.0  # of speech computed at once
 CERTAIN = 50.0  # how far one logit is above all others where nothing was computed
 
 Span = tuple[int, int]
@@ -89,6 +91,24 @@ class Windows:
             end = index + 1
         if end:
             yield range(first, end)
+
+
+def windows(
+    window: float | None = None,
+    batch_seconds: float | None = None,
+    cpu_default: float = Windows.batch_seconds,
+) -> Windows:
+    """Makes `Windows` from options; more is computed at once on a GPU.
+
+    Args:
+        window: seconds of a window; 15.4 by default.
+        batch_seconds: seconds of speech computed at once; by default `cpu_default`, or
+            `GPU_BATCH_SECONDS` if TensorFlow finds a GPU.
+        cpu_default: seconds of speech computed at once on a CPU.
+    """
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    usual = GPU_BATCH_SECONDS if on_gpu else cpu_default
+    return Windows(window or Windows.seconds, batch_seconds=batch_seconds or usual)
 
 
 @dataclass(frozen=True)

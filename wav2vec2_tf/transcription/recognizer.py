@@ -29,6 +29,23 @@ from wav2vec2_tf.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
+Logits = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+"""Computes (batch, frames, vocab) float32 logits from (batch, samples) float32 speech and (batch,)
+int32 lengths in samples; without lengths, padding counts as speech."""
+
+
+@dataclass(frozen=True)
+class TensorFlowLogits:
+    """A function of tensors as `Logits`: the only place where arrays become tensors and back."""
+
+    function: Callable[..., tf.Tensor]
+
+    def __call__(self, speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        """Computes logits as described at `Logits`."""
+        counts = None if lengths is None else tf.constant(lengths)
+        logits: np.ndarray = self.function(tf.constant(speech), counts).numpy()
+        return logits
+
 
 @dataclass(frozen=True)
 class Recognizer:
@@ -38,8 +55,8 @@ class Recognizer:
     tokenizer: CTCTokenizer
     do_normalize: bool
     """Whether the model was trained on speech of zero mean and unit variance."""
-    logits: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]
-    """(batch, samples) speech, (batch,) lengths or None → (batch, frames, vocab)."""
+    logits: Logits
+    """Computes a batch of logits: NumPy in, NumPy out."""
     fixed_length: int | None = None
     """Samples a SavedModel or file was exported at; None where any length goes."""
     takes_lengths: bool = True
@@ -93,7 +110,8 @@ class Recognizer:
         compiled = tf.function(
             call, jit_compile=jit_compile, reduce_retracing=True, autograph=False
         )
-        return cls(config, tokenizer, processor.normalizes, compiled, length)
+        logits = TensorFlowLogits(compiled)
+        return cls(config, tokenizer, processor.normalizes, logits, length)
 
     @classmethod
     def _of_file(cls, path: Path) -> Recognizer:
@@ -106,17 +124,18 @@ class Recognizer:
         processor.check_extractor(path, config)
         tokenizer = processor.fitting_tokenizer(path, config)
 
-        def call(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
-            logits = exported(config, speech.numpy(), None if lengths is None else lengths.numpy())
-            return tf.constant(logits)
+        def call(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+            return exported(config, speech, lengths)
 
         form = exported.form
         return cls(config, tokenizer, processor.normalizes, call, form.length, form.takes_lengths)
 
     def untraced(self) -> Recognizer:
         """The same for one call: to trace a graph takes longer than a graph saves in it."""
-        function = getattr(self.logits, "python_function", self.logits)
-        return replace(self, logits=function)
+        if not isinstance(self.logits, TensorFlowLogits):
+            return self
+        function = getattr(self.logits.function, "python_function", self.logits.function)
+        return replace(self, logits=TensorFlowLogits(function))
 
     @property
     def minimum_length(self) -> int:
@@ -195,10 +214,10 @@ class Recognizer:
         self.require_frame(min(map(len, speech)))
         padded, lengths = batch_of(speech, length, self.do_normalize and not normalized)
         if masked and self.takes_lengths:
-            logits = self.logits(tf.constant(padded), tf.constant(lengths)).numpy()
+            logits = self.logits(padded, lengths)
             frames = [self.config.frame_length(int(samples)) for samples in lengths]
         else:
-            logits = self.logits(tf.constant(padded), None).numpy()
+            logits = self.logits(padded, None)
             frames = [logits.shape[1]] * len(speech)
         return [row[:count] for row, count in zip(logits, frames, strict=True)]
 
