@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
             page.evaluate("document.querySelector('#words-heading').scrollIntoView()")
         with picture("recording", viewport=SMALL) as page:
             page.get_by_role("button", name="Record").click()
-            expect(page.locator(".partial")).to_have_text(re.compile("^(?!Speak|No words).{10}"))
+            expect(page.locator(".partial")).to_have_text(re.compile("^(?!Speak:|Words appear).{10}"))
         with picture("problem", viewport=SMALL) as page:
             choose(page, TEXT)
             page.locator("wa-callout").wait_for()
