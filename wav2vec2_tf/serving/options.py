@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.text.decoding import BeamSearchOptions
 from wav2vec2_tf.utils.options import check, option
 
-LONGEST_SECONDS = 1e6  # of any time limit
+LARGEST = 1e6  # value of any limit: larger ones are mistakes
+
+
+def _seconds(default: float | None, help: str) -> Any:
+    return option(default, above=0, maximum=LARGEST, metavar="SECONDS", help=help)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,24 +49,12 @@ class ServeOptions:
     )
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     """API keys beside those in `api_key_file`. Without a flag: others can read command lines."""
-    drain_seconds: float = option(
-        20.0,
-        above=0,
-        maximum=LONGEST_SECONDS,
-        metavar="SECONDS",
-        help="time in which requests may finish when the server stops",
-    )
+    drain_seconds: float = _seconds(20.0, "time in which requests may finish when the server stops")
 
     max_megabytes: float = option(
-        25.0, above=0, maximum=LONGEST_SECONDS, metavar="MB", help="size of a file, as at OpenAI"
+        25.0, above=0, maximum=LARGEST, metavar="MB", help="size of a file, as at OpenAI"
     )
-    max_seconds: float = option(
-        3600.0,
-        above=0,
-        maximum=LONGEST_SECONDS,
-        metavar="SECONDS",
-        help="duration of a recording or a stream",
-    )
+    max_seconds: float = _seconds(3600.0, "duration of a recording or a stream")
     queue: int = option(
         64,
         minimum=1,
@@ -69,42 +62,20 @@ class ServeOptions:
         help="recordings in progress, waiting ones included; further requests are answered 429",
     )
     streams: int = option(16, minimum=1, metavar="N", help="WebSockets open at once")
-    upload_seconds: float = option(
-        60.0,
-        above=0,
-        maximum=LONGEST_SECONDS,
-        metavar="SECONDS",
-        help="time in which a request must arrive",
+    upload_seconds: float = _seconds(60.0, "time in which a request must arrive")
+    timeout: float = _seconds(
+        600.0, "time in which a recording must be transcribed, from its arrival"
     )
-    timeout: float = option(
-        600.0,
-        above=0,
-        maximum=LONGEST_SECONDS,
-        metavar="SECONDS",
-        help="time in which a recording must be transcribed, from its arrival",
-    )
-    idle_seconds: float = option(
-        30.0,
-        above=0,
-        maximum=LONGEST_SECONDS,
-        metavar="SECONDS",
-        help="a WebSocket on which nothing arrives for this long is closed",
+    idle_seconds: float = _seconds(
+        30.0, "a WebSocket on which nothing arrives for this long is closed"
     )
 
-    batch_seconds: float | None = option(
-        None,
-        above=0,
-        maximum=LONGEST_SECONDS,
-        metavar="SECONDS",
-        help="speech computed at once; memory grows with it (default: 60, on a GPU 240)",
+    batch_seconds: float | None = _seconds(
+        None, "speech computed at once; memory grows with it (default: 60, on a GPU 240)"
     )
     batching: bool = option(True, help="compute recordings of several requests at once")
-    window: float | None = option(
-        None,
-        above=0,
-        maximum=LONGEST_SECONDS,
-        metavar="SECONDS",
-        help="longer recordings are cut into overlapping windows of this (default: 15.4)",
+    window: float | None = _seconds(
+        None, "longer recordings are cut into overlapping windows of this (default: 15.4)"
     )
 
     beam_search: BeamSearchOptions = field(default_factory=BeamSearchOptions)
