@@ -51,7 +51,7 @@ def in_chromium(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def one_word(log_probabilities: np.ndarray, seconds_per_frame: float) -> Transcript:
-    """A decoding unlike any other."""
+    """A decoder whose transcript is always the same."""
     return Transcript("otherwise", (Word("otherwise", 0.5, 1.0, 0.3),))
 
 
@@ -85,14 +85,14 @@ def page(browser: Browser, server: Running) -> Iterator[Page]:
 
 
 def problem(page: Page) -> str:
-    """What the page complains of."""
+    """Waits for a problem and returns its message."""
     callout = page.get_by_role("alert").locator("wa-callout")
     callout.wait_for()
     return callout.inner_text()
 
 
 def focused(page: Page) -> str:
-    """Name of the control that has the focus."""
+    """Returns the name of the control that has the focus."""
     name: str = page.evaluate(
         """() => {
         const control = document.activeElement;
@@ -106,8 +106,8 @@ def focused(page: Page) -> str:
 # The bundle
 
 
-def test_the_bundle_is_of_these_sources() -> None:
-    """`make page` builds it anew; npm is not asked here."""
+def test_the_bundle_is_built_from_these_sources() -> None:
+    """`make page` builds it again; npm is not needed here."""
     made_from = [SOURCES / name for name in ("build.mjs", "package-lock.json", "package.json")]
     made_from += [SOURCES / "tsconfig.json", *(SOURCES / "src").iterdir()]
     digest = hashlib.sha256()
@@ -166,7 +166,7 @@ def test_a_file_and_its_words(page: Page, expected: Transcript) -> None:
 
 @in_chromium
 def test_words_play_and_are_lit(page: Page, expected: Transcript) -> None:
-    """By mouse and by keyboard; the word that is being said is marked, here and in the waveform."""
+    """By mouse and by keyboard; the word that is being spoken is marked, also in the waveform."""
     choose(page, FILE)
     words(page)
     expect(page.get_by_role("button", name="Play")).to_be_enabled()
@@ -244,7 +244,7 @@ def test_a_dropped_file(page: Page, expected: Transcript) -> None:
 
 @in_chromium
 def test_model_and_decoding(page: Page) -> None:
-    """What is chosen is used, and known at the next visit."""
+    """The choice is used, and restored at the next visit."""
     choose(page, FILE)
     assert words(page) != ["otherwise"]
     page.get_by_role("combobox", name="Model").click()
@@ -264,7 +264,7 @@ def test_model_and_decoding(page: Page) -> None:
 
 @in_chromium
 def test_recording(page: Page, expected: Transcript) -> None:
-    """Words come while one speaks; the result is that of the whole recording as a file."""
+    """Words appear while one speaks; the result is that of the whole recording as a file."""
     page.get_by_role("button", name="Record").click()
     expect(page.get_by_role("status")).to_have_text("Recording.")
     assert focused(page) == "Stop"
@@ -281,7 +281,7 @@ def test_recording(page: Page, expected: Transcript) -> None:
 
 @in_chromium
 def test_recording_where_no_stream_passes(browser: Browser, server: Running) -> None:
-    """As behind a proxy that knows no WebSockets: it is sent as a file at the end."""
+    """As behind a proxy without WebSockets: the recording is sent as a file at the end."""
 
     def prepare(page: Page) -> None:
         page.route_web_socket(re.compile("v1/audio/stream"), lambda socket: socket.close())
@@ -295,7 +295,7 @@ def test_recording_where_no_stream_passes(browser: Browser, server: Running) -> 
 
 
 def offering(**limits: float) -> Callable[[Page], None]:
-    """A server that says to take more, or less, than it does."""
+    """A server that reports other limits than it has."""
 
     def answer(route: Route) -> None:
         answered = route.fetch()
@@ -320,7 +320,7 @@ def test_discarding_a_recording(page: Page) -> None:
     expect(page.get_by_role("button", name="Record")).to_be_focused()
 
 
-# What goes wrong
+# Problems
 
 
 @in_chromium
@@ -332,11 +332,11 @@ def test_discarding_a_recording(page: Page) -> None:
         ("large.wav", bytes(MAX_BYTES + 1), "This file is too large."),
     ],
 )
-def test_files_that_are_refused(page: Page, name: str, content: bytes, message: str) -> None:
+def test_files_that_are_rejected(page: Page, name: str, content: bytes, message: str) -> None:
     choose(page, {"name": name, "mimeType": "audio/wav", "buffer": content})
     assert problem(page).startswith(message)
     expect(page.get_by_role("heading", name="Transcript")).to_be_hidden()
-    choose(page, FILE)  # and the next is taken
+    choose(page, FILE)  # the next file is accepted
     assert words(page)
     expect(page.locator("wa-callout")).to_have_count(0)
 
@@ -348,7 +348,7 @@ def test_a_file_that_the_server_finds_too_large(browser: Browser, server: Runnin
         choose(page, large)
         found = problem(page)
         assert found.startswith("This file is too large.")
-        assert "4 MB" in found  # what the server takes
+        assert "4 MB" in found  # the server's limit
 
 
 @in_chromium
@@ -357,12 +357,12 @@ def test_a_file_that_is_too_long(page: Page, tmp_path: Path) -> None:
     choose(page, tmp_path / "long.flac")
     found = problem(page)
     assert found.startswith("This recording is too long.")
-    assert "60 s" in found  # what the server takes
+    assert "60 s" in found  # the server's limit
 
 
 @in_chromium
 def test_a_file_that_the_browser_cannot_play(page: Page, tmp_path: Path) -> None:
-    """Its words are shown all the same."""
+    """Its words are shown nevertheless."""
     soundfile.write(tmp_path / "speech.au", *soundfile.read(FILE))
     choose(page, tmp_path / "speech.au")
     assert words(page)
@@ -370,7 +370,7 @@ def test_a_file_that_the_browser_cannot_play(page: Page, tmp_path: Path) -> None
 
 
 @in_chromium
-def test_a_server_that_is_away(page: Page) -> None:
+def test_a_server_that_does_not_answer(page: Page) -> None:
     expect(page.get_by_role("button", name="Record")).to_be_enabled()
     page.context.set_offline(True)
     choose(page, FILE)
@@ -391,7 +391,7 @@ def test_a_server_that_is_away(page: Page) -> None:
     ],
 )
 def test_a_server_in_trouble(page: Page, status: int, message: str) -> None:
-    """Whatever answers in its place: a proxy's page of HTML, too."""
+    """Also if something else answers, as a proxy with a page of HTML."""
     page.route("**/v1/audio/transcriptions", lambda route: route.fulfill(status=status, body="<p>"))
     choose(page, FILE)
     assert problem(page).startswith(message)
@@ -400,7 +400,7 @@ def test_a_server_in_trouble(page: Page, status: int, message: str) -> None:
 
 @in_chromium
 def test_cancelling(page: Page) -> None:
-    page.route("**/v1/audio/transcriptions", lambda route: None)  # which is never answered
+    page.route("**/v1/audio/transcriptions", lambda route: None)  # no answer
     choose(page, FILE)
     expect(page.get_by_role("button", name="Cancel")).to_be_focused()
     page.keyboard.press("Enter")
@@ -408,8 +408,8 @@ def test_cancelling(page: Page) -> None:
     expect(page.locator("wa-callout")).to_have_count(0)
 
 
-def refuses(name: str) -> Callable[[Page], None]:
-    """A browser that gives no microphone, for the reason of this name."""
+def denies(name: str) -> Callable[[Page], None]:
+    """A browser that denies the microphone, with the error of this name."""
     script = (
         "navigator.mediaDevices.getUserMedia = () =>"
         f" Promise.reject(new DOMException('none', '{name}'))"
@@ -430,7 +430,7 @@ def muted_microphone(page: Page) -> None:
 
 
 def dead_microphone(page: Page) -> None:
-    """No sample comes."""
+    """A microphone that sends no samples."""
     page.add_init_script(
         "window.AudioContext = class extends AudioContext {"
         " constructor(options) { super(options); this.suspend(); } }"
@@ -441,8 +441,8 @@ def dead_microphone(page: Page) -> None:
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (refuses("NotAllowedError"), "This page may not use the microphone."),
-        (refuses("NotFoundError"), "No microphone was found."),
+        (denies("NotAllowedError"), "This page may not use the microphone."),
+        (denies("NotFoundError"), "No microphone was found."),
         (no_media, "The browser does not let this page use a microphone."),
         (muted_microphone, "The recording is silent."),
         (dead_microphone, "Nothing was recorded."),
@@ -463,7 +463,7 @@ def test_microphones(
 
 @in_chromium
 def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
-    """They are asked for, until one is right; and again, when it no longer is."""
+    """The page asks for a key until one is right, and again when it is no longer accepted."""
     options = ServeOptions(ui=True, api_keys=(KEY,))
     with (
         serving(bundled_recognizer, options) as server,
@@ -497,7 +497,7 @@ def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
         page.evaluate("sessionStorage.setItem('wav2vec2-tf key', 'taken back')")
         choose(page, FILE)
         expect(dialog).to_be_visible()
-        page.evaluate(  # one that is asked for while the last is on its way out
+        page.evaluate(  # a dialog that opens while the last one closes
             "document.querySelector('wa-dialog').open = false;"
             "document.querySelector('header wa-button').click()"
         )
@@ -511,7 +511,7 @@ def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
         assert words(page)  # of the file that waited for the key
 
 
-# For everybody
+# Accessibility
 
 
 @in_chromium

@@ -1,4 +1,4 @@
-"""Speech over the WebSocket: partial results as it comes, and the file's own result at the end."""
+"""Speech over the WebSocket: partial results as it arrives, and the file's result at the end."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PCM = {"sample_rate": 16000, "encoding": "pcm_s16le"}
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    """Of 20 s, 16-bit: two windows, and four of partial results."""
+    """20 s of 16-bit speech: two windows, and four of partial results."""
     whole = np.concatenate([soundfile.read(file, dtype="int16")[0] for file in FILES])
     assert len(whole) > 20 * 16000
     return whole[: 20 * 16000]
@@ -53,7 +53,7 @@ def opened(running: Running, **options: Any) -> ClientConnection:
 
 
 def messages(socket: ClientConnection) -> list[dict[str, Any]]:
-    """All up to the final one."""
+    """Returns all messages up to the final one."""
     found = [json.loads(socket.recv(PATIENCE))]
     while found[-1]["type"] == "partial":
         found.append(json.loads(socket.recv(PATIENCE)))
@@ -61,7 +61,7 @@ def messages(socket: ClientConnection) -> list[dict[str, Any]]:
 
 
 def refusal(socket: ClientConnection) -> tuple[int, str]:
-    """The code and the reason it is closed with; the last message says the same."""
+    """Returns the code and reason of the close; the last message has the same reason."""
     last = messages(socket)[-1]
     with pytest.raises(ConnectionClosed) as closed:
         socket.recv(PATIENCE)
@@ -73,7 +73,7 @@ def refusal(socket: ClientConnection) -> tuple[int, str]:
 
 
 def of_file(running: Running, path: Path) -> dict[str, Any]:
-    """What the other endpoint gives."""
+    """Returns the answer of the other endpoint."""
     answer = httpx.post(
         f"{running.url}/v1/audio/transcriptions",
         files={"file": path.read_bytes()},
@@ -117,7 +117,7 @@ def test_the_final_result_is_that_of_the_file(
     wait_until(lambda: not any(server.context.folder.iterdir()))
 
 
-def test_partial_results_come_while_speech_does(server: Running, speech: np.ndarray) -> None:
+def test_partial_results_arrive_while_speech_does(server: Running, speech: np.ndarray) -> None:
     with opened(server) as socket:
         socket.send(json.dumps(PCM))
         texts = []
@@ -127,11 +127,11 @@ def test_partial_results_come_while_speech_does(server: Running, speech: np.ndar
     assert [text["type"] for text in texts] == ["partial"] * 3
     lengths = [len(text["text"]) for text in texts]
     assert 0 < lengths[0] < lengths[1] < lengths[2]
-    wait_until(lambda: server.context.streams == 0)  # it left without an end
+    wait_until(lambda: server.context.streams == 0)  # it disconnected without an end
     wait_until(lambda: not any(server.context.folder.iterdir()))
 
 
-def test_what_is_computed_for_a_second_of_speech_is_bounded(
+def test_the_computing_for_a_second_of_speech_is_bounded(
     bundled_recognizer: Recognizer, speech: np.ndarray
 ) -> None:
     """And the text of all of it is that of one pass, but for a word in ten."""
@@ -214,7 +214,7 @@ def test_bad_messages(
     wait_until(lambda: not any(server.context.folder.iterdir()))
 
 
-def test_more_streams_than_there_may_be(server: Running) -> None:
+def test_the_limit_of_streams(server: Running) -> None:
     with opened(server) as one, opened(server) as other:
         for socket in (one, other):
             socket.send(json.dumps(PCM))

@@ -24,9 +24,9 @@ TEXT = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no audio"}
 
 def main(folder: Path) -> None:
     with (
-        tempfile.TemporaryDirectory() as heard,
+        tempfile.TemporaryDirectory() as microphone,
         serving(options=ServeOptions(ui=True)) as server,
-        chromium(Path(heard)) as browser,
+        chromium(Path(microphone)) as browser,
     ):
 
         @contextmanager
@@ -44,14 +44,16 @@ def main(folder: Path) -> None:
             page.evaluate("document.querySelector('#words-heading').scrollIntoView()")
         with picture("recording", viewport=SMALL) as page:
             page.get_by_role("button", name="Record").click()
-            expect(page.locator(".partial")).to_have_text(re.compile("^(?!Speak:|Words appear).{10}"))
+            expect(page.locator(".partial")).to_have_text(
+                re.compile("^(?!Speak:|Words appear).{10}")
+            )
         with picture("problem", viewport=SMALL) as page:
             choose(page, TEXT)
             page.locator("wa-callout").wait_for()
 
 
 def play(page: Page) -> None:
-    """Until a word in the middle is lit."""
+    """Plays until a word in the middle is highlighted."""
     choose(page, SPEECH)
     words(page)
     page.locator("button.word").nth(5).click()
