@@ -18,7 +18,7 @@ const { metafile } = await build({
   format: "esm",
   target: ["es2022"],
   loader: { ".svg": "dataurl" },
-  legalComments: "none", // LICENSES.txt has them whole
+  legalComments: "none", // LICENSES.txt has all of them
   metafile: true,
 });
 await cp("src/index.html", `${OUT}/index.html`);
@@ -26,7 +26,7 @@ await cp("node_modules/bootstrap-icons/icons/soundwave.svg", `${OUT}/icon.svg`);
 await writeFile(`${OUT}/LICENSES.txt`, await licences(Object.keys(metafile.inputs)));
 await writeFile(`${OUT}/sources.sha256`, `${await digest()}\n`);
 
-/** Of every package that a file of the bundle comes from. */
+/** Returns the licences of all packages in the bundle. */
 async function licences(files) {
   const packages = files
     .map((file) => file.match(/^node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1])
@@ -42,7 +42,7 @@ async function licences(files) {
   return (await Promise.all(texts)).join(`\n${"-".repeat(72)}\n\n`);
 }
 
-/** Of all that the bundle is made from; tests/serving/test_page.py computes the same. */
+/** Returns a digest of the sources of the bundle; tests/serving/test_page.py computes the same. */
 async function digest() {
   const names = (await readdir("src")).map((name) => `src/${name}`);
   const hash = createHash("sha256");

@@ -1,4 +1,4 @@
-/** The icons of the page, of Bootstrap Icons, bundled: the library's own come from the network. */
+/** The icons of the page, from Bootstrap Icons: the component library would load its own. */
 
 import { registerIconLibrary } from "@awesome.me/webawesome/dist/components/icon/library.js";
 

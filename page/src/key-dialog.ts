@@ -1,4 +1,4 @@
-/** Asks for the API key until the server takes it, or the person gives up. */
+/** Asks for the API key until the server accepts one or the user closes the dialog. */
 
 import type WaDialog from "@awesome.me/webawesome/dist/components/dialog/dialog.js";
 import type WaInput from "@awesome.me/webawesome/dist/components/input/input.js";
@@ -14,14 +14,14 @@ export class SpeechKey extends LitElement {
   @state() private asking = false;
   @query("wa-dialog") private readonly dialog!: WaDialog;
   @query("wa-input") private readonly input!: WaInput;
-  /** Done when no dialog is on its way out: it would take one that opens meanwhile with it. */
+  /** Resolves once a closing dialog is hidden: it would hide one that opens meanwhile, too. */
   private away: Promise<void> = Promise.resolve();
 
   override createRenderRoot(): HTMLElement {
     return this;
   }
 
-  /** Opens; the event `key` tells what the server offers to a key that it takes. */
+  /** Opens the dialog; the event `key` has what the server offers for the accepted key. */
   async ask(): Promise<void> {
     await this.dialog.updateComplete;
     await this.away;
@@ -54,7 +54,7 @@ export class SpeechKey extends LitElement {
     } catch (error) {
       key.set(before);
       const problem = asProblem(error);
-      this.problem = problem.kind === "wrong-key" ? "The server refuses this key." : problem.message;
+      this.problem = problem.kind === "wrong-key" ? "The server rejects this key." : problem.message;
       this.input.focus();
     } finally {
       this.asking = false;
@@ -68,7 +68,7 @@ export class SpeechKey extends LitElement {
           <wa-input
             type="password"
             label="Key"
-            hint="The server's operator gives it out. It is forgotten when you close this tab."
+            hint="Ask the server's operator for it. It is deleted when you close this tab."
             autocomplete="off"
             password-toggle
             autofocus

@@ -1,4 +1,4 @@
-/** What the microphone hears, as it hears it. */
+/** The waveform of the microphone's signal while it is recorded. */
 
 import { LitElement, type PropertyValues } from "lit";
 import { customElement, property } from "lit/decorators.js";

@@ -1,21 +1,21 @@
-/** Records speech: samples as they are heard, and a WAV file at the end. */
+/** Records speech: samples as they arrive, and a WAV file at the end. */
 
 import { Problem } from "./problems";
 import { pcm16, wavFile } from "./wav";
 
 type Source = MediaStreamAudioSourceNode & { context: AudioContext };
 
-/** Of the models: less to send than at the microphone's own. */
+/** The sampling rate of the models: less to send than at the microphone's own. */
 const SAMPLE_RATE = 16000;
 
-/** Milliseconds in which the audio thread gives its last samples. */
+/** Milliseconds to wait for the last samples of the audio thread. */
 const PATIENCE = 1000;
 
-/** No word is shorter. */
+/** The shortest recording: no word is shorter. */
 const SHORTEST_SECONDS = 0.2;
 
-/** At the models' rate where the browser resamples; Firefox keeps to the microphone's. */
-function heard(stream: MediaStream): Source {
+/** Opens a stream at the models' rate if the browser resamples; Firefox keeps the microphone's. */
+function openSource(stream: MediaStream): Source {
   const context = new AudioContext({ sampleRate: SAMPLE_RATE });
   try {
     return new MediaStreamAudioSourceNode(context, { mediaStream: stream }) as Source;
@@ -28,7 +28,7 @@ function heard(stream: MediaStream): Source {
 export class Microphone {
   private readonly chunks: Int16Array<ArrayBuffer>[] = [];
   private samples = 0;
-  /** Called with every piece of what is heard. */
+  /** Called with each piece of the recording. */
   onSamples: (samples: Int16Array<ArrayBuffer>) => void = () => {};
 
   private constructor(
@@ -44,9 +44,9 @@ export class Microphone {
     };
   }
 
-  /** Asks for the microphone; a `Problem` says why there is none. */
+  /** Asks for the microphone; throws a `Problem` if it cannot be used. */
   static async open(): Promise<Microphone> {
-    // Browsers hide it from pages that come over plain HTTP from another machine.
+    // Browsers hide it from pages that were loaded over plain HTTP from another machine.
     if (!navigator.mediaDevices) throw new Problem("insecure");
     let stream: MediaStream;
     try {
@@ -55,7 +55,7 @@ export class Microphone {
       const name = error instanceof DOMException ? error.name : "";
       throw new Problem(name === "NotAllowedError" ? "refused-microphone" : "no-microphone");
     }
-    const source = heard(stream);
+    const source = openSource(stream);
     await source.context.audioWorklet.addModule("page/pcm-worklet.js");
     const worklet = new AudioWorkletNode(source.context, "pcm", {
       numberOfOutputs: 0,
@@ -73,13 +73,13 @@ export class Microphone {
     return this.samples / this.sampleRate;
   }
 
-  /** Lets the microphone go, and gives what was heard; a `Problem` if that is nothing. */
+  /** Releases the microphone and returns the recording; throws a `Problem` if it is empty. */
   async close(): Promise<File> {
     const last = new Promise<void>((resolve) => {
-      setTimeout(resolve, PATIENCE); // a device that is gone answers no more
-      const heard = this.worklet.port.onmessage!;
+      setTimeout(resolve, PATIENCE); // a device that was unplugged does not answer
+      const collect = this.worklet.port.onmessage!;
       this.worklet.port.onmessage = (message) => {
-        heard.call(this.worklet.port, message);
+        collect.call(this.worklet.port, message);
         resolve();
       };
     });
@@ -92,9 +92,9 @@ export class Microphone {
     return wavFile(this.chunks, this.sampleRate, "recording.wav");
   }
 
-  /** Lets the microphone go. */
+  /** Releases the microphone. */
   release(): void {
-    this.worklet.port.onmessage = null; // some samples may be on their way
+    this.worklet.port.onmessage = null; // some samples may still arrive
     this.stream.getTracks().forEach((track) => track.stop());
     void this.context.close();
   }

@@ -1,4 +1,4 @@
-/** The page: a recording goes in, and what was said in it comes out. */
+/** The page: from a recording to its transcript. */
 
 import type WaSelect from "@awesome.me/webawesome/dist/components/select/select.js";
 import type WaSwitch from "@awesome.me/webawesome/dist/components/switch/switch.js";
@@ -29,10 +29,10 @@ import "./waveform";
 import type { SpeechWaveform } from "./waveform";
 import "./words";
 
-/** What the page does at the moment. */
-type Doing = "nothing" | "recording" | "sending" | "hearing";
+/** What the page is doing. */
+type Doing = "nothing" | "recording" | "sending" | "transcribing";
 
-/** Where the choice of the last visit is kept. */
+/** Key of the choice of the last visit in `localStorage`. */
 const CHOICE = "wav2vec2-tf choice";
 
 followTheme();
@@ -41,18 +41,18 @@ followTheme();
 export class SpeechPage extends LitElement {
   @state() private doing: Doing = "nothing";
   @state() private problem: Problem | null = null;
-  /** What a screen reader is told of what goes on. */
+  /** What a screen reader announces. */
   @state() private status = "";
   @state() private offer: Offer | null = null;
   @state() private choice: Choice = { model: "", decoding: "" };
   @state() private file: File | null = null;
   @state() private transcript: Transcript | null = null;
-  /** 0 to 1, of the file. */
+  /** The part of the file that was sent, 0 to 1. */
   @state() private sent = 0;
   @state() private microphone: Microphone | null = null;
-  /** Seconds. */
+  /** Seconds recorded. */
   @state() private recorded = 0;
-  /** Words of a recording that goes on. */
+  /** The partial transcript of a recording in progress. */
   @state() private partial = "";
   /** The word that is being played, or -1. */
   @state() private current = -1;
@@ -71,7 +71,7 @@ export class SpeechPage extends LitElement {
     void this.start();
   }
 
-  /** Where the focus goes when the control that had it is gone. */
+  /** Moves the focus when the control that had it is removed. */
   override async updated(changed: PropertyValues): Promise<void> {
     if (!changed.get("doing") || document.activeElement !== document.body) return;
     const next =
@@ -105,10 +105,10 @@ export class SpeechPage extends LitElement {
     this.offer = offered;
     const kept = JSON.parse(localStorage.getItem(CHOICE) ?? "{}") as Partial<Choice>;
     this.choose(kept.model, kept.decoding);
-    if (this.file && !this.transcript) void this.hear(); // it waited for a key
+    if (this.file && !this.transcript) void this.transcribeFile(); // the file waited for a key
   }
 
-  /** A model and a decoding by name, or the first where there is none of this name. */
+  /** Chooses a model and a decoding by name, or the first if there is none of this name. */
   private choose(model: string | undefined, decoding: string | undefined): void {
     const offered = this.offer!.data;
     const chosen = offered.find(({ id }) => id === model) ?? offered[0]!;
@@ -148,11 +148,11 @@ export class SpeechPage extends LitElement {
     if (!file || this.busy || !this.offer) return;
     this.transcript = null;
     this.file = file;
-    void this.hear();
+    void this.transcribeFile();
   }
 
-  /** Has the file transcribed. */
-  private async hear(): Promise<void> {
+  /** Sends the file to be transcribed. */
+  private async transcribeFile(): Promise<void> {
     const { file, offer } = this;
     if (!file || !offer) return this.start();
     this.problem = null;
@@ -162,14 +162,14 @@ export class SpeechPage extends LitElement {
       if (!file.size) throw new Problem("empty-file");
       if (file.size > offer.max_bytes) {
         const [has, takes] = [file.size, offer.max_bytes].map((bytes) => (bytes / 1e6).toFixed(1));
-        throw new Problem("too-large", `It has ${has} MB; the server takes ${takes} MB.`);
+        throw new Problem("too-large", `It has ${has} MB; the server accepts ${takes} MB.`);
       }
       this.doing = "sending";
       this.status = `Sending ${file.name}.`;
       const part = (part: number) => {
         this.sent = part;
-        if (part < 1 || this.doing === "hearing") return;
-        this.doing = "hearing";
+        if (part < 1 || this.doing === "transcribing") return;
+        this.doing = "transcribing";
         this.status = `Transcribing ${file.name}.`;
       };
       this.finish(await transcribe(file, this.choice, part, this.abort.signal));
@@ -188,8 +188,8 @@ export class SpeechPage extends LitElement {
     try {
       const microphone = await Microphone.open();
       const partial = (text: string | null) => {
-        if (this.stream !== stream) return; // an earlier one has come to its end
-        this.partial = text ?? "No words come while you speak, but when you stop.";
+        if (this.stream !== stream) return; // of an earlier recording
+        this.partial = text ?? "Words appear when you stop, not while you speak.";
       };
       const stream = new Stream(this.choice, microphone.sampleRate, partial);
       microphone.onSamples = (samples) => {
@@ -206,7 +206,7 @@ export class SpeechPage extends LitElement {
     }
   }
 
-  /** Seconds that the server takes of a recording made here. */
+  /** The longest recording that the server accepts, in seconds. */
   private get longest(): number {
     const { max_bytes, max_seconds } = this.offer!;
     return Math.min(max_seconds, secondsWithin(max_bytes, this.microphone!.sampleRate));
@@ -214,14 +214,14 @@ export class SpeechPage extends LitElement {
 
   private async stop(): Promise<void> {
     const [microphone, stream] = [this.microphone!, this.stream!];
-    this.doing = "hearing";
+    this.doing = "transcribing";
     this.status = "Transcribing the recording.";
     try {
       this.file = await microphone.close();
       const transcript = await stream.end();
       this.abort.signal.throwIfAborted();
       if (transcript) this.finish(transcript);
-      else await this.hear();
+      else await this.transcribeFile();
     } catch (error) {
       this.fail(error);
     } finally {
@@ -238,7 +238,7 @@ export class SpeechPage extends LitElement {
     this.status = "Discarded.";
   }
 
-  // What is seen
+  // Rendering
 
   override render(): unknown {
     return html`
@@ -250,7 +250,7 @@ export class SpeechPage extends LitElement {
       </header>
       <main>${this.source()} ${this.result()}</main>
       <footer>
-        <p>Your recordings go to this server only, which keeps none of them.</p>
+        <p>Your recordings are sent to this server only, and it does not keep them.</p>
       </footer>
       <p class="wa-visually-hidden" role="status">${this.status}</p>
       <speech-key @key=${({ detail }: CustomEvent<Offer>) => this.take(detail)}></speech-key>
@@ -323,13 +323,13 @@ export class SpeechPage extends LitElement {
           <wa-button appearance="outlined" @click=${this.discard}>Discard</wa-button>
           <span class="time">${clock(this.recorded)} of ${clock(this.longest)} at most</span>
         </div>
-        <p class="partial">${this.partial || "Speak: words come as you do."}</p>
+        <p class="partial">${this.partial || "Speak: words appear while you speak."}</p>
       </div>
     `;
   }
 
   private progress(): unknown {
-    if (this.doing !== "sending" && this.doing !== "hearing") return nothing;
+    if (this.doing !== "sending" && this.doing !== "transcribing") return nothing;
     const [sending, percent] = [this.doing === "sending", Math.round(100 * this.sent)];
     return html`
       <div class="progress">
@@ -353,7 +353,7 @@ export class SpeechPage extends LitElement {
     const retry =
       problem?.kind === "wrong-key"
         ? html`<wa-button size="s" @click=${() => this.keyDialog.ask()}>Enter a key</wa-button>`
-        : html`<wa-button size="s" @click=${this.hear}>
+        : html`<wa-button size="s" @click=${this.transcribeFile}>
             <wa-icon slot="start" name="retry"></wa-icon>Try again
           </wa-button>`;
     return html`
@@ -398,7 +398,7 @@ export class SpeechPage extends LitElement {
         <wa-button
           appearance="outlined"
           ?disabled=${this.busy || !this.file || !this.offer}
-          @click=${this.hear}
+          @click=${this.transcribeFile}
         >
           <wa-icon slot="start" name="retry"></wa-icon>Transcribe again
         </wa-button>
@@ -424,7 +424,7 @@ export class SpeechPage extends LitElement {
   }
 
   private words(transcript: Transcript): unknown {
-    if (!transcript.words.length) return html`<p class="note">No words were heard in it.</p>`;
+    if (!transcript.words.length) return html`<p class="note">No words were recognized.</p>`;
     const stem = this.file!.name.replace(/\.[^.]*$/, "");
     return html`
       <p id="words-hint" class="note">

@@ -1,4 +1,4 @@
-/** Runs in the audio thread: hands on what the microphone hears, an eighth of a second at a time. */
+/** Runs in the audio thread: posts the microphone's samples, an eighth of a second at a time. */
 
 declare const sampleRate: number;
 declare function registerProcessor(name: string, processor: unknown): void;

@@ -1,19 +1,19 @@
-/** What the page asks of the server that it came from. */
+/** Requests to the server that the page was loaded from. */
 
 import { Problem, type ProblemKind } from "./problems";
 import type { Transcript } from "./transcript";
 
 export interface Model {
   id: string;
-  /** Their names, the usual one first. */
+  /** Their names, the default first. */
   decodings: string[];
 }
 
 export interface Offer {
   data: Model[];
-  /** Of a file. */
+  /** Largest size of a file. */
   max_bytes: number;
-  /** Of a recording. */
+  /** Longest duration of a recording. */
   max_seconds: number;
 }
 
@@ -24,7 +24,7 @@ export interface Choice {
 
 const KEY = "wav2vec2-tf key";
 
-/** The API key, kept until the tab is closed. */
+/** The API key, stored until the tab is closed. */
 export const key = {
   get: (): string => sessionStorage.getItem(KEY) ?? "",
   set: (value: string): void => sessionStorage.setItem(KEY, value),
@@ -39,7 +39,7 @@ const BY_CODE: Record<string, ProblemKind> = {
   invalid_audio: "not-audio",
 };
 
-/** What stands between the server and us may answer too, with a status alone. */
+/** A proxy may answer in the server's place, with a status alone. */
 const BY_STATUS: Record<number, ProblemKind> = {
   401: "wrong-key",
   404: "no-such-model",
@@ -51,24 +51,24 @@ const BY_STATUS: Record<number, ProblemKind> = {
   504: "late",
 };
 
-interface Refusal {
+interface ErrorBody {
   message?: string;
   code?: string | null;
 }
 
-/** The `Problem` that an answer other than success tells of, in OpenAI's form. */
-function refused(status: number, answer: string): Problem {
-  let error: Refusal = {};
+/** Makes a `Problem` of an error in OpenAI's form. */
+function problemOf(status: number, answer: string): Problem {
+  let error: ErrorBody = {};
   try {
-    error = (JSON.parse(answer) as { error?: Refusal }).error ?? {};
+    error = (JSON.parse(answer) as { error?: ErrorBody }).error ?? {};
   } catch {
-    // no word of the server's
+    // not an answer of the server
   }
   const kind = BY_CODE[error.code ?? ""] ?? BY_STATUS[status] ?? "failed";
   return new Problem(kind, error.message);
 }
 
-/** What the server was started with. */
+/** Returns the models and limits of the server. */
 export async function offer(): Promise<Offer> {
   let response: Response;
   try {
@@ -77,11 +77,11 @@ export async function offer(): Promise<Offer> {
     throw new Problem("away");
   }
   const answer = await response.text();
-  if (!response.ok) throw refused(response.status, answer);
+  if (!response.ok) throw problemOf(response.status, answer);
   return JSON.parse(answer) as Offer;
 }
 
-/** Sends a file, tells how much of it has gone (0 to 1), and waits for what was said in it. */
+/** Sends a file and returns its transcript; `sent` is called with the part sent so far, 0 to 1. */
 export function transcribe(
   file: File,
   choice: Choice,
@@ -96,14 +96,14 @@ export function transcribe(
   form.append("timestamp_granularities[]", "word");
   form.append("timestamp_granularities[]", "subtitle");
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch does not tell how much has gone
+    const request = new XMLHttpRequest(); // fetch does not report progress
     request.open("POST", "v1/audio/transcriptions");
     for (const [name, value] of Object.entries(authorization()))
       request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => sent(loaded / total);
     request.onload = () => {
       if (request.status === 200) resolve(JSON.parse(request.responseText) as Transcript);
-      else reject(refused(request.status, request.responseText));
+      else reject(problemOf(request.status, request.responseText));
     };
     request.onerror = () => reject(new Problem("away"));
     request.onabort = () => reject(signal.reason);
@@ -115,15 +115,15 @@ export function transcribe(
 type Message =
   | { type: "partial"; text: string }
   | ({ type: "final" } & Transcript)
-  | { type: "error"; error: Refusal };
+  | { type: "error"; error: ErrorBody };
 
-/** Speech on its way to the server, which answers while it comes. */
+/** A stream of speech to the server, which answers while it arrives. */
 export class Stream {
   private readonly socket = new WebSocket("v1/audio/stream");
   private readonly opened: Promise<void>;
   private readonly final: Promise<Transcript | null>;
 
-  /** `partial` is told what was said so far, or nothing where the server gave up. */
+  /** `partial` is called with the text so far, or with null if the stream failed. */
   constructor(choice: Choice, sampleRate: number, partial: (text: string | null) => void) {
     const { socket } = this;
     this.opened = new Promise((resolve) => (socket.onopen = () => resolve()));
@@ -143,13 +143,13 @@ export class Stream {
     this.send(JSON.stringify(key.get() ? { ...start, api_key: key.get() } : start));
   }
 
-  /** Samples, or a message: one after another, from when the socket is open. */
+  /** Sends samples or a message, in order, once the socket is open. */
   send(message: string | Int16Array<ArrayBuffer>): void {
     const { socket } = this;
     void this.opened.then(() => socket.readyState === WebSocket.OPEN && socket.send(message));
   }
 
-  /** What was said in all; nothing if the server gave up, and the recording is to be sent whole. */
+  /** Ends the stream and returns the transcript; null if it failed: then send a file. */
   end(): Promise<Transcript | null> {
     this.send(JSON.stringify({ type: "end" }));
     return this.final;

@@ -1,8 +1,8 @@
-/** A transcript as files to keep. */
+/** Writes a transcript to files. */
 
 import type { Transcript } from "./transcript";
 
-/** `hours:minutes:seconds`, with three decimals behind `point`. */
+/** Formats a time as `hours:minutes:seconds`, with three decimals after `point`. */
 function time(seconds: number, point: string): string {
   const milliseconds = Math.round(1000 * seconds);
   const two = (value: number) => String(Math.floor(value) % 60).padStart(2, "0");
@@ -16,7 +16,7 @@ const stacked = (lines: string[]): string => lines.map((line) => `${line}\n`).jo
 const escaped = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
-/** Ending of the file → what is in it. */
+/** File extension → function that writes the content. */
 export const FORMATS: Record<string, (transcript: Transcript) => string> = {
   srt: ({ subtitles }) =>
     subtitles
@@ -37,7 +37,7 @@ export const FORMATS: Record<string, (transcript: Transcript) => string> = {
   json: (transcript) => `${JSON.stringify(transcript, null, 2)}\n`,
 };
 
-/** Hands a file to the browser to keep. */
+/** Downloads a file. */
 export function download(name: string, content: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([content], { type: "application/octet-stream" }));

@@ -1,4 +1,4 @@
-/** An image as a data: URL, which esbuild makes of it. */
+/** An image as a data: URL, made by esbuild. */
 declare module "*.svg" {
   const url: string;
   export default url;

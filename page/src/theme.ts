@@ -1,4 +1,4 @@
-/** Dark or light, as the system is. */
+/** The dark or light theme, as the system has it. */
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -8,12 +8,12 @@ export function followTheme(): void {
   dark.addEventListener("change", follow);
 }
 
-/** Calls when the theme has changed. */
+/** Calls `changed` when the theme changes. */
 export function onTheme(changed: () => void): void {
   dark.addEventListener("change", changed);
 }
 
-/** Colours of the theme for what is drawn by hand and not by style sheets. */
+/** Returns the colours of the theme, for what is drawn by scripts. */
 export function lookOf(element: HTMLElement): {
   waveColor: string;
   progressColor: string;

@@ -1,4 +1,4 @@
-/** What was said and when, as the server tells it. */
+/** A transcript with times, as the server sends it. */
 
 export interface Word {
   word: string;
@@ -26,7 +26,7 @@ export interface Transcript {
   subtitles: Subtitle[];
 }
 
-/** How sure the model is of a word; each has its own underline. */
+/** The confidence of a word in three classes; each has its own underline. */
 export type Sureness = "sure" | "fair" | "unsure";
 
 export function sureness(confidence: number): Sureness {
@@ -36,7 +36,7 @@ export function sureness(confidence: number): Sureness {
 
 export const percent = (confidence: number): string => `${Math.round(100 * confidence)} %`;
 
-/** `minutes:seconds`, with hours where there are any. */
+/** Formats a time as `minutes:seconds`, from one hour on with hours. */
 export function clock(seconds: number): string {
   const whole = Math.floor(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
@@ -44,7 +44,7 @@ export function clock(seconds: number): string {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** The last of `words` that starts at or before `seconds`, if it has not ended by then; or -1. */
+/** Returns the index of the word that is spoken at `seconds`, or -1. */
 export function wordAt(words: readonly Word[], seconds: number): number {
   let [low, high] = [0, words.length];
   while (low < high) {

@@ -1,18 +1,18 @@
-/** Samples as 16-bit integers, and as a WAV file: what is sent while recording is what is kept. */
+/** 16-bit samples and WAV files: what is sent while recording is also what is kept. */
 
-/** Of samples from -1 to 1. */
+/** Converts samples from -1 to 1. */
 export function pcm16(samples: Float32Array): Int16Array<ArrayBuffer> {
   return Int16Array.from(samples, (sample) => Math.max(-1, Math.min(1, sample)) * 0x7fff);
 }
 
 const HEADER = 44;
 
-/** Of a file of so many bytes. */
+/** Returns the duration of a file of `bytes` bytes. */
 export function secondsWithin(bytes: number, sampleRate: number): number {
   return (bytes - HEADER) / 2 / sampleRate;
 }
 
-/** One channel. */
+/** Makes a WAV file with one channel. */
 export function wavFile(chunks: Int16Array<ArrayBuffer>[], sampleRate: number, name: string): File {
   const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
   const header = new DataView(new ArrayBuffer(HEADER));

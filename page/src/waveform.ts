@@ -1,4 +1,4 @@
-/** The recording as a picture that plays, with the word lit that is being said. */
+/** The waveform of the recording and its player; highlights the word that is being spoken. */
 
 import { LitElement, html, type PropertyValues } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
@@ -9,12 +9,12 @@ import Timeline from "wavesurfer.js/plugins/timeline";
 import { lookOf, onTheme } from "./theme";
 import { clock, wordAt, type Word } from "./transcript";
 
-/** A browser unpacks a file whole to draw it. */
+/** Larger files are not drawn: the browser decodes a file as a whole. */
 const DRAWN_BYTES = 300e6;
-const PIXELS_A_SECOND = 20;
-const MOST_PIXELS = 100_000;
+const PIXELS_PER_SECOND = 20;
+const MAX_PIXELS = 100_000;
 
-/** What lets WaveSurfer's style sheets through the page's content security policy. */
+/** Returns the nonce by which the content security policy allows WaveSurfer's style sheets. */
 export function nonce(): { cspNonce?: string } {
   const given = document.querySelector<HTMLMetaElement>("meta[name=csp-nonce]")?.nonce;
   return given ? { cspNonce: given } : {};
@@ -70,19 +70,19 @@ export class SpeechWaveform extends LitElement {
     this.duration = this.seconds = 0;
     this.light(-1);
     if (recording.size > DRAWN_BYTES) this.unplayable();
-    else this.surfer.loadBlob(recording).catch(() => {}); // which has raised "error" already
+    else this.surfer.loadBlob(recording).catch(() => {}); // the event "error" reports it
   }
 
   private unplayable(): void {
     this.surfer.pause();
     this.duration = 0;
-    this.note = "This browser cannot draw or play the recording; the server reads more than it does.";
+    this.note = "This browser cannot draw or play the recording; the server reads more formats.";
   }
 
   private ready(duration: number): void {
     this.duration = duration;
     this.surfer.setTime(0);
-    this.surfer.zoom(Math.min(PIXELS_A_SECOND, MOST_PIXELS / duration));
+    this.surfer.zoom(Math.min(PIXELS_PER_SECOND, MAX_PIXELS / duration));
     const scroll = this.surfer.getWrapper().parentElement!;
     scroll.tabIndex = scroll.scrollWidth > scroll.clientWidth ? 0 : -1;
   }

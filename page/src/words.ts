@@ -1,4 +1,4 @@
-/** The words of a transcript: each plays from its time, and shows how sure the model is of it. */
+/** The words of a transcript: each plays from its time, and shows its confidence. */
 
 import { LitElement, html, type PropertyValues } from "lit";
 import { customElement, property, queryAll } from "lit/decorators.js";
@@ -7,16 +7,16 @@ import { clock, percent, sureness, type Transcript, type Word } from "./transcri
 
 interface Line {
   start: number;
-  said: Word[];
+  words: Word[];
 }
 
-/** A line a subtitle, of the words that start in it. */
+/** Returns a line for each subtitle, with the words that start in it. */
 function lines({ words, subtitles }: Transcript): Line[] {
-  const result: Line[] = subtitles.map(({ start }) => ({ start, said: [] }));
+  const result: Line[] = subtitles.map(({ start }) => ({ start, words: [] }));
   let at = 0;
   for (const word of words) {
     while (at + 1 < result.length && result[at + 1]!.start <= word.start) at++;
-    result[at]!.said.push(word);
+    result[at]!.words.push(word);
   }
   return result;
 }
@@ -24,7 +24,7 @@ function lines({ words, subtitles }: Transcript): Line[] {
 @customElement("speech-words")
 export class SpeechWords extends LitElement {
   @property({ attribute: false }) transcript: Transcript | null = null;
-  /** Of the word that is being said, or -1. */
+  /** Index of the word that is being spoken, or -1. */
   @property({ attribute: false }) current = -1;
   @queryAll(".word") private readonly buttons!: NodeListOf<HTMLButtonElement>;
 
@@ -34,7 +34,7 @@ export class SpeechWords extends LitElement {
 
   override shouldUpdate(changed: PropertyValues<this>): boolean {
     if (changed.has("current")) this.light(changed.get("current") ?? -1);
-    return changed.has("transcript"); // thousands of words are not drawn anew as one is lit
+    return changed.has("transcript"); // thousands of words are not rendered again to highlight one
   }
 
   private light(before: number): void {
@@ -47,7 +47,7 @@ export class SpeechWords extends LitElement {
     else if (shown.top < seen.top) this.scrollTop -= seen.top - shown.top;
   }
 
-  /** The arrows go from word to word, so that Tab goes past them all. */
+  /** Moves from word to word by the arrow keys, so that Tab skips all words at once. */
   private move(event: KeyboardEvent): void {
     const buttons = [...this.buttons];
     const from = buttons.indexOf(event.target as HTMLButtonElement);
@@ -94,8 +94,8 @@ export class SpeechWords extends LitElement {
         @focusin=${this.reach}
       >
         ${lines(this.transcript).map(
-          ({ start, said }) => html`
-            <p class="line"><span class="time">${clock(start)}</span> <span>${said.map(word)}</span></p>
+          ({ start, words }) => html`
+            <p class="line"><span class="time">${clock(start)}</span> <span>${words.map(word)}</span></p>
           `,
         )}
       </div>

@@ -21,14 +21,14 @@ from tests.support.browser import (
     words,
 )
 from tests.support.server import Running, serving
-from wav2vec2_tf.serving.service import Settings
+from wav2vec2_tf.serving.options import ServeOptions
 
 pytestmark = pytest.mark.full_size
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
-    with serving(settings=Settings(ui=True)) as running:
+    with serving(options=ServeOptions(ui=True)) as running:
         yield running
 
 

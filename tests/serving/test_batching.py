@@ -1,10 +1,10 @@
-"""Rows computed beside one another: exact, within bounds, and none at another's cost."""
+"""Rows computed in shared batches: exact, within limits, and independent of each other."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,16 +19,11 @@ from tests.support.paths import CORPUS
 from tests.support.server import PATIENCE, wait_until
 from wav2vec2_tf import audio
 from wav2vec2_tf.models.lengths import bucket
-from wav2vec2_tf.serving.models import Engine
-from wav2vec2_tf.serving.scheduler import (
-    MOST_PADDING,
-    Batcher,
-    Cancelled,
-    Full,
-    Job,
-    Logits,
-    Workers,
-)
+from wav2vec2_tf.serving.jobs import Job, JobCancelled, JobPool, PoolFull
+from wav2vec2_tf.serving.metrics import Metrics
+from wav2vec2_tf.serving.models import Selection
+from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.serving.scheduler import MAX_PADDING, Batcher, Scheduler, Transcription
 from wav2vec2_tf.text.transcript import Transcript
 from wav2vec2_tf.transcription import long_form
 from wav2vec2_tf.transcription.long_form import Windows
@@ -40,30 +34,38 @@ FRAME = 320
 
 @dataclass
 class Model:
-    """Stands for one: a frame's logits are its samples' sum and their number. It may be held."""
+    """Stands for a model: the logits of a frame are the sum and the maximum of its samples.
+
+    It computes nothing until `may_compute` is set.
+    """
 
     batches: list[list[int]] = field(default_factory=list)
-    """The width of each batch, and then the lengths of its rows."""
-    held: threading.Event = field(default_factory=threading.Event)
-    begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """The width of each batch, followed by the lengths of its rows."""
+    may_compute: threading.Event = field(default_factory=threading.Event)
+    started: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
-    def __call__(self, speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
-        values = speech.numpy()
-        counts = [values.shape[1]] * len(values) if lengths is None else lengths.numpy().tolist()
-        self.batches.append([values.shape[1], *counts])
-        self.begun.release()
-        assert self.held.wait(PATIENCE)
-        if np.isnan(values).any():
+    def __call__(self, speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        width = speech.shape[1]
+        valid = [width] * len(speech) if lengths is None else lengths.tolist()
+        self.batches.append([width, *valid])
+        self.started.release()
+        assert self.may_compute.wait(PATIENCE)
+        if np.isnan(speech).any():
             raise RuntimeError("it cannot compute this")
-        for row, count in zip(values, counts, strict=True):
-            assert not row[count:].any()  # padding
-        frames = values[:, : values.shape[1] // FRAME * FRAME].reshape(len(values), -1, FRAME)
-        return tf.constant(np.stack([frames.sum(axis=-1), frames.max(axis=-1)], axis=-1))
+        for row, length in zip(speech, valid, strict=True):
+            assert not row[length:].any()  # padding
+        frames = speech[:, : width // FRAME * FRAME].reshape(len(speech), -1, FRAME)
+        return np.stack([frames.sum(axis=-1), frames.max(axis=-1)], axis=-1)
 
 
 @pytest.fixture
 def model() -> Model:
     return Model()
+
+
+@pytest.fixture
+def recognizer(bundled_recognizer: Recognizer, model: Model) -> Recognizer:
+    return replace(bundled_recognizer, logits=model)
 
 
 @pytest.fixture
@@ -73,30 +75,34 @@ def batcher() -> Iterator[Batcher]:
     made.close()
 
 
-def row(length: int, value: float = 1.0) -> tuple[tf.Tensor, tf.Tensor]:
+def row(length: int, value: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """A batch of one, padded as it would be alone."""
     speech = np.zeros((1, bucket(length)), np.float32)
     speech[0, :length] = value
-    return tf.constant(speech), tf.constant([length])
+    return speech, np.array([length], np.int32)
 
 
 class Callers:
-    """Rows that wait for a model, which is held at a first one until all of them do."""
+    """Threads whose rows wait for a model, which is held at a first row until all rows wait."""
 
-    def __init__(self, batcher: Batcher, model: Model, *, counted: bool = True) -> None:
-        self.batcher, self.model, self.counted = batcher, model, counted
+    def __init__(
+        self, batcher: Batcher, recognizer: Recognizer, *, with_lengths: bool = True
+    ) -> None:
+        assert isinstance(recognizer.logits, Model)
+        self.batcher, self.recognizer, self.model = batcher, recognizer, recognizer.logits
+        self.with_lengths = with_lengths
         self.pool = ThreadPoolExecutor(64)
 
     def together(self, lengths: Sequence[int], values: Sequence[float]) -> list[object]:
-        """What each gets, or the exception."""
+        """The logits of each row, or the exception."""
         first = self.pool.submit(self._one, 16000, 1.0)
-        assert self.model.begun.acquire(timeout=PATIENCE)
+        assert self.model.started.acquire(timeout=PATIENCE)
         results = []
         for length, value in zip(lengths, values, strict=True):
             waiting = self.batcher.waiting
             results.append(self.pool.submit(self._one, length, value))
             wait_until(lambda waiting=waiting: self.batcher.waiting > waiting)
-        self.model.held.set()
+        self.model.may_compute.set()
         first.result(PATIENCE)
         found = [result.exception(PATIENCE) or result.result() for result in results]
         self.pool.shutdown()
@@ -104,17 +110,23 @@ class Callers:
 
     def _one(self, length: int, value: float) -> np.ndarray:
         speech, lengths = row(length, value)
-        logits = self.batcher.logits(self.model, Job())
-        found: np.ndarray = logits(speech, lengths if self.counted else None).numpy()[0]
-        return found
+        logits = self.batcher.batched(self.recognizer, Job()).logits
+        return logits(speech, lengths if self.with_lengths else None)[0]
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.integers(4000, 300_000), min_size=1, max_size=12), st.booleans())
-def test_each_gets_its_own_and_padding_is_bounded(lengths: list[int], counted: bool) -> None:
+@given(
+    lengths=st.lists(st.integers(4000, 300_000), min_size=1, max_size=12),
+    with_lengths=st.booleans(),
+)
+def test_each_gets_its_own_and_padding_is_bounded(
+    bundled_recognizer: Recognizer, lengths: list[int], with_lengths: bool
+) -> None:
     batcher, model = Batcher(batch_seconds=30), Model()
+    recognizer = replace(bundled_recognizer, logits=model)
     values = [1.0 + index for index in range(len(lengths))]
-    found = Callers(batcher, model, counted=counted).together(lengths, values)
+    callers = Callers(batcher, recognizer, with_lengths=with_lengths)
+    found = callers.together(lengths, values)
     batcher.close()
     for length, value, logits in zip(lengths, values, found, strict=True):
         assert isinstance(logits, np.ndarray)
@@ -125,76 +137,82 @@ def test_each_gets_its_own_and_padding_is_bounded(lengths: list[int], counted: b
     for width, *counts in model.batches:
         assert len(counts) == 1 or width * len(counts) <= 30 * 16000
         for count in counts:
-            assert width == bucket(count) or width <= (1 + MOST_PADDING) * count
-            assert counted or width == count
+            assert width == bucket(count) or width <= (1 + MAX_PADDING) * count
+            assert with_lengths or width == count
 
 
-def test_the_oldest_is_computed_first_and_its_like_beside_it(
-    batcher: Batcher, model: Model
+def test_the_oldest_is_computed_first_with_rows_of_similar_length(
+    batcher: Batcher, recognizer: Recognizer, model: Model
 ) -> None:
     lengths = [200_000, 32_000, 190_000, 33_000, 31_000]
-    Callers(batcher, model).together(lengths, [1.0] * 5)
+    Callers(batcher, recognizer).together(lengths, [1.0] * 5)
     assert model.batches[1:] == [
         [bucket(200_000), 200_000, 190_000],
         [bucket(33_000), 32_000, 33_000, 31_000],
     ]
 
 
-def test_without_batching_rows_are_computed_one_by_one(model: Model) -> None:
+def test_without_batching_rows_are_computed_one_by_one(
+    recognizer: Recognizer, model: Model
+) -> None:
     batcher = Batcher(batch_seconds=0)
-    Callers(batcher, model).together([32_000] * 4, [1.0] * 4)
+    Callers(batcher, recognizer).together([32_000] * 4, [1.0] * 4)
     batcher.close()
     assert [len(batch) for batch in model.batches] == [2] * 5
 
 
-def test_a_row_that_fails_fails_alone(batcher: Batcher, model: Model) -> None:
-    found = Callers(batcher, model).together([32_000] * 4, [1.0, np.nan, 3.0, 4.0])
+def test_a_row_that_fails_fails_alone(batcher: Batcher, recognizer: Recognizer) -> None:
+    found = Callers(batcher, recognizer).together([32_000] * 4, [1.0, np.nan, 3.0, 4.0])
     assert isinstance(found[1], RuntimeError)
     for logits, value in zip([found[0], *found[2:]], [1.0, 3.0, 4.0], strict=True):
         assert isinstance(logits, np.ndarray)
         assert logits[0, 1] == value
 
 
-def test_what_is_cancelled_is_not_computed(batcher: Batcher, model: Model) -> None:
+def test_a_cancelled_job_is_not_computed(
+    batcher: Batcher, recognizer: Recognizer, model: Model
+) -> None:
     jobs = [Job() for _ in range(3)]
     with ThreadPoolExecutor() as pool:
 
-        def ask(job: Job, length: int) -> tf.Tensor:
-            return batcher.logits(model, job)(*row(length))
+        def ask(job: Job, length: int) -> np.ndarray:
+            return batcher.batched(recognizer, job).logits(*row(length))
 
         first = pool.submit(ask, Job(), 16_000)
-        assert model.begun.acquire(timeout=PATIENCE)
+        assert model.started.acquire(timeout=PATIENCE)
         waiting = [pool.submit(ask, job, 20_000 + i) for i, job in enumerate(jobs)]
         wait_until(lambda: batcher.waiting == 3)
         jobs[1].cancel()
-        assert isinstance(waiting[1].exception(PATIENCE), Cancelled)
+        assert isinstance(waiting[1].exception(PATIENCE), JobCancelled)
         assert batcher.waiting == 2
-        model.held.set()
+        model.may_compute.set()
         for future in (first, waiting[0], waiting[2]):
             assert len(future.result(PATIENCE)) == 1
-        with pytest.raises(Cancelled):  # nor does it begin again
+        with pytest.raises(JobCancelled):  # nor does it start again
             ask(jobs[1], 16_000)
     assert sorted(count for batch in model.batches for count in batch[1:]) == [
         *(16_000, 20_000, 20_002)
     ]
 
 
-def test_at_the_end_nobody_is_left_waiting(batcher: Batcher, model: Model) -> None:
+def test_closing_cancels_rows_that_wait(
+    batcher: Batcher, recognizer: Recognizer, model: Model
+) -> None:
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(batcher.logits(model, Job()), *row(16_000))
-        assert model.begun.acquire(timeout=PATIENCE)
-        second = pool.submit(batcher.logits(model, Job()), *row(16_000))
+        first = pool.submit(batcher.batched(recognizer, Job()).logits, *row(16_000))
+        assert model.started.acquire(timeout=PATIENCE)
+        second = pool.submit(batcher.batched(recognizer, Job()).logits, *row(16_000))
         wait_until(lambda: batcher.waiting == 1)
         closing = pool.submit(batcher.close)
-        assert isinstance(second.exception(PATIENCE), Cancelled)
-        model.held.set()
+        assert isinstance(second.exception(PATIENCE), JobCancelled)
+        model.may_compute.set()
         closing.result(PATIENCE)
         assert len(first.result(PATIENCE)) == 1
-        with pytest.raises(Cancelled):
-            batcher.logits(model, Job())(*row(16_000))
+        with pytest.raises(JobCancelled):
+            batcher.batched(recognizer, Job()).logits(*row(16_000))
 
 
-def test_workers_are_bounded_and_cancelled() -> None:
+def test_a_pool_is_limited_and_cancels_its_jobs() -> None:
     let_go, cancelled = threading.Event(), threading.Event()
 
     def wait(job: Job) -> str:
@@ -202,26 +220,26 @@ def test_workers_are_bounded_and_cancelled() -> None:
         return "done"
 
     def until_cancelled(job: Job) -> None:
-        with pytest.raises(Cancelled):
+        with pytest.raises(JobCancelled):
             while True:
                 job.check()
                 cancelled.wait(0.01)
         cancelled.set()
 
     async def all_of_it() -> None:
-        workers = Workers(2)
+        pool = JobPool(2)
         with pytest.raises(TimeoutError):
-            await workers.run(until_cancelled, 0.05)
+            await pool.run(until_cancelled, 0.05)
         assert await asyncio.to_thread(cancelled.wait, PATIENCE)
-        while workers.active:
+        while pool.active:
             await asyncio.sleep(0.01)
-        tasks = [asyncio.create_task(workers.run(wait, PATIENCE)) for _ in range(2)]
+        tasks = [asyncio.create_task(pool.run(wait, PATIENCE)) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(Full):
-            await workers.run(wait, PATIENCE)
+        with pytest.raises(PoolFull):
+            await pool.run(wait, PATIENCE)
         let_go.set()
         assert await asyncio.gather(*tasks) == ["done", "done"]
-        assert await workers.run(wait, PATIENCE) == "done"
+        assert await pool.run(wait, PATIENCE) == "done"
 
     asyncio.run(all_of_it())
 
@@ -250,21 +268,34 @@ def same(found: Transcript, alone: Transcript) -> None:
         assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
 
 
-def test_a_recording_is_heard_as_if_alone(
+def transcribe_all(
+    recognizer: Recognizer, paths: Sequence[Path], batch_seconds: float, metrics: Metrics
+) -> list[Transcription]:
+    """Transcribes files at the same time."""
+
+    async def run() -> list[Transcription]:
+        windows = Windows(batch_seconds=batch_seconds)
+        scheduler = Scheduler(ServeOptions(max_seconds=60), windows, metrics)
+        selection = Selection("bundled", recognizer, None)
+        works = [scheduler.transcribe(selection, path) for path in paths]
+        results = await asyncio.gather(*works)
+        await asyncio.to_thread(scheduler.close)
+        return results
+
+    return asyncio.run(run())
+
+
+def test_a_recording_is_transcribed_as_if_alone(
     bundled_recognizer: Recognizer, recordings: list[Path]
 ) -> None:
     """Many at once, of all lengths, some of many windows."""
     alone = [long_form.transcribe(bundled_recognizer, path) for path in recordings]
     rows: list[int] = []
-    batcher = Batcher(60.0, lambda count, seconds: rows.append(count))
-    engine = Engine(batcher, Windows(), longest_seconds=60)
-    with ThreadPoolExecutor(len(recordings)) as pool:
-        found = list(
-            pool.map(lambda path: engine.transcribe(bundled_recognizer, path, Job()), recordings)
-        )
-    batcher.close()
-    for heard, expected in zip(found, alone, strict=True):
-        same(heard.transcript, expected)
+    metrics = Metrics()
+    metrics.observe_batch = lambda count, seconds: rows.append(count)  # type: ignore[method-assign]
+    found = transcribe_all(bundled_recognizer, recordings, 60.0, metrics)
+    for result, expected in zip(found, alone, strict=True):
+        same(result.transcript, expected)
     assert sum(rows) >= len(recordings) + 1  # windows
     assert max(rows) > 2
 
@@ -273,30 +304,27 @@ def test_short_recordings_do_not_wait_for_the_end_of_a_long_one(
     bundled_recognizer: Recognizer, recordings: list[Path]
 ) -> None:
     ended: list[str] = []
-    begun = threading.Event()
+    started = threading.Event()
 
-    def seen(call: Logits) -> Callable[..., tf.Tensor]:
-        def logits(*batch: tf.Tensor) -> tf.Tensor:
-            begun.set()
-            return call(*batch)
-
-        return logits
+    def logits(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        started.set()
+        return bundled_recognizer.logits(speech, lengths)
 
     long = max(recordings, key=lambda path: soundfile.info(path).duration)
-    batcher = Batcher(15.4)
-    engine = Engine(batcher, Windows(), longest_seconds=60)
 
-    watched = replace(bundled_recognizer, logits=seen(bundled_recognizer.logits))
+    async def run() -> None:
+        scheduler = Scheduler(ServeOptions(max_seconds=60), Windows(), Metrics())
+        selection = Selection("bundled", replace(bundled_recognizer, logits=logits), None)
 
-    def hear(path: Path) -> None:
-        engine.transcribe(watched, path, Job())
-        ended.append(path.name)
+        async def transcribe(path: Path) -> None:
+            await scheduler.transcribe(selection, path)
+            ended.append(path.name)
 
-    with ThreadPoolExecutor() as pool:
-        first = pool.submit(hear, long)
-        assert begun.wait(PATIENCE)
-        second = pool.submit(hear, recordings[0])
-        first.result(PATIENCE)
-        second.result(PATIENCE)
-    batcher.close()
+        first = asyncio.create_task(transcribe(long))
+        assert await asyncio.to_thread(started.wait, PATIENCE)
+        await transcribe(recordings[0])
+        await first
+        await asyncio.to_thread(scheduler.close)
+
+    asyncio.run(run())
     assert ended == [recordings[0].name, long.name]

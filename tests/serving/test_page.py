@@ -30,16 +30,16 @@ from tests.support.browser import (
 from tests.support.paths import ROOT
 from tests.support.server import PATIENCE, Running, serving
 from wav2vec2_tf import audio
-from wav2vec2_tf.serving import ui
-from wav2vec2_tf.serving.app import Settings
-from wav2vec2_tf.serving.models import ServedModel
+from wav2vec2_tf.serving.models import SpeechModel
+from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.serving.page import PAGE
 from wav2vec2_tf.text import subtitles
 from wav2vec2_tf.text.transcript import Transcript, Word
 from wav2vec2_tf.transcription.recognizer import Recognizer
 
 SOURCES = ROOT / "page"
-MOST_BYTES = 4_000_000
-MOST_SECONDS = 60.0
+MAX_BYTES = 4_000_000
+MAX_SECONDS = 60.0
 KEY = "a right key"
 
 expect.set_options(timeout=1000 * PATIENCE)
@@ -51,22 +51,24 @@ def in_chromium(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def one_word(log_probabilities: np.ndarray, seconds_per_frame: float) -> Transcript:
-    """A decoding unlike any other."""
+    """A decoder whose transcript is always the same."""
     return Transcript("otherwise", (Word("otherwise", 0.5, 1.0, 0.3),))
 
 
 @pytest.fixture(scope="module")
-def heard(bundled_recognizer: Recognizer) -> Transcript:
-    """What the model hears in `FILE`."""
+def expected(bundled_recognizer: Recognizer) -> Transcript:
+    """The transcript of `FILE`."""
     return bundled_recognizer.transcribe([audio.load(FILE)])[0]
 
 
 @pytest.fixture(scope="module")
 def server(bundled_recognizer: Recognizer) -> Iterator[Running]:
-    decoding = ServedModel("other", {None: replace(bundled_recognizer, decoder=one_word)})
-    models = {"bundled": ServedModel("bundled", {None: bundled_recognizer}), "other": decoding}
-    settings = Settings(ui=True, max_bytes=MOST_BYTES, max_seconds=MOST_SECONDS)
-    with serving(settings=settings, models=models) as running:
+    models = [
+        SpeechModel("bundled", {None: bundled_recognizer}),
+        SpeechModel("other", {None: replace(bundled_recognizer, decoder=one_word)}),
+    ]
+    options = ServeOptions(ui=True, max_megabytes=MAX_BYTES / 1e6, max_seconds=MAX_SECONDS)
+    with serving(options=options, models=models) as running:
         yield running
 
 
@@ -83,14 +85,14 @@ def page(browser: Browser, server: Running) -> Iterator[Page]:
 
 
 def problem(page: Page) -> str:
-    """What the page complains of."""
+    """Waits for a problem and returns its message."""
     callout = page.get_by_role("alert").locator("wa-callout")
     callout.wait_for()
     return callout.inner_text()
 
 
 def focused(page: Page) -> str:
-    """Name of the control that has the focus."""
+    """Returns the name of the control that has the focus."""
     name: str = page.evaluate(
         """() => {
         const control = document.activeElement;
@@ -104,20 +106,20 @@ def focused(page: Page) -> str:
 # The bundle
 
 
-def test_the_bundle_is_of_these_sources() -> None:
-    """`make page` builds it anew; npm is not asked here."""
+def test_the_bundle_is_built_from_these_sources() -> None:
+    """`make page` builds it again; npm is not needed here."""
     made_from = [SOURCES / name for name in ("build.mjs", "package-lock.json", "package.json")]
     made_from += [SOURCES / "tsconfig.json", *(SOURCES / "src").iterdir()]
     digest = hashlib.sha256()
     for path in sorted(made_from, key=lambda path: path.relative_to(SOURCES).as_posix()):
         name = path.relative_to(SOURCES).as_posix()
         digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
-    assert (ui.PAGE / "sources.sha256").read_text().strip() == digest.hexdigest(), "make page"
+    assert (PAGE / "sources.sha256").read_text().strip() == digest.hexdigest(), "make page"
 
 
 def test_the_bundle_is_small_and_licensed() -> None:
-    assert sum(path.stat().st_size for path in ui.PAGE.iterdir()) < 1_500_000
-    licences = (ui.PAGE / "LICENSES.txt").read_text()
+    assert sum(path.stat().st_size for path in PAGE.iterdir()) < 1_500_000
+    licences = (PAGE / "LICENSES.txt").read_text()
     for package in ("@awesome.me/webawesome", "bootstrap-icons", "lit", "wavesurfer.js"):
         assert re.search(rf"^{re.escape(package)} [\d.]+ \((MIT|BSD-3-Clause)\)$", licences, re.M)
 
@@ -148,13 +150,13 @@ def test_how_the_page_is_served(server: Running) -> None:
 
 
 @in_chromium
-def test_a_file_and_its_words(page: Page, heard: Transcript) -> None:
+def test_a_file_and_its_words(page: Page, expected: Transcript) -> None:
     expect(page.get_by_role("heading", name="Transcript")).to_be_hidden()
     choose(page, FILE)
-    assert words(page) == [word.text for word in heard.words]
+    assert words(page) == [word.text for word in expected.words]
     shown = page.locator("button.word .confidence").all_inner_texts()
-    assert shown == [f"{100 * word.confidence + 1e-9:.0f} %" for word in heard.words]
-    expect(page.get_by_role("status")).to_have_text(f"Done: {len(heard.words)} words.")
+    assert shown == [f"{100 * word.confidence + 1e-9:.0f} %" for word in expected.words]
+    expect(page.get_by_role("status")).to_have_text(f"Done: {len(expected.words)} words.")
     expect(page.get_by_role("slider", name="Position")).to_have_attribute(
         "aria-valuetext", re.compile("^0:00 of 0:0")
     )
@@ -163,8 +165,8 @@ def test_a_file_and_its_words(page: Page, heard: Transcript) -> None:
 
 
 @in_chromium
-def test_words_play_and_are_lit(page: Page, heard: Transcript) -> None:
-    """By mouse and by keyboard; the word that is being said is marked, here and in the waveform."""
+def test_words_play_and_are_lit(page: Page, expected: Transcript) -> None:
+    """By mouse and by keyboard; the word that is being spoken is marked, also in the waveform."""
     choose(page, FILE)
     words(page)
     expect(page.get_by_role("button", name="Play")).to_be_enabled()
@@ -187,28 +189,28 @@ def test_words_play_and_are_lit(page: Page, heard: Transcript) -> None:
         return text
 
     page.locator("button.word").nth(2).click()
-    assert first_lit() == heard.words[2].text
+    assert first_lit() == expected.words[2].text
 
     page.locator("button.word").nth(2).press("ArrowRight")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("End")
-    assert page.locator("button.word:focus .text").inner_text() == heard.words[-1].text
+    assert page.locator("button.word:focus .text").inner_text() == expected.words[-1].text
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    assert first_lit() == heard.words[1].text
+    assert first_lit() == expected.words[1].text
     tab_stops = page.locator("button.word[tabindex='0']")
     expect(tab_stops).to_have_count(1)
-    expect(tab_stops).to_contain_text(heard.words[1].text)
+    expect(tab_stops).to_contain_text(expected.words[1].text)
 
-    middle = (heard.words[4].start + heard.words[4].end) / 2
+    middle = (expected.words[4].start + expected.words[4].end) / 2
     page.get_by_role("slider", name="Position").fill(f"{middle:.1f}")
-    expect(page.locator(".picture [part~=region]")).to_have_text(heard.words[4].text)
-    assert first_lit() == heard.words[4].text
+    expect(page.locator(".picture [part~=region]")).to_have_text(expected.words[4].text)
+    assert first_lit() == expected.words[4].text
 
 
 @in_chromium
-def test_downloads(page: Page, heard: Transcript) -> None:
+def test_downloads(page: Page, expected: Transcript) -> None:
     """They are what the command line writes."""
     choose(page, FILE)
     words(page)
@@ -221,14 +223,14 @@ def test_downloads(page: Page, heard: Transcript) -> None:
         if ending == "json":
             found = json.loads(content)["words"]
             assert [(word["word"], word["start"], word["end"]) for word in found] == [
-                (word.text, word.start, word.end) for word in heard.words
+                (word.text, word.start, word.end) for word in expected.words
             ]
         else:
-            assert content == subtitles.FORMATS[ending]("", seconds, heard)
+            assert content == subtitles.FORMATS[ending]("", seconds, expected)
 
 
 @in_chromium
-def test_a_dropped_file(page: Page, heard: Transcript) -> None:
+def test_a_dropped_file(page: Page, expected: Transcript) -> None:
     script = """async ([name, bytes]) => {
         const transfer = new DataTransfer();
         transfer.items.add(new File([new Uint8Array(bytes)], name));
@@ -237,12 +239,12 @@ def test_a_dropped_file(page: Page, heard: Transcript) -> None:
     }"""
     expect(page.get_by_role("button", name="Record")).to_be_enabled()
     page.evaluate(script, [FILE.name, list(FILE.read_bytes())])
-    assert words(page) == [word.text for word in heard.words]
+    assert words(page) == [word.text for word in expected.words]
 
 
 @in_chromium
 def test_model_and_decoding(page: Page) -> None:
-    """What is chosen is used, and known at the next visit."""
+    """The choice is used, and restored at the next visit."""
     choose(page, FILE)
     assert words(page) != ["otherwise"]
     page.get_by_role("combobox", name="Model").click()
@@ -261,39 +263,39 @@ def test_model_and_decoding(page: Page) -> None:
 
 
 @in_chromium
-def test_recording(page: Page, heard: Transcript) -> None:
-    """Words come while one speaks; the result is that of the whole recording as a file."""
+def test_recording(page: Page, expected: Transcript) -> None:
+    """Words appear while one speaks; the result is that of the whole recording as a file."""
     page.get_by_role("button", name="Record").click()
     expect(page.get_by_role("status")).to_have_text("Recording.")
     assert focused(page) == "Stop"
-    known = "|".join({word.text for word in heard.words})
+    known = "|".join({word.text for word in expected.words})
     expect(page.locator(".partial")).to_have_text(re.compile(rf"\b({known})\b"))
     page.get_by_role("button", name="Stop").click()
     streamed = words(page)
-    assert set(streamed) & {word.text for word in heard.words}
-    page.get_by_role("button", name="Transcribe again").click()
-    expect(page.get_by_role("status")).to_have_text(re.compile("^(Sending|Transcribing)"))
+    assert set(streamed) & {word.text for word in expected.words}
+    with page.expect_response("**/v1/audio/transcriptions"):
+        page.get_by_role("button", name="Transcribe again").click()
     expect(page.get_by_role("status")).to_have_text(re.compile("^Done"))
     assert words(page) == streamed
 
 
 @in_chromium
 def test_recording_where_no_stream_passes(browser: Browser, server: Running) -> None:
-    """As behind a proxy that knows no WebSockets: it is sent as a file at the end."""
+    """As behind a proxy without WebSockets: the recording is sent as a file at the end."""
 
     def prepare(page: Page) -> None:
         page.route_web_socket(re.compile("v1/audio/stream"), lambda socket: socket.close())
 
     with page_of(browser, server.url, prepare) as page:
         page.get_by_role("button", name="Record").click()
-        expect(page.locator(".partial")).to_have_text(re.compile("^No words come while you speak"))
+        expect(page.locator(".partial")).to_have_text(re.compile("^Words appear when you stop"))
         expect(page.locator(".recording .time")).to_have_text(re.compile("^0:(0[2-9]|[1-9])"))
         page.get_by_role("button", name="Stop").click()
         assert words(page)
 
 
 def offering(**limits: float) -> Callable[[Page], None]:
-    """A server that says to take more, or less, than it does."""
+    """A server that reports other limits than it has."""
 
     def answer(route: Route) -> None:
         answered = route.fetch()
@@ -318,7 +320,7 @@ def test_discarding_a_recording(page: Page) -> None:
     expect(page.get_by_role("button", name="Record")).to_be_focused()
 
 
-# What goes wrong
+# Problems
 
 
 @in_chromium
@@ -327,14 +329,14 @@ def test_discarding_a_recording(page: Page) -> None:
     [
         ("notes.txt", b"no audio at all", "This is not a recording that the server can read."),
         ("empty.wav", b"", "This file is empty."),
-        ("large.wav", bytes(MOST_BYTES + 1), "This file is too large."),
+        ("large.wav", bytes(MAX_BYTES + 1), "This file is too large."),
     ],
 )
-def test_files_that_are_refused(page: Page, name: str, content: bytes, message: str) -> None:
+def test_files_that_are_rejected(page: Page, name: str, content: bytes, message: str) -> None:
     choose(page, {"name": name, "mimeType": "audio/wav", "buffer": content})
     assert problem(page).startswith(message)
     expect(page.get_by_role("heading", name="Transcript")).to_be_hidden()
-    choose(page, FILE)  # and the next is taken
+    choose(page, FILE)  # the next file is accepted
     assert words(page)
     expect(page.locator("wa-callout")).to_have_count(0)
 
@@ -342,11 +344,11 @@ def test_files_that_are_refused(page: Page, name: str, content: bytes, message: 
 @in_chromium
 def test_a_file_that_the_server_finds_too_large(browser: Browser, server: Running) -> None:
     with page_of(browser, server.url, offering(max_bytes=1e9)) as page:
-        large = {"name": "large.wav", "mimeType": "audio/wav", "buffer": bytes(MOST_BYTES + 1)}
+        large = {"name": "large.wav", "mimeType": "audio/wav", "buffer": bytes(MAX_BYTES + 1)}
         choose(page, large)
         found = problem(page)
         assert found.startswith("This file is too large.")
-        assert "4 MB" in found  # what the server takes
+        assert "4 MB" in found  # the server's limit
 
 
 @in_chromium
@@ -355,12 +357,12 @@ def test_a_file_that_is_too_long(page: Page, tmp_path: Path) -> None:
     choose(page, tmp_path / "long.flac")
     found = problem(page)
     assert found.startswith("This recording is too long.")
-    assert "60 s" in found  # what the server takes
+    assert "60 s" in found  # the server's limit
 
 
 @in_chromium
 def test_a_file_that_the_browser_cannot_play(page: Page, tmp_path: Path) -> None:
-    """Its words are shown all the same."""
+    """Its words are shown nevertheless."""
     soundfile.write(tmp_path / "speech.au", *soundfile.read(FILE))
     choose(page, tmp_path / "speech.au")
     assert words(page)
@@ -368,7 +370,7 @@ def test_a_file_that_the_browser_cannot_play(page: Page, tmp_path: Path) -> None
 
 
 @in_chromium
-def test_a_server_that_is_away(page: Page) -> None:
+def test_a_server_that_does_not_answer(page: Page) -> None:
     expect(page.get_by_role("button", name="Record")).to_be_enabled()
     page.context.set_offline(True)
     choose(page, FILE)
@@ -389,7 +391,7 @@ def test_a_server_that_is_away(page: Page) -> None:
     ],
 )
 def test_a_server_in_trouble(page: Page, status: int, message: str) -> None:
-    """Whatever answers in its place: a proxy's page of HTML, too."""
+    """Also if something else answers, as a proxy with a page of HTML."""
     page.route("**/v1/audio/transcriptions", lambda route: route.fulfill(status=status, body="<p>"))
     choose(page, FILE)
     assert problem(page).startswith(message)
@@ -398,7 +400,7 @@ def test_a_server_in_trouble(page: Page, status: int, message: str) -> None:
 
 @in_chromium
 def test_cancelling(page: Page) -> None:
-    page.route("**/v1/audio/transcriptions", lambda route: None)  # which is never answered
+    page.route("**/v1/audio/transcriptions", lambda route: None)  # no answer
     choose(page, FILE)
     expect(page.get_by_role("button", name="Cancel")).to_be_focused()
     page.keyboard.press("Enter")
@@ -406,8 +408,8 @@ def test_cancelling(page: Page) -> None:
     expect(page.locator("wa-callout")).to_have_count(0)
 
 
-def refuses(name: str) -> Callable[[Page], None]:
-    """A browser that gives no microphone, for the reason of this name."""
+def denies(name: str) -> Callable[[Page], None]:
+    """A browser that denies the microphone, with the error of this name."""
     script = (
         "navigator.mediaDevices.getUserMedia = () =>"
         f" Promise.reject(new DOMException('none', '{name}'))"
@@ -428,7 +430,7 @@ def muted_microphone(page: Page) -> None:
 
 
 def dead_microphone(page: Page) -> None:
-    """No sample comes."""
+    """A microphone that sends no samples."""
     page.add_init_script(
         "window.AudioContext = class extends AudioContext {"
         " constructor(options) { super(options); this.suspend(); } }"
@@ -439,9 +441,9 @@ def dead_microphone(page: Page) -> None:
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (refuses("NotAllowedError"), "This page may not use the microphone."),
-        (refuses("NotFoundError"), "No microphone was found."),
-        (no_media, "The browser gives this page no microphone."),
+        (denies("NotAllowedError"), "This page may not use the microphone."),
+        (denies("NotFoundError"), "No microphone was found."),
+        (no_media, "The browser does not let this page use a microphone."),
         (muted_microphone, "The recording is silent."),
         (dead_microphone, "Nothing was recorded."),
     ],
@@ -461,11 +463,12 @@ def test_microphones(
 
 @in_chromium
 def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
-    """They are asked for, until one is right; and again, when it no longer is."""
-    keys = frozenset({hashlib.sha256(KEY.encode()).digest()})
-    models = {"bundled": ServedModel("bundled", {None: bundled_recognizer})}
-    settings = Settings(ui=True, api_keys=keys)
-    with serving(settings=settings, models=models) as server, page_of(browser, server.url) as page:
+    """The page asks for a key until one is right, and again when it is no longer accepted."""
+    options = ServeOptions(ui=True, api_keys=(KEY,))
+    with (
+        serving(bundled_recognizer, options) as server,
+        page_of(browser, server.url) as page,
+    ):
         alert = page.locator("speech-key").get_by_role("alert")
         dialog, field = page.get_by_role("dialog"), page.get_by_label("Key", exact=True)
         expect(dialog).to_be_visible()
@@ -474,11 +477,11 @@ def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
         expect(alert).to_have_text("Enter a key first.")
         field.fill("a wrong key")
         field.press("Enter")
-        expect(alert).to_have_text("The server refuses this key.")
+        expect(alert).to_have_text("The server rejects this key.")
         expect(field).to_be_focused()
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
-        assert problem(page).startswith("The server wants an API key.")
+        assert problem(page).startswith("The server requires an API key.")
         expect(page.get_by_role("button", name="Record")).to_be_disabled()
 
         page.get_by_role("button", name="Enter a key").click()
@@ -494,7 +497,7 @@ def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
         page.evaluate("sessionStorage.setItem('wav2vec2-tf key', 'taken back')")
         choose(page, FILE)
         expect(dialog).to_be_visible()
-        page.evaluate(  # one that is asked for while the last is on its way out
+        page.evaluate(  # a dialog that opens while the last one closes
             "document.querySelector('wa-dialog').open = false;"
             "document.querySelector('header wa-button').click()"
         )
@@ -508,7 +511,7 @@ def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
         assert words(page)  # of the file that waited for the key
 
 
-# For everybody
+# Accessibility
 
 
 @in_chromium

@@ -1,8 +1,10 @@
-"""The service as its clients meet it: OpenAI's own client, and those who mean no good."""
+"""The server as clients use it: OpenAI's own client, and clients that send what is invalid."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -10,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,17 +24,20 @@ import numpy as np
 import openai
 import pytest
 import soundfile
-import tensorflow as tf
+from websockets.sync.client import connect
 
 from tests.support.paths import CORPUS
 from tests.support.server import PATIENCE, Running, serving, wait_until
 from wav2vec2_tf import audio
-from wav2vec2_tf import serving as service
+from wav2vec2_tf import serving as package
 from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
-from wav2vec2_tf.serving import models as served
-from wav2vec2_tf.serving import serve
-from wav2vec2_tf.serving.app import Settings
+from wav2vec2_tf.serving import scheduler
+from wav2vec2_tf.serving import server as http_server
+from wav2vec2_tf.serving.api_keys import ApiKeys
+from wav2vec2_tf.serving.errors import RequestError
+from wav2vec2_tf.serving.models import SpeechModel
+from wav2vec2_tf.serving.options import ServeOptions
 from wav2vec2_tf.text import subtitles
 from wav2vec2_tf.text.transcript import Transcript
 from wav2vec2_tf.transcription import long_form
@@ -43,8 +49,8 @@ FILE = FILES[12]
 
 
 @pytest.fixture(scope="module")
-def heard(bundled_recognizer: Recognizer) -> Transcript:
-    """What the model hears in `FILE`, alone."""
+def expected(bundled_recognizer: Recognizer) -> Transcript:
+    """The transcript of `FILE`, computed alone."""
     return bundled_recognizer.transcribe([audio.load(FILE)])[0]
 
 
@@ -69,18 +75,18 @@ def client(running: Running, key: str = "any", **options: object) -> openai.Open
     return openai.OpenAI(base_url=f"{running.url}/v1", api_key=key, **options)
 
 
-def test_openai_formats(server: Running, heard: Transcript) -> None:
+def test_openai_formats(server: Running, expected: Transcript) -> None:
     seconds = len(audio.load(FILE)) / 16000
     with client(server) as openai_client:
         create = openai_client.audio.transcriptions.create
-        assert create(model="bundled", file=FILE).text == heard.text
+        assert create(model="bundled", file=FILE).text == expected.text
         written = {"text": "txt", "srt": "srt", "vtt": "vtt"}
         for form, name in written.items():
             found = create(model="bundled", file=FILE, response_format=form)
-            assert found == subtitles.FORMATS[name]("", seconds, heard)
+            assert found == subtitles.FORMATS[name]("", seconds, expected)
 
 
-def test_openai_verbose_json(server: Running, heard: Transcript) -> None:
+def test_openai_verbose_json(server: Running, expected: Transcript) -> None:
     with client(server) as openai_client:
         found = openai_client.audio.transcriptions.create(
             model="bundled",
@@ -90,14 +96,14 @@ def test_openai_verbose_json(server: Running, heard: Transcript) -> None:
             temperature=0,
             prompt="without effect",
         )
-        assert found.text == heard.text
+        assert found.text == expected.text
         assert found.duration == len(audio.load(FILE)) / 16000
         words = [(word.word, word.start, word.end) for word in found.words or []]
-        assert words == [(word.text, word.start, word.end) for word in heard.words]
-        for word, alone in zip(found.words or [], heard.words, strict=True):
+        assert words == [(word.text, word.start, word.end) for word in expected.words]
+        for word, alone in zip(found.words or [], expected.words, strict=True):
             assert word.confidence == pytest.approx(alone.confidence, abs=1e-4)
         segments = found.segments or []
-        assert " ".join(segment.text for segment in segments) == heard.text
+        assert " ".join(segment.text for segment in segments) == expected.text
         assert [segment.id for segment in segments] == list(range(len(segments)))
         for segment in segments:
             assert 0 <= segment.start < segment.end <= found.duration
@@ -137,9 +143,9 @@ def test_openai_models(server: Running) -> None:
         assert (error.value.code, error.value.param) == ("model_not_found", "model")
 
 
-def test_api_keys(bundled_recognizer: Recognizer, heard: Transcript) -> None:
-    keys = serve.api_keys(None, "one, two")
-    with serving(bundled_recognizer, Settings(api_keys=keys)) as guarded:
+def test_api_keys(bundled_recognizer: Recognizer, expected: Transcript) -> None:
+    options = ServeOptions(api_keys=("one", "two"))
+    with serving(bundled_recognizer, options) as guarded:
         for key in ("", "three", "one, two", "one two"):
             with client(guarded, key or "x") as wrong, pytest.raises(openai.AuthenticationError):
                 wrong.audio.transcriptions.create(model="bundled", file=FILE)
@@ -154,17 +160,27 @@ def test_api_keys(bundled_recognizer: Recognizer, heard: Transcript) -> None:
 def test_keys_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text("one\n\n two \n")
-    assert serve.api_keys(str(file), "") == serve.api_keys(None, "one,two")
+    keys = ApiKeys.from_options(ServeOptions(api_key_file=str(file), api_keys=("three ", "")))
+    for accepted in ("one", "two", "three"):
+        keys.require(f"Bearer {accepted}")
+    for rejected in ("Bearer four", "Bearer ", "one", ""):
+        with pytest.raises(RequestError, match="key"):
+            keys.require(rejected)
     file.write_text("\n")
-    for given in ((str(file), ""), (str(tmp_path / "none"), ""), (None, " , ")):
+    for options in (
+        ServeOptions(api_key_file=str(file)),
+        ServeOptions(api_key_file=str(tmp_path / "none")),
+        ServeOptions(api_keys=(" ", " ")),
+    ):
         with pytest.raises(UserError, match="key"):
-            serve.api_keys(*given)
-    assert serve.api_keys(None, "") == frozenset()
+            ApiKeys.from_options(options)
+    ApiKeys.from_options(ServeOptions()).require("")
+    assert "secret" not in repr(ServeOptions(api_keys=("secret",)))
 
 
 def test_too_large_and_too_long(bundled_recognizer: Recognizer, tmp_path: Path, long: Path) -> None:
-    settings = Settings(max_bytes=1_500_000, max_seconds=20)
-    with serving(bundled_recognizer, settings) as small, client(small) as openai_client:
+    options = ServeOptions(max_megabytes=1.5, max_seconds=20)
+    with serving(bundled_recognizer, options) as small, client(small) as openai_client:
         create = openai_client.audio.transcriptions.create
         for size in (1_500_001, 3_000_000, 30_000_000):
             with pytest.raises(openai.APIStatusError, match="more than 1.5 MB") as error:
@@ -182,7 +198,7 @@ def bomb(path: Path, seconds: int) -> Path:
     return path
 
 
-def test_decompression_bombs_are_refused_early(
+def test_decompression_bombs_are_rejected_early(
     bundled_recognizer: Recognizer, tmp_path: Path
 ) -> None:
     path = bomb(tmp_path / "bomb.flac", 1200)
@@ -196,9 +212,9 @@ def test_decompression_bombs_are_refused_early(
             yield block
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(served.audio, "blocks", counted)
+        patch.setattr(scheduler.audio, "blocks", counted)
         with (
-            serving(bundled_recognizer, Settings(max_seconds=60)) as running,
+            serving(bundled_recognizer, ServeOptions(max_seconds=60)) as running,
             client(running) as asked,
         ):
             with pytest.raises(openai.APIStatusError, match="longer than 60 s") as error:
@@ -211,75 +227,76 @@ class Held:
     """Logits that wait until they may be computed."""
 
     def __init__(self, recognizer: Recognizer) -> None:
-        self.may, self.begun = threading.Event(), threading.Event()
+        self.may_compute, self.started = threading.Event(), threading.Event()
         self.recognizer = replace(recognizer, logits=self)
         self._logits = recognizer.logits
 
-    def __call__(self, *batch: tf.Tensor) -> tf.Tensor:
-        self.begun.set()
-        assert self.may.wait(PATIENCE)
-        return self._logits(*batch)
+    def __call__(self, speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        self.started.set()
+        assert self.may_compute.wait(PATIENCE)
+        return self._logits(speech, lengths)
 
 
 @pytest.fixture
 def held(bundled_recognizer: Recognizer) -> Iterator[Held]:
     made = Held(bundled_recognizer)
     yield made
-    made.may.set()
+    made.may_compute.set()
 
 
 def nothing_left(running: Running) -> bool:
-    """No temporary file, and nothing in work."""
-    its = running.service
-    busy = its.workers.active or its.streaming.active or its.uploading or its.batcher.waiting
-    return not (busy or any(its.folder.iterdir()))
+    """Whether there is no temporary file and nothing in progress."""
+    context = running.context
+    jobs = context.scheduler.recordings.active or context.scheduler.streams.active
+    busy = jobs or context.uploads or context.scheduler.batcher.waiting
+    return not (busy or any(context.folder.iterdir()))
 
 
-def test_a_full_queue_is_answered_429(held: Held, heard: Transcript) -> None:
+def test_a_full_queue_is_answered_429(held: Held, expected: Transcript) -> None:
     with (
-        serving(held.recognizer, Settings(queue=2)) as running,
+        serving(held.recognizer, ServeOptions(queue=2)) as running,
         client(running) as asked,
         ThreadPoolExecutor() as pool,
     ):
         create = partial(asked.audio.transcriptions.create, model="bundled", file=FILE)
         waiting = [pool.submit(create) for _ in range(2)]
-        wait_until(lambda: running.service.workers.active == 2)
+        wait_until(lambda: running.context.scheduler.recordings.active == 2)
         with pytest.raises(openai.RateLimitError, match="try again") as error:
             create()
         assert int(error.value.response.headers["Retry-After"]) >= 1
-        held.may.set()
-        assert [future.result(PATIENCE).text for future in waiting] == [heard.text] * 2
-        assert create().text == heard.text
+        held.may_compute.set()
+        assert [future.result(PATIENCE).text for future in waiting] == [expected.text] * 2
+        assert create().text == expected.text
         wait_until(lambda: nothing_left(running))
 
 
-def test_a_client_that_leaves_is_not_computed_for(held: Held, heard: Transcript) -> None:
+def test_a_client_that_disconnects_is_not_computed_for(held: Held, expected: Transcript) -> None:
     with serving(held.recognizer) as running:
         with socket_of(running) as one, socket_of(running) as other:
             one.sendall(request(form(FILE.read_bytes())))
-            assert held.begun.wait(PATIENCE)
+            assert held.started.wait(PATIENCE)
             other.sendall(request(form(FILE.read_bytes())))
-            wait_until(lambda: running.service.batcher.waiting == 1)
+            wait_until(lambda: running.context.scheduler.batcher.waiting == 1)
             other.close()
-            wait_until(lambda: running.service.batcher.waiting == 0)
-            held.may.set()
-            assert heard.text.encode() in answered(one)
+            wait_until(lambda: running.context.scheduler.batcher.waiting == 0)
+            held.may_compute.set()
+            assert expected.text.encode() in answered(one)
         wait_until(lambda: nothing_left(running))
 
 
-def test_a_client_that_leaves_while_it_sends(server: Running) -> None:
+def test_a_client_that_disconnects_during_the_upload(server: Running) -> None:
     content = request(form(FILE.read_bytes()))
     for sent in (10, 200, len(content) // 2, len(content) - 1):
         with socket_of(server) as socket:
             socket.sendall(content[:sent])
-            wait_until(lambda sent=sent: sent < 200 or server.service.uploading == 1)
+            wait_until(lambda sent=sent: sent < 200 or server.context.uploads == 1)
         wait_until(lambda: nothing_left(server))
 
 
-def test_slow_senders_are_given_up(bundled_recognizer: Recognizer) -> None:
+def test_slow_uploads_are_answered_408(bundled_recognizer: Recognizer) -> None:
     content = request(form(FILE.read_bytes()))
     with (
-        serving(bundled_recognizer, Settings(upload_seconds=0.5)) as running,
+        serving(bundled_recognizer, ServeOptions(upload_seconds=0.5)) as running,
         socket_of(running) as socket,
     ):
         socket.sendall(content[: len(content) // 2])
@@ -289,19 +306,19 @@ def test_slow_senders_are_given_up(bundled_recognizer: Recognizer) -> None:
         wait_until(lambda: nothing_left(running))
 
 
-def test_what_takes_too_long_is_answered_504(held: Held) -> None:
-    with serving(held.recognizer, Settings(timeout=0.5)) as running, client(running) as asked:
+def test_jobs_that_take_too_long_are_answered_504(held: Held) -> None:
+    with serving(held.recognizer, ServeOptions(timeout=0.5)) as running, client(running) as asked:
         with pytest.raises(openai.InternalServerError, match="longer than 0.5 s") as error:
             asked.audio.transcriptions.create(model="bundled", file=FILE)
         assert error.value.status_code == 504
-        held.may.set()
+        held.may_compute.set()
         wait_until(lambda: nothing_left(running))
 
 
-def test_a_model_that_fails_tells_nothing_of_itself(
+def test_a_model_that_fails_reveals_nothing_to_clients(
     bundled_recognizer: Recognizer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fails(*batch: tf.Tensor) -> tf.Tensor:
+    def fails(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
         raise RuntimeError("secret, in /some/path")
 
     with serving(replace(bundled_recognizer, logits=fails)) as running, client(running) as asked:
@@ -313,7 +330,7 @@ def test_a_model_that_fails_tells_nothing_of_itself(
             **{"param": None, "code": "internal_error"},
         }
         wait_until(lambda: nothing_left(running))
-    assert "secret" in caplog.text  # for who runs the server
+    assert "secret" in caplog.text  # the server's log has it
 
 
 BAD_FILES = {
@@ -328,7 +345,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_what_is_no_audio(server: Running, name: str) -> None:
+def test_invalid_audio(server: Running, name: str) -> None:
     content, status = BAD_FILES[name]
     answer = httpx.post(
         f"{server.url}/v1/audio/transcriptions",
@@ -337,7 +354,7 @@ def test_what_is_no_audio(server: Running, name: str) -> None:
     )
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (status, "invalid_audio")
-    for secret in (str(server.service.folder), "Traceback", "upload-", "passwd"):
+    for secret in (str(server.context.folder), "Traceback", "upload-", "passwd"):
         assert secret not in error["message"]
     assert nothing_left(server)
 
@@ -364,7 +381,7 @@ BAD_FIELDS = {
 
 
 @pytest.mark.parametrize("field", BAD_FIELDS)
-def test_fields_that_cannot_be_taken(server: Running, field: str) -> None:
+def test_invalid_fields(server: Running, field: str) -> None:
     answer = httpx.post(
         f"{server.url}/v1/audio/transcriptions",
         files={"file": FILE.read_bytes()},
@@ -419,7 +436,7 @@ def test_garbage_bodies(server: Running, content: bytes, kind: str) -> None:
     assert nothing_left(server)
 
 
-def test_what_is_no_http(server: Running) -> None:
+def test_invalid_http(server: Running) -> None:
     with socket_of(server) as socket:
         socket.sendall(b"\x16\x03\x01\0\xff\xff nonsense\r\n\r\n")
         assert socket.recv(65536).startswith(b"HTTP/1.1 400")
@@ -429,7 +446,7 @@ def test_what_is_no_http(server: Running) -> None:
 def test_connections_without_a_request_are_closed(
     bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service.server, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.5)
     with (
         serving(bundled_recognizer) as running,
         socket_of(running) as silent,
@@ -438,6 +455,28 @@ def test_connections_without_a_request_are_closed(
         with contextlib.suppress(ConnectionError):  # closed before, on a busy machine
             slow.sendall(b"GET /health HTTP/1.1\r\nHost:")
         assert closed(silent) and closed(slow)
+
+
+def test_slow_requests_outlive_the_timeout_of_their_head(
+    bundled_recognizer: Recognizer, expected: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head may come in pieces; the timeout ends with it, also for a WebSocket."""
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 2.0)
+    content = request(form(FILE.read_bytes()))
+    end = content.index(b"\r\n\r\n")
+    with (
+        serving(bundled_recognizer) as running,
+        socket_of(running) as slow,
+        connect(running.url.replace("http", "ws") + "/v1/audio/stream") as stream,
+    ):
+        for piece in (content[:9], content[9 : end + 1], content[end + 1 : end + 3]):
+            slow.sendall(piece)
+        slow.sendall(content[end + 3 : end + 4])
+        time.sleep(2.5)
+        slow.sendall(content[end + 4 :])
+        assert expected.text.encode() in answered(slow)
+        stream.send('{"sample_rate": 16000, "encoding": "opus"}')
+        assert json.loads(stream.recv(PATIENCE))["error"]["param"] == "encoding"
 
 
 def test_unknown_routes_and_methods(server: Running) -> None:
@@ -452,12 +491,12 @@ def test_unknown_routes_and_methods(server: Running) -> None:
         assert answer.json()["error"]["type"]
 
 
-def test_languages(bundled_recognizer: Recognizer, heard: Transcript) -> None:
-    """Of a model that says which it knows, and of one that does not."""
-    models = {
-        "many": served.ServedModel("many", {"eng": bundled_recognizer, "fra": bundled_recognizer}),
-        "one": served.ServedModel("one", {None: bundled_recognizer}),
-    }
+def test_languages(bundled_recognizer: Recognizer, expected: Transcript) -> None:
+    """A model that lists its languages, and one that does not."""
+    models = [
+        SpeechModel("many", {"eng": bundled_recognizer, "fra": bundled_recognizer}),
+        SpeechModel("one", {None: bundled_recognizer}),
+    ]
     with serving(models=models) as running, client(running) as asked:
         create = partial(
             asked.audio.transcriptions.create, file=FILE, response_format="verbose_json"
@@ -467,19 +506,19 @@ def test_languages(bundled_recognizer: Recognizer, heard: Transcript) -> None:
         assert create(model="many").language == "eng"
         assert create(model="one", language="en").language == "en"
         assert create(model="one").language == "unknown"
-        with pytest.raises(openai.BadRequestError, match="does not know .* eng, fra"):
+        with pytest.raises(openai.BadRequestError, match="must be one of eng, fra, got 'deu'"):
             create(model="many", language="deu")
 
 
-def test_decodings(bundled_recognizer: Recognizer, heard: Transcript) -> None:
-    """The server's own is the usual one, and greedy decoding may be asked for."""
+def test_decodings(bundled_recognizer: Recognizer, expected: Transcript) -> None:
+    """The server's decoder is the default; a request may choose greedy decoding."""
     decoded = Transcript("BY THE DECODER", ())
     recognizer = replace(bundled_recognizer, decoder=lambda logits, seconds_per_frame: decoded)
     with serving(recognizer) as running, client(running) as asked:
         assert asked.models.retrieve("bundled").decodings == ["lm", "greedy"]
         create = partial(asked.audio.transcriptions.create, model="bundled", file=FILE)
         assert create().text == create(extra_body={"decoding": "lm"}).text == decoded.text
-        assert create(extra_body={"decoding": "greedy"}).text == heard.text
+        assert create(extra_body={"decoding": "greedy"}).text == expected.text
 
 
 def test_metrics(bundled_recognizer: Recognizer) -> None:
@@ -510,11 +549,13 @@ def test_metrics(bundled_recognizer: Recognizer) -> None:
         assert float(values[f"wav2vec2_tf_{name}"]) == pytest.approx(value), name
 
 
-def test_a_stop_lets_what_has_begun_end(bundled_recognizer: Recognizer, heard: Transcript) -> None:
+def test_a_stop_finishes_requests_in_progress(
+    bundled_recognizer: Recognizer, expected: Transcript
+) -> None:
     content = request(form(FILE.read_bytes()))
     with serving(bundled_recognizer) as running, socket_of(running) as socket:
         socket.sendall(content[:5000])
-        wait_until(lambda: running.service.uploading == 1)
+        wait_until(lambda: running.context.uploads == 1)
         running.stop()
         wait_until(lambda: httpx.get(f"{running.url}/health").status_code == 503)
         with client(running) as asked, pytest.raises(openai.InternalServerError) as error:
@@ -522,7 +563,7 @@ def test_a_stop_lets_what_has_begun_end(bundled_recognizer: Recognizer, heard: T
         assert (error.value.status_code, error.value.code) == (503, "stopping")
         socket.sendall(content[5000:])
         answer = answered(socket)
-        assert heard.text.encode() in answer
+        assert expected.text.encode() in answer
         assert answer.startswith(b"HTTP/1.1 200")
 
 
@@ -533,20 +574,37 @@ def test_a_stop_does_not_wait_for_ever(held: Held) -> None:
         client(running) as asked,
     ):
         begun = pool.submit(asked.audio.transcriptions.create, model="bundled", file=FILE)
-        assert held.begun.wait(PATIENCE)
+        assert held.started.wait(PATIENCE)
         waits = pool.submit(asked.audio.transcriptions.create, model="bundled", file=FILE)
-        wait_until(lambda: running.service.batcher.waiting == 1)
+        wait_until(lambda: running.context.scheduler.batcher.waiting == 1)
         running.stop()
         error = waits.exception(PATIENCE)
         assert isinstance(error, openai.InternalServerError)
         assert error.status_code == 503
-        held.may.set()
+        held.may_compute.set()
         assert isinstance(begun.exception(PATIENCE), openai.APIError)
 
 
+def test_the_public_names(bundled_recognizer: Recognizer) -> None:
+    """`create_app` is for any ASGI server, here the test client of httpx."""
+    app = package.create_app(package.ServeOptions(models=(f"mine={BUNDLED_MODEL}",)))
+
+    async def names() -> list[str]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as asked:
+            models = (await asked.get("/v1/models")).json()["data"]
+        await app.state.context.close()
+        return [model["id"] for model in models]
+
+    assert asyncio.run(names()) == ["mine"]
+    assert set(package.__all__) == {"ServeOptions", "SpeechModel", "create_app", "serve"}
+    for name in package.__all__:
+        assert getattr(package, name).__doc__
+
+
 @pytest.mark.slow
-def test_the_command(tmp_path: Path, heard: Transcript) -> None:
-    """From its first line to the end after a signal, with a request in work at that time."""
+def test_the_command(tmp_path: Path, expected: Transcript) -> None:
+    """From its first line to its end after a signal, with a request in progress at that time."""
     keys = tmp_path / "keys"
     keys.write_text("secret-key\n")
     command = [sys.executable, "-m", "wav2vec2_tf.cli", "serve", "--port", "0"]
@@ -567,7 +625,7 @@ def test_the_command(tmp_path: Path, heard: Transcript) -> None:
             for key in ("secret-key", "other-key"):
                 with openai.OpenAI(base_url=f"{url}/v1", api_key=key, timeout=PATIENCE) as asked:
                     found = asked.audio.transcriptions.create(model="mine", file=FILE)
-                assert found.text == heard.text
+                assert found.text == expected.text
             content = request(form(FILE.read_bytes()), "secret-key")
             address = httpx.URL(url)
             with socket.create_connection((address.host, address.port or 0), PATIENCE) as sending:
@@ -577,7 +635,7 @@ def test_the_command(tmp_path: Path, heard: Transcript) -> None:
                 process.send_signal(signal.SIGTERM)
                 wait_until(lambda: httpx.get(f"{url}/health").status_code == 503)
                 sending.sendall(content[5000:])
-                assert heard.text.encode() in answered(sending)
+                assert expected.text.encode() in answered(sending)
             assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
@@ -590,8 +648,8 @@ def test_bad_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         port = str(taken.getsockname()[1])
         for arguments, complaint in (
             (["--port", port], "in use"),
-            (["--host", "no.such.host.invalid"], "--host no.such.host.invalid"),
-            (["--api-key-file", str(tmp_path / "none")], "--api-key-file"),
+            (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
+            (["--api-key-file", str(tmp_path / "none")], "API key file"),
             (["--port", "0", "--model", "x=/no/such/model"], "/no/such/model"),
             (["--port", "0", "--model", "=x"], "NAME=SOURCE"),
             (["--port", "0", "--lm-weight", "1"], "--lm-weight"),
@@ -613,7 +671,7 @@ def test_a_missing_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "wav2vec2_tf.serving.server")
-    monkeypatch.delattr(service, "server")
+    monkeypatch.delattr(package, "server")
     assert main(["serve", "--port", "0"]) == 1
     assert "pip install 'wav2vec2-tf[serve]'" in capsys.readouterr().err
 

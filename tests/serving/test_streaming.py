@@ -1,4 +1,4 @@
-"""Speech over the WebSocket: partial results as it comes, and the file's own result at the end."""
+"""Speech over the WebSocket: partial results as it arrives, and the file's result at the end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from websockets.sync.client import ClientConnection, connect
 from tests.support.paths import CORPUS
 from tests.support.server import PATIENCE, Running, serving, wait_until
 from wav2vec2_tf import audio
-from wav2vec2_tf.serving import serve
-from wav2vec2_tf.serving.app import Settings
-from wav2vec2_tf.serving.scheduler import Batcher, Job
-from wav2vec2_tf.serving.streaming import WINDOWS, Partial
+from wav2vec2_tf.serving.jobs import Job
+from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.serving.scheduler import Batcher
+from wav2vec2_tf.serving.streaming import WINDOWS, IncrementalTranscriber
 from wav2vec2_tf.transcription.recognizer import Recognizer
 
 FILES = sorted((CORPUS / "1003" / "1").glob("*.flac"))
@@ -33,7 +34,7 @@ PCM = {"sample_rate": 16000, "encoding": "pcm_s16le"}
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    """Of 20 s, 16-bit: two windows, and four of partial results."""
+    """20 s of 16-bit speech: two windows, and four of partial results."""
     whole = np.concatenate([soundfile.read(file, dtype="int16")[0] for file in FILES])
     assert len(whole) > 20 * 16000
     return whole[: 20 * 16000]
@@ -41,8 +42,8 @@ def speech() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def server(bundled_recognizer: Recognizer) -> Iterator[Running]:
-    settings = Settings(streams=2, max_seconds=25, idle_seconds=60)
-    with serving(bundled_recognizer, settings) as running:
+    options = ServeOptions(streams=2, max_seconds=25, idle_seconds=60)
+    with serving(bundled_recognizer, options) as running:
         yield running
 
 
@@ -52,7 +53,7 @@ def opened(running: Running, **options: Any) -> ClientConnection:
 
 
 def messages(socket: ClientConnection) -> list[dict[str, Any]]:
-    """All up to the final one."""
+    """Returns all messages up to the final one."""
     found = [json.loads(socket.recv(PATIENCE))]
     while found[-1]["type"] == "partial":
         found.append(json.loads(socket.recv(PATIENCE)))
@@ -60,7 +61,7 @@ def messages(socket: ClientConnection) -> list[dict[str, Any]]:
 
 
 def refusal(socket: ClientConnection) -> tuple[int, str]:
-    """The code and the reason it is closed with; the last message says the same."""
+    """Returns the code and reason of the close; the last message has the same reason."""
     last = messages(socket)[-1]
     with pytest.raises(ConnectionClosed) as closed:
         socket.recv(PATIENCE)
@@ -72,7 +73,7 @@ def refusal(socket: ClientConnection) -> tuple[int, str]:
 
 
 def of_file(running: Running, path: Path) -> dict[str, Any]:
-    """What the other endpoint gives."""
+    """Returns the answer of the other endpoint."""
     answer = httpx.post(
         f"{running.url}/v1/audio/transcriptions",
         files={"file": path.read_bytes()},
@@ -113,10 +114,10 @@ def test_the_final_result_is_that_of_the_file(
     for found, other in zip(final["words"], expected["words"], strict=True):
         assert found == {**other, "confidence": pytest.approx(other["confidence"], abs=1e-4)}
     assert partials
-    wait_until(lambda: not any(server.service.folder.iterdir()))
+    wait_until(lambda: not any(server.context.folder.iterdir()))
 
 
-def test_partial_results_come_while_speech_does(server: Running, speech: np.ndarray) -> None:
+def test_partial_results_arrive_while_speech_does(server: Running, speech: np.ndarray) -> None:
     with opened(server) as socket:
         socket.send(json.dumps(PCM))
         texts = []
@@ -126,32 +127,27 @@ def test_partial_results_come_while_speech_does(server: Running, speech: np.ndar
     assert [text["type"] for text in texts] == ["partial"] * 3
     lengths = [len(text["text"]) for text in texts]
     assert 0 < lengths[0] < lengths[1] < lengths[2]
-    wait_until(lambda: server.service.streams == 0)  # it left without an end
-    wait_until(lambda: not any(server.service.folder.iterdir()))
+    wait_until(lambda: server.context.streams == 0)  # it disconnected without an end
+    wait_until(lambda: not any(server.context.folder.iterdir()))
 
 
-def test_what_is_computed_for_a_second_of_speech_is_bounded(
+def test_the_computing_for_a_second_of_speech_is_bounded(
     bundled_recognizer: Recognizer, speech: np.ndarray
 ) -> None:
-    """And what is said in all is what one pass over it hears, but for a word in ten."""
+    """And the text of all of it is that of one pass, but for a word in ten."""
     computed: list[int] = []
 
-    def counted(*batch: Any) -> Any:
-        computed.append(batch[0].shape[1])
-        return bundled_recognizer.logits(*batch)
+    def logits(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        computed.append(speech.shape[1])
+        return bundled_recognizer.logits(speech, lengths)
 
     batcher = Batcher(15.4)
-    recognizer = Recognizer(
-        bundled_recognizer.config,
-        bundled_recognizer.tokenizer,
-        bundled_recognizer.do_normalize,
-        batcher.logits(counted, Job()),
-    )
-    partial = Partial(bundled_recognizer, 16000)
+    recognizer = batcher.batched(replace(bundled_recognizer, logits=logits), Job())
+    transcriber = IncrementalTranscriber(bundled_recognizer, 16000)
     seconds, text = len(speech) // 16000, ""
     for second in range(seconds):
         before, begun = sum(computed), text
-        text = partial.hear(recognizer, speech[16000 * second : 16000 * (second + 1)])
+        text = transcriber.add(recognizer, speech[16000 * second : 16000 * (second + 1)])
         most = WINDOWS.seconds + WINDOWS.overlap_seconds + 1  # a full one, and the next
         assert sum(computed) - before <= 1.2 * 16000 * most  # 1.2: padding
         common = begun.split()[: -8 * 3]  # older than a window
@@ -175,9 +171,13 @@ STARTS = {
     "another encoding": ('{"sample_rate": 16000, "encoding": "opus"}', 4400, "encoding"),
     "another field": (json.dumps({**PCM, "channels": 2}), 4400, "channels"),
     "another model": (json.dumps({**PCM, "model": "x"}), 4404, "there is no model"),
-    "another decoding": (json.dumps({**PCM, "decoding": "x"}), 4400, "there is no decoding"),
-    "half a character": ('{"model": "\\ud800"}', 4400, ""),
-    "speech": (b"\0\0", 4400, "speech came before the start"),
+    "another decoding": (
+        json.dumps({**PCM, "decoding": "x"}),
+        4400,
+        "decoding of 'bundled' must be one of greedy",
+    ),
+    "a lone surrogate": ('{"model": "\\ud800"}', 4400, ""),
+    "speech": (b"\0\0", 4400, "speech arrived before the start"),
 }
 
 
@@ -194,7 +194,7 @@ def test_bad_starts(server: Running, name: str) -> None:
 @pytest.mark.parametrize(
     ("start", "message", "code", "reason"),
     [
-        (PCM, b"\0\0\0", 4400, "3 bytes are no whole number of samples of 2"),
+        (PCM, b"\0\0\0", 4400, "whole samples of 2 bytes, got 3"),
         (PCM, "nonsense", 4400, "the message"),
         (PCM, '{"type": "start"}', 4400, "type"),
         (PCM, '{"type": "end"}', 4400, "no samples"),
@@ -211,17 +211,17 @@ def test_bad_messages(
         found = refusal(socket)
     assert found[0] == code
     assert reason in found[1]
-    wait_until(lambda: not any(server.service.folder.iterdir()))
+    wait_until(lambda: not any(server.context.folder.iterdir()))
 
 
-def test_more_streams_than_there_may_be(server: Running) -> None:
+def test_the_limit_of_streams(server: Running) -> None:
     with opened(server) as one, opened(server) as other:
         for socket in (one, other):
             socket.send(json.dumps(PCM))
-        wait_until(lambda: server.service.streams == 2)
+        wait_until(lambda: server.context.streams == 2)
         with opened(server) as third:
             assert refusal(third)[0] == 4429
-    wait_until(lambda: server.service.streams == 0)
+    wait_until(lambda: server.context.streams == 0)
 
 
 RIGHT_KEYS = (
@@ -231,18 +231,18 @@ RIGHT_KEYS = (
 
 
 def test_keys(bundled_recognizer: Recognizer) -> None:
-    settings = Settings(api_keys=serve.api_keys(None, "right"), idle_seconds=PATIENCE)
-    with serving(bundled_recognizer, settings) as guarded:
-        for options, start in (
+    options = ServeOptions(api_keys=("right",), idle_seconds=PATIENCE)
+    with serving(bundled_recognizer, options) as guarded:
+        for sent, start in (
             ({}, PCM),
             ({}, {**PCM, "api_key": "wrong"}),
             ({"additional_headers": {"Authorization": "Bearer wrong"}}, PCM),
         ):
-            with opened(guarded, **options) as socket:
+            with opened(guarded, **sent) as socket:
                 socket.send(json.dumps(start))
                 assert refusal(socket) == (4401, "the API key is missing or wrong")
-        for options, start in RIGHT_KEYS:
-            with opened(guarded, **options) as socket:
+        for sent, start in RIGHT_KEYS:
+            with opened(guarded, **sent) as socket:
                 socket.send(json.dumps(start))
                 socket.send(json.dumps({"type": "end"}))
                 code, reason = refusal(socket)
@@ -250,12 +250,12 @@ def test_keys(bundled_recognizer: Recognizer) -> None:
 
 
 def test_idle_streams(bundled_recognizer: Recognizer) -> None:
-    settings = Settings(api_keys=serve.api_keys(None, "right"), idle_seconds=1)
-    with serving(bundled_recognizer, settings) as guarded:
-        for options, start in RIGHT_KEYS:
-            with opened(guarded, **options) as socket:
+    options = ServeOptions(api_keys=("right",), idle_seconds=1)
+    with serving(bundled_recognizer, options) as guarded:
+        for sent, start in RIGHT_KEYS:
+            with opened(guarded, **sent) as socket:
                 with suppress(ConnectionClosed):  # on a machine that stalls for a second
                     socket.send(json.dumps(start))
-                assert refusal(socket) == (4408, "nothing came for 1 s")
+                assert refusal(socket) == (4408, "nothing arrived for 1 s")
         with opened(guarded) as silent:
             assert refusal(silent)[0] == 4408

@@ -1,4 +1,4 @@
-"""Chromium, with a microphone that plays a file, before the page of a server."""
+"""Chromium, with a microphone that plays a file, on the page of a server."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FILE = CORPUS / "1003" / "1" / "1003-1-0012.flac"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 640}
-AXE = {"bypass_csp": True}  # it measures with styles that the page's own policy forbids
+AXE = {"bypass_csp": True}  # axe-core adds styles that the page's own policy forbids
 
 
 def executable() -> str:
-    """The path of a Chromium; skips the test where there is none."""
+    """Returns the path of Chromium; skips the test if it is not installed."""
     for name in NAMES:
         if path := shutil.which(name):
             return path
@@ -33,15 +33,15 @@ def executable() -> str:
 
 @contextmanager
 def chromium(folder: Path) -> Iterator[Browser]:
-    """Its microphone hears `FILE` over and over."""
+    """Starts Chromium with a microphone that plays `FILE` over and over."""
     program = executable()
-    heard = folder / "microphone.wav"  # the one format that Chromium takes
-    soundfile.write(heard, *soundfile.read(FILE))
+    microphone = folder / "microphone.wav"  # the one format that Chromium takes
+    soundfile.write(microphone, *soundfile.read(FILE))
     arguments = (
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={heard}",
-        "--no-sandbox",  # which root, in a container, has not
+        f"--use-file-for-fake-audio-capture={microphone}",
+        "--no-sandbox",  # it does not work for root in a container
     )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -55,49 +55,59 @@ def chromium(folder: Path) -> Iterator[Browser]:
 def page_of(
     browser: Browser, url: str, prepare: Callable[[Page], object] | None = None, **options: Any
 ) -> Iterator[Page]:
-    """The page of a server, as one who was never there sees it; `prepare` comes before it loads.
+    """Opens the page of a server for the first time; `prepare` is called before it loads.
 
-    It asks nobody but its server for anything, breaks no rule of its own, and raises no error.
+    Afterwards, asserts that it sent requests to its server only, broke no rule of its content
+    security policy, and raised no error.
     """
     context = browser.new_context(**{"viewport": DESKTOP, **options})
     context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
-    asked: list[str] = []
-    said: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    requested: list[str] = []
+    logged: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.on("console", lambda message: logged.append(message.text))
+    page.on("pageerror", lambda error: logged.append(str(error)))
     if prepare is not None:
         prepare(page)
     page.goto(url)
     page.get_by_role("heading", name="Speech to text").wait_for()
     yield page
     context.close()
-    elsewhere = [each for each in asked if not each.startswith((url, "data:", "blob:"))]
-    errors = [each for each in said if not each.startswith("Failed to load resource")]
+    elsewhere = [each for each in requested if not each.startswith((url, "data:", "blob:"))]
+    errors = [each for each in logged if not each.startswith("Failed to load resource")]
     assert not elsewhere and not errors, (elsewhere, errors)
 
 
 def choose(page: Page, *files: Any) -> None:
-    """A path, or a name with its type and bytes."""
+    """Chooses files: paths, or dicts of name, type and bytes."""
     page.locator("input[type=file]:enabled").set_input_files(*files)
 
 
 def words(page: Page) -> list[str]:
-    """Of the transcript, when it is there."""
+    """Waits for the transcript and returns its words."""
     page.locator("button.word").first.wait_for()
     return page.locator("button.word .text").all_inner_texts()
 
 
 def wider_than_the_window(page: Page) -> float:
-    """Pixels that one would have to scroll sideways for."""
+    """The number of pixels by which the page scrolls sideways."""
     script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     excess: float = page.evaluate(script)
     return excess
 
 
+ANIMATIONS_END = """() => Promise.allSettled(document.getAnimations()
+    .filter((each) => each.effect.getComputedTiming().endTime !== Infinity)
+    .map((each) => each.finished))"""
+
+
 def violations(page: Page) -> list[str]:
-    """What axe-core finds, of WCAG and of good practice."""
+    """The violations of WCAG and of best practices that axe-core finds, once animations ended.
+
+    A dialog that fades in has too little contrast meanwhile.
+    """
+    page.evaluate(ANIMATIONS_END)
     return [
         f"{each['id']}: {each['nodes'][0]['html']}"
         for each in Axe().run(page).response["violations"]

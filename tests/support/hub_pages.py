@@ -1,4 +1,4 @@
-"""The code on the published TensorFlow Hub pages, as written, and a process that runs it."""
+"""The code of the published TensorFlow Hub pages, unchanged, and a process that runs it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ report["still"] = [v.name for v, b in zip(variables, before) if not (v.numpy() !
 
 
 def run_with_hub(code: str, *arguments: Path, **environment: str) -> str:
-    """The last line that the code prints, in a process where `tf.keras` is Keras 2."""
+    """Runs code in a process where `tf.keras` is Keras 2; returns the last line that it prints."""
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env={**os.environ, "TF_USE_LEGACY_KERAS": "1", **environment},

@@ -1,9 +1,9 @@
-"""TensorFlow Serving without its binary: what it does with a SavedModel, by the same C++.
+"""TensorFlow Serving without its binary: runs a SavedModel with the same C++ code.
 
-`tensorflow_model_server` is gRPC and HTTP around two calls of TensorFlow's: `LoadSavedModel`, with
-the tag `serve`, and `Session::Run`, with the names that a signature has for its tensors. The wheel
-of TensorFlow has them behind its C interface, which is called here: no Python of TensorFlow's has
-a part in the computing. The protocol is the published one (`tensorflow-serving-api`).
+`tensorflow_model_server` is gRPC and HTTP around two calls of TensorFlow: `LoadSavedModel` with the
+tag `serve`, and `Session::Run` with the tensor names of a signature. TensorFlow's wheel has them
+behind its C interface, which is called here, so TensorFlow's Python code computes nothing. The
+protocol is the published one (`tensorflow-serving-api`).
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-STRING_BYTES = 24  # of a TF_TString
+STRING_BYTES = 24  # size of a TF_TString
 SCALARS = {tf.float32.as_datatype_enum: np.float32, tf.int32.as_datatype_enum: np.int32}
 
 
 class Output(ctypes.Structure):
-    """TF_Output."""
+    """The C struct `TF_Output`."""
 
     _fields_ = (("operation", ctypes.c_void_p), ("index", ctypes.c_int))
 
 
 class Buffer(ctypes.Structure):
-    """TF_Buffer."""
+    """The C struct `TF_Buffer`."""
 
     _fields_ = (
         ("data", ctypes.c_void_p),
@@ -45,11 +45,11 @@ class Buffer(ctypes.Structure):
 
 
 LIBRARY = Path(tf.__file__).parent / "libtensorflow_cc.so.2"
-"""In the wheels for Linux, of `tensorflow` and of `tensorflow-cpu`."""
+"""The library is in the wheels for Linux of `tensorflow` and `tensorflow-cpu`."""
 
 
 def library() -> Any:
-    """TensorFlow's C interface; what returns pointers or sizes is declared so."""
+    """Loads TensorFlow's C interface, and declares the functions that return pointers or sizes."""
     found = ctypes.CDLL(str(LIBRARY))
     pointers = (
         *("NewStatus", "NewGraph", "NewSessionOptions", "NewBuffer", "LoadSessionFromSavedModel"),
@@ -65,11 +65,11 @@ def library() -> Any:
 
 
 class RefusedError(Exception):
-    """What the server answers with in place of a result."""
+    """The error that the server answers instead of a result."""
 
 
 class Servable:
-    """One version of a model, loaded as the server loads it."""
+    """A version of a model, loaded as the server loads it."""
 
     def __init__(self, folder: Path) -> None:
         self._c = library()
@@ -97,7 +97,7 @@ class Servable:
         return self.definition.signature_def[name or "serving_default"]
 
     def run(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """`Session::Run` with all of a signature's outputs. Raises `RefusedError`."""
+        """Runs a session for all outputs of a signature. Raises `RefusedError`."""
         signature = self.signature(name)
         if set(inputs) != set(signature.inputs):
             raise RefusedError(f"takes {sorted(signature.inputs)}, not {sorted(inputs)}")
@@ -156,7 +156,7 @@ class Servable:
 
 @contextmanager
 def without_xla() -> Iterator[None]:
-    """As in a server that was started without `--xla_cpu_compilation_enabled`."""
+    """Disables XLA, as in a server started without `--xla_cpu_compilation_enabled`."""
     found = library()
     found._ZN10tensorflow21DisableXlaCompilationEv()
     try:
@@ -166,7 +166,7 @@ def without_xla() -> Iterator[None]:
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """The server's gRPC."""
+    """The server's gRPC service."""
 
     def __init__(self, models: Mapping[str, Servable]) -> None:
         self.models = models
@@ -188,7 +188,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 @contextmanager
 def serving_grpc(models: Mapping[str, Servable]) -> Iterator[str]:
-    """Serve by gRPC; yields the address."""
+    """Serves models over gRPC; yields the address."""
     server = grpc.server(ThreadPoolExecutor(2))
     service = PredictionService(models)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
@@ -201,7 +201,7 @@ def serving_grpc(models: Mapping[str, Servable]) -> Iterator[str]:
 
 
 def answer(model: Servable, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What REST answers to a request by columns ("inputs") or by rows ("instances")."""
+    """Returns the REST answer to a request by columns ("inputs") or by rows ("instances")."""
     name = body.get("signature_name", "serving_default")
     kinds = model.signature(name).inputs
     rows = body.get("instances", [])
@@ -214,7 +214,7 @@ def answer(model: Servable, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_json(values: Any, kind: int) -> np.ndarray:
-    """Lists of numbers → a tensor of the signature's type. No list may be ragged."""
+    """Converts lists of numbers to an array of the signature's type; lists may not be ragged."""
     given = np.array(values)  # ValueError where ragged
     wanted = SCALARS[kind]
     if np.issubdtype(wanted, np.integer) and not np.issubdtype(given.dtype, np.integer):
@@ -223,7 +223,7 @@ def _from_json(values: Any, kind: int) -> np.ndarray:
 
 
 def _to_json(name: str, values: np.ndarray) -> Any:
-    """A tensor → lists; strings are text, unless their name says that they are bytes."""
+    """Converts an array to lists; strings are text, unless the name marks them as bytes."""
     assert not name.endswith("_bytes"), "would be sent in base64"
     if values.dtype == object:
         decoded = [string.decode() for string in values.ravel()]
@@ -233,7 +233,7 @@ def _to_json(name: str, values: np.ndarray) -> Any:
 
 @contextmanager
 def serving_rest(models: Mapping[str, Servable]) -> Iterator[str]:
-    """Serve `POST /v1/models/NAME:predict`; yields the address."""
+    """Serves `POST /v1/models/NAME:predict`; yields the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

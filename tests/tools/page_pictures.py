@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import PHONE, choose, chromium, page_of, words
 from tests.support.paths import CORPUS
 from tests.support.server import PATIENCE, serving
-from wav2vec2_tf.serving.service import Settings
+from wav2vec2_tf.serving.options import ServeOptions
 
 SPEECH = CORPUS / "1001" / "1" / "1001-1-0023.flac"
 SMALL = {"width": 800, "height": 560}
@@ -24,9 +24,9 @@ TEXT = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no audio"}
 
 def main(folder: Path) -> None:
     with (
-        tempfile.TemporaryDirectory() as heard,
-        serving(settings=Settings(ui=True)) as server,
-        chromium(Path(heard)) as browser,
+        tempfile.TemporaryDirectory() as microphone,
+        serving(options=ServeOptions(ui=True)) as server,
+        chromium(Path(microphone)) as browser,
     ):
 
         @contextmanager
@@ -44,14 +44,16 @@ def main(folder: Path) -> None:
             page.evaluate("document.querySelector('#words-heading').scrollIntoView()")
         with picture("recording", viewport=SMALL) as page:
             page.get_by_role("button", name="Record").click()
-            expect(page.locator(".partial")).to_have_text(re.compile("^(?!Speak|No words).{10}"))
+            expect(page.locator(".partial")).to_have_text(
+                re.compile("^(?!Speak:|Words appear).{10}")
+            )
         with picture("problem", viewport=SMALL) as page:
             choose(page, TEXT)
             page.locator("wa-callout").wait_for()
 
 
 def play(page: Page) -> None:
-    """Until a word in the middle is lit."""
+    """Plays until a word in the middle is highlighted."""
     choose(page, SPEECH)
     words(page)
     page.locator("button.word").nth(5).click()

@@ -9,7 +9,7 @@ from wav2vec2_tf.cli.programs import NATIVE_LOG, add_programs, run_program
 
 PROGRAMS = {
     "transcribe": ("cli.transcribe", "audio files → text, subtitles, or words with times"),
-    "serve": ("serving.serve", "a server: OpenAI's audio API, and text as the audio comes"),
+    "serve": ("cli.serve", "a server: OpenAI's audio API, and text while the speech arrives"),
     "batch": (
         "cli.batch",
         "very many recordings → tables of transcripts, on all cores or a cluster",

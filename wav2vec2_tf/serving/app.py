@@ -1,9 +1,11 @@
-"""The routes: OpenAI's audio API, health and metrics."""
+"""The routes: OpenAI's audio API, the WebSocket, health and metrics.
+
+A transcription goes from its route to the scheduler, which runs the recognizer.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -15,16 +17,25 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from wav2vec2_tf import __version__
-from wav2vec2_tf.serving import responses, streaming, ui
-from wav2vec2_tf.serving.metrics import Watched
-from wav2vec2_tf.serving.models import ServedModel
-from wav2vec2_tf.serving.responses import Refused
-from wav2vec2_tf.serving.service import LANGUAGE, Service, Settings, unless_disconnected
+from wav2vec2_tf.serving import responses
+from wav2vec2_tf.serving.api_keys import ApiKeys
+from wav2vec2_tf.serving.context import ServerContext
+from wav2vec2_tf.serving.errors import RequestError
+from wav2vec2_tf.serving.jobs import unless_disconnected
+from wav2vec2_tf.serving.metrics import MetricsMiddleware
+from wav2vec2_tf.serving.models import LANGUAGE, SpeechModel, load_models
+from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.serving.page import add_page
+from wav2vec2_tf.serving.streaming import handle_stream
 from wav2vec2_tf.serving.uploads import discard
+from wav2vec2_tf.transcription import long_form
+
+CPU_BATCH_SECONDS = 60.0  # short recordings of many requests fill it
+GRANULARITIES = "timestamp_granularities[]"
 
 
-class Form(BaseModel):
-    """The fields beside `file`."""
+class TranscriptionForm(BaseModel):
+    """The fields of a transcription request beside `file`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,117 +47,142 @@ class Form(BaseModel):
     language: str | None = Field(None, pattern=LANGUAGE)
     decoding: str | None = None
     prompt: str | None = None
-    """Without effect: CTC has no text before to go on from."""
+    """Has no effect: CTC does not continue a text."""
     temperature: float = Field(0.0, ge=0, le=1)
-    """Without effect: nothing is drawn at random."""
+    """Has no effect: decoding is not random."""
     stream: Literal["false", "False", "0"] = "false"
-    """Text comes in one piece; in parts, over the WebSocket."""
+    """The text is one answer; the WebSocket sends it in parts."""
 
     @classmethod
-    def of(cls, fields: Mapping[str, list[str]]) -> Form:
-        """Of a form that was sent; `Refused` where a value cannot be taken."""
-        many = "timestamp_granularities[]"
-        values: dict[str, Any] = {name: given[-1] for name, given in fields.items() if given[-1]}
-        granularities = fields.get(many, []) + fields.get("timestamp_granularities", [])
+    def parse(cls, fields: Mapping[str, list[str]]) -> TranscriptionForm:
+        """Validates the fields of an uploaded form.
+
+        Raises:
+            RequestError: a field is unknown or its value is not allowed.
+        """
+        values: dict[str, Any] = {name: sent[-1] for name, sent in fields.items() if sent[-1]}
+        granularities = fields.get(GRANULARITIES, []) + fields.get("timestamp_granularities", [])
         values.pop("timestamp_granularities", None)
         try:
-            form = cls.model_validate({**values, many: granularities})
+            form = cls.model_validate({**values, GRANULARITIES: granularities})
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])
-            raise Refused(400, f"{name}: {first['msg']}", "invalid_value", name) from None
+            raise RequestError(400, f"{name}: {first['msg']}", "invalid_value", name) from None
         if form.granularities and form.response_format != "verbose_json":
-            message = f"{many} are for response_format verbose_json"
-            raise Refused(400, message, "invalid_value", many)
+            message = f"{GRANULARITIES} needs response_format verbose_json"
+            raise RequestError(400, message, "invalid_value", GRANULARITIES)
         return form
 
 
-def create_app(settings: Settings, models: Mapping[str, ServedModel]) -> FastAPI:
-    """The application; `app.state.service` is what the server stops it by.
+def create_app(
+    options: ServeOptions | None = None, models: Iterable[SpeechModel] | None = None
+) -> FastAPI:
+    """Creates the ASGI application; `serve` also runs it.
+
+    `app.state.context` is its `ServerContext`.
 
     Args:
-        models: by name; the first is that of who names none.
+        options: its limits, and the models to load.
+        models: loaded models, to be served instead of those in `options`; the first serves
+            requests that name none.
+
+    Raises:
+        UserError: a model, its decoder or the API keys cannot be used.
     """
-    service = Service(settings, models)
+    options = options or ServeOptions()
+    api_keys = ApiKeys.from_options(options)
+    windows = long_form.windows(options.window, options.batch_seconds, CPU_BATCH_SECONDS)
+    if models is None:
+        models = load_models(options, windows)
+    context = ServerContext(options, models, windows, api_keys)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(service.close)
+        await context.close()
 
     app = FastAPI(
         title="wav2vec2-tf", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    app.state.service = service
-
-    async def with_key(request: Request) -> None:
-        service.authorize(request.headers.get("authorization", ""))
-
-    guarded = [Depends(with_key)]
-
-    @app.post("/v1/audio/transcriptions", dependencies=guarded, openapi_extra=_form_schema())
-    async def transcriptions(request: Request) -> Response:
-        async with service.upload(request) as upload:
-            form = Form.of(upload.fields)
-            choice = service.choice(form.model, form.language, form.decoding)
-            working = service.heard(choice, upload.path)
-            heard = await unless_disconnected(request.receive, working)
-        granularities = form.granularities or ["segment"]
-        return responses.transcription(heard, form.response_format, granularities)
-
-    @app.websocket("/v1/audio/stream")
-    async def stream(socket: WebSocket) -> None:
-        await streaming.converse(socket, service)
-
-    @app.get("/v1/models", dependencies=guarded)
-    async def list_models() -> dict[str, Any]:
-        cards = [*map(responses.model_card, models.values())]
-        limits = {"max_bytes": settings.max_bytes, "max_seconds": settings.max_seconds}
-        return {"object": "list", "data": cards} | limits
-
-    @app.get("/v1/models/{name:path}", dependencies=guarded)
-    async def retrieve_model(name: str) -> dict[str, Any]:
-        return responses.model_card(service.model(name))
-
-    @app.get("/health")
-    async def health() -> JSONResponse:
-        status = "stopping" if service.draining else "ready"
-        return JSONResponse({"status": status}, 503 if service.draining else 200)
-
-    @app.get("/metrics", dependencies=guarded)
-    async def metrics() -> Response:
-        content = generate_latest(service.metrics.registry)
-        return Response(content, media_type=CONTENT_TYPE_LATEST)
-
-    if settings.ui:
-        ui.mount(app)
-
-    @app.exception_handler(Refused)
-    async def refused(request: Request, error: Refused) -> Response:
-        service.metrics.rejected.labels(error.code).inc()
-        if error.status != 408:  # who is slow has been waited for
-            await discard(request)
-        return error.response()
-
-    @app.exception_handler(HTTPException)
-    async def not_routed(request: Request, error: HTTPException) -> Response:
-        code = error.detail.lower().replace(" ", "_")
-        return await refused(request, Refused(error.status_code, error.detail, code))
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        return await refused(request, Refused(500, "the server failed", "internal_error"))
-
-    @app.exception_handler(ClientDisconnect)
-    async def left(request: Request, error: ClientDisconnect) -> Response:
-        return Response(status_code=499)  # nobody reads it
-
-    app.add_middleware(Watched, metrics=service.metrics)
+    app.state.context = context
+    _add_routes(app, context)
+    if options.ui:
+        add_page(app)
+    _add_error_handlers(app, context)
+    app.add_middleware(MetricsMiddleware, metrics=context.metrics)
     return app
 
 
+def _add_routes(app: FastAPI, context: ServerContext) -> None:
+    async def require_key(request: Request) -> None:
+        context.api_keys.require(request.headers.get("authorization", ""))
+
+    with_key = [Depends(require_key)]
+
+    @app.post("/v1/audio/transcriptions", dependencies=with_key, openapi_extra=_form_schema())
+    async def transcriptions(request: Request) -> Response:
+        async with context.upload(request) as upload:
+            form = TranscriptionForm.parse(upload.fields)
+            selection = context.models.select(form.model, form.language, form.decoding)
+            work = context.scheduler.transcribe(selection, upload.path)
+            result = await unless_disconnected(request.receive, work)
+        granularities = form.granularities or ["segment"]
+        return responses.transcription(result, form.response_format, granularities)
+
+    @app.websocket("/v1/audio/stream")
+    async def stream(socket: WebSocket) -> None:
+        await handle_stream(socket, context)
+
+    @app.get("/v1/models", dependencies=with_key)
+    async def list_models() -> dict[str, Any]:
+        cards = [responses.model_card(model) for model in context.models]
+        options = context.options
+        limits = {"max_bytes": options.max_bytes, "max_seconds": options.max_seconds}
+        return {"object": "list", "data": cards} | limits
+
+    @app.get("/v1/models/{name:path}", dependencies=with_key)
+    async def retrieve_model(name: str) -> dict[str, Any]:
+        return responses.model_card(context.models.get(name))
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        if context.draining:
+            return JSONResponse({"status": "stopping"}, 503)
+        return JSONResponse({"status": "ready"})
+
+    @app.get("/metrics", dependencies=with_key)
+    async def metrics() -> Response:
+        content = generate_latest(context.metrics.registry)
+        return Response(content, media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_error_handlers(app: FastAPI, context: ServerContext) -> None:
+    @app.exception_handler(RequestError)
+    async def request_error(request: Request, error: RequestError) -> Response:
+        context.metrics.rejected.labels(error.code).inc()
+        if error.status != 408:  # a slow client has had its time
+            await discard(request)
+        return responses.error_response(error)
+
+    @app.exception_handler(HTTPException)
+    async def http_exception(request: Request, error: HTTPException) -> Response:
+        code = error.detail.lower().replace(" ", "_")
+        return await request_error(request, RequestError(error.status_code, error.detail, code))
+
+    @app.exception_handler(Exception)
+    async def internal_error(request: Request, error: Exception) -> Response:
+        answered = RequestError(500, "the server failed", "internal_error")
+        return await request_error(request, answered)
+
+    @app.exception_handler(ClientDisconnect)
+    async def disconnected(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # for the metrics: no client reads it
+
+
 def _form_schema() -> dict[str, Any]:
-    schema = Form.model_json_schema()
+    """Describes the form for OpenAPI, since the route reads its body itself."""
+    schema = TranscriptionForm.model_json_schema()
     schema["properties"]["file"] = {"type": "string", "format": "binary"}
     content = {"multipart/form-data": {"schema": schema | {"required": ["file"]}}}
     return {"requestBody": {"required": True, "content": content}}

@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus to read."""
+"""Metrics of a server, in Prometheus's format."""
 
 from __future__ import annotations
 
@@ -14,27 +14,32 @@ ROWS = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """Counters of one server: a registry of its own, so that a process may have several."""
+    """Metrics of one server, in a registry of its own: a process may have several servers."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.active = 0  # requests that are not answered yet
+        self.active = 0
+        """Requests that are not answered yet."""
         self.requests = self._counter("requests", "Requests answered.", "route", "status")
         self.latency = self._histogram(
-            "request_seconds", "From a request to the end of its answer.", LATENCIES, "route"
+            "request_seconds",
+            "Seconds from a request to the end of its answer.",
+            LATENCIES,
+            "route",
         )
-        self.rejected = self._counter("rejected", "Requests refused, by the code of why.", "code")
-        self.audio = self._counter("audio_seconds", "Of recordings transcribed.", "model")
-        self.batch_rows = self._histogram("batch_rows", "Rows computed at once.", ROWS)
+        self.rejected = self._counter("rejected", "Requests rejected, by error code.", "code")
+        self.audio = self._counter("audio_seconds", "Seconds of audio transcribed.", "model")
+        self.batch_rows = self._histogram("batch_rows", "Rows of a batch.", ROWS)
         self.batch_seconds = self._histogram(
-            "batch_seconds", "That computing a batch takes.", LATENCIES
+            "batch_seconds", "Seconds to compute a batch.", LATENCIES
         )
 
     def gauge(self, name: str, summary: str, value: Callable[[], float]) -> None:
-        """One that is asked for when it is read."""
+        """Adds a gauge whose value is computed when it is read."""
         Gauge(PREFIX + name, summary, registry=self.registry).set_function(value)
 
-    def batch(self, rows: int, seconds: float) -> None:
+    def observe_batch(self, rows: int, seconds: float) -> None:
+        """Counts a batch of `rows` rows that took `seconds`."""
         self.batch_rows.observe(rows)
         self.batch_seconds.observe(seconds)
 
@@ -47,20 +52,21 @@ class Metrics:
         return Histogram(PREFIX + name, summary, labels, registry=self.registry, buckets=buckets)
 
 
-class Watched:
-    """ASGI middleware that counts requests and their seconds."""
+class MetricsMiddleware:
+    """ASGI middleware that counts requests and measures their latency."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request of HTTP or a WebSocket; the rest passes through."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        status = "disconnected"  # unless an answer begins
-        begun = time.monotonic()
+        status = "disconnected"  # unless an answer starts
+        start = time.monotonic()
 
-        async def noted(message: Message) -> None:
+        async def observed_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
@@ -70,12 +76,12 @@ class Watched:
 
         self.metrics.active += 1
         try:
-            await self.app(scope, receive, noted)
+            await self.app(scope, receive, observed_send)
         except Exception:
-            status = "500"  # answered further out
+            status = "500"  # an outer layer answers it
             raise
         finally:
             self.metrics.active -= 1
-            route = getattr(scope.get("route"), "path", "other")  # as many as there are routes
+            route = getattr(scope.get("route"), "path", "other")  # one label value for each route
             self.metrics.requests.labels(route, status).inc()
-            self.metrics.latency.labels(route).observe(time.monotonic() - begun)
+            self.metrics.latency.labels(route).observe(time.monotonic() - start)

@@ -1,123 +1,155 @@
-"""A model that is served: its languages and decodings, and a recording → what is said in it."""
+"""The models of a server: each has a name, languages and decodings, and is loaded and warmed up."""
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from wav2vec2_tf import audio
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.serving.scheduler import Batcher, Job
-from wav2vec2_tf.text.transcript import Transcript
-from wav2vec2_tf.transcription import long_form
-from wav2vec2_tf.transcription.long_form import Recording, Windows
+from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.serving.errors import RequestError
+from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.transcription.long_form import Windows
 from wav2vec2_tf.transcription.recognizer import Recognizer
-from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.errors import UserError, did_you_mean
+
+log = logging.getLogger(__name__)
 
 GREEDY, BEAM_SEARCH = "greedy", "lm"
-"""Names of decodings."""
+"""Names of decodings in requests."""
 
+LANGUAGE = r"^[\w-]{1,64}$"
+"""Pattern of a language in requests."""
 
-class TooLong(UserError):
-    """A recording of more seconds than are taken."""
+BUNDLED_NAME = "bundled"
+"""Name of the bundled model in requests."""
 
 
 @dataclass(frozen=True)
-class ServedModel:
-    """What a name stands for."""
+class SpeechModel:
+    """A model under the name that requests use for it."""
 
     name: str
     recognizers: Mapping[str | None, Recognizer]
-    """By language; None of a model that does not say which it knows. Their decoders are those of
-    `BEAM_SEARCH`, where there are any."""
+    """One for each language; the key is None for a model without a list of languages. If they have
+    a decoder, it is the decoding `BEAM_SEARCH`."""
     created: int = field(default_factory=lambda: int(time.time()))
+    """Unix time in seconds, as OpenAI's API has it."""
 
     @property
     def languages(self) -> list[str]:
+        """The languages that a request may choose from; empty if the model does not list them."""
         return [language for language in self.recognizers if language is not None]
 
     @property
     def decodings(self) -> list[str]:
-        """The first is that of who names none."""
+        """The decodings that a request may choose from; the first is the default."""
         decodes = any(recognizer.decoder is not None for recognizer in self.recognizers.values())
         return [BEAM_SEARCH, GREEDY] if decodes else [GREEDY]
 
-    def recognizer(self, language: str | None, decoding: str | None) -> Recognizer:
-        """Of one of its languages, if it says which it knows, and one of its decodings."""
-        chosen = self.recognizers[language if self.languages else None]
-        return replace(chosen, decoder=None) if decoding == GREEDY else chosen
-
 
 @dataclass(frozen=True)
-class Heard:
-    """What is said in a recording."""
+class Selection:
+    """The model, language and decoding that a request selects."""
 
-    transcript: Transcript
-    seconds: float
-    """Of the recording."""
+    model: str
+    recognizer: Recognizer
     language: str | None
-    """Where it is known."""
+    """The language of the transcript, if it is known."""
 
 
-@dataclass(frozen=True)
-class Engine:
-    """How recordings are computed: beside one another, in windows, up to so many seconds."""
+class Models:
+    """The models of a server, by name; the first is the default."""
 
-    batcher: Batcher
-    windows: Windows
-    longest_seconds: float
+    def __init__(self, models: Iterable[SpeechModel]) -> None:
+        self._models = {model.name: model for model in models}
 
-    def batched(self, recognizer: Recognizer, job: Job) -> Recognizer:
-        """It, but for its logits, which are computed beside those of other jobs."""
-        return replace(recognizer, logits=self.batcher.logits(recognizer.logits, job))
+    def __iter__(self) -> Iterator[SpeechModel]:
+        return iter(self._models.values())
 
-    def transcribe(
-        self, recognizer: Recognizer, path: Path, job: Job, language: str | None = None
-    ) -> Heard:
-        """What is said in a file, in the job's own thread.
-
-        A long recording waits for its windows one batch after another, in the same queue as all
-        others: so it takes turns with the short ones, and holds one batch of them at a time.
+    def get(self, name: str | None) -> SpeechModel:
+        """Returns the model `name`, or the first for None.
 
         Raises:
-            TooLong: found out while it is decoded, whatever its header says.
-            UserError: audio that cannot be read or is shorter than one frame; it names no path.
-            Cancelled: the job was.
+            RequestError: no model has this name.
         """
-        try:
-            recording = Recording.measured("the file", lambda: self._blocks(path, job))
-            transcript = long_form.transcribe(
-                self.batched(recognizer, job), recording, self.windows
-            )
-        except UserError as error:
-            job.check()
-            raise type(error)(str(error).replace(str(path), "the file")) from None
-        return Heard(transcript, recording.seconds, language)
+        if name is None:
+            return next(iter(self))
+        if name not in self._models:
+            near = did_you_mean(name, self._models)
+            raise RequestError(404, f"there is no model {name!r}{near}", "model_not_found", "model")
+        return self._models[name]
 
-    def _blocks(self, path: Path, job: Job) -> Iterator[np.ndarray]:
-        samples = 0
-        with closing(audio.blocks(path)) as blocks:
-            for block in blocks:
-                job.check()
-                samples += len(block)
-                if samples > self.longest_seconds * SAMPLE_RATE:
-                    raise TooLong(
-                        f"the recording is longer than {self.longest_seconds:g} s: cut it"
-                    )
-                yield block
+    def select(self, name: str | None, language: str | None, decoding: str | None) -> Selection:
+        """Returns the recognizer for a request; None stands for the default.
+
+        Raises:
+            RequestError: there is no such model, or it lacks the language or the decoding.
+        """
+        model = self.get(name)
+        if decoding is not None and decoding not in model.decodings:
+            known = ", ".join(model.decodings)
+            message = f"decoding of {model.name!r} must be one of {known}, got {decoding!r}"
+            raise RequestError(400, message, "decoding_not_found", "decoding")
+        if model.languages:
+            language = language or model.languages[0]
+            if language not in model.languages:
+                known = ", ".join(model.languages)
+                message = f"language of {model.name!r} must be one of {known}, got {language!r}"
+                raise RequestError(400, message, "language_not_supported", "language")
+        recognizer = model.recognizers[language if model.languages else None]
+        if decoding == GREEDY:
+            recognizer = replace(recognizer, decoder=None)
+        return Selection(model.name, recognizer, language)
+
+
+def load_models(options: ServeOptions, windows: Windows) -> list[SpeechModel]:
+    """Loads the models that the options name, and warms them up.
+
+    Raises:
+        UserError: a model or its decoder cannot be used, or two models have the same name.
+    """
+    models: dict[str, SpeechModel] = {}
+    for name, source in _names_and_sources(options.models):
+        if name in models:
+            raise UserError(f"two models have the name {name}: give them names, NAME=SOURCE")
+        recognizers: dict[str | None, Recognizer] = {}
+        for language in options.target_langs or (None,):
+            log.info("loading %s", f"{name} ({language})" if language else name)
+            recognizer = Recognizer.load(source, target_lang=language, **options.hub.keywords())
+            decoder = options.beam_search.decoder(recognizer.alphabet)
+            recognizer = replace(recognizer, decoder=decoder)
+            log.info("warming up")
+            warm_up(recognizer, windows)
+            recognizers[recognizer.tokenizer.target_lang] = recognizer
+        models[name] = SpeechModel(name, recognizers)
+    return list(models.values())
 
 
 def warm_up(recognizer: Recognizer, windows: Windows) -> None:
-    """Compute a second and a whole window, so that nobody waits for what the first time takes.
+    """Computes a second and a whole window, so that no request waits for TensorFlow's tracing.
 
-    Another length and another size of a batch show TensorFlow that both vary.
+    Another length and another batch size tell `tf.function` that both vary.
     """
     length = windows.length(recognizer)
     second = min(length, SAMPLE_RATE)
     for samples, rows in ((second, 1), (length, 1), (second, 2)):
         recognizer.transcribe([np.zeros(samples, np.float32)] * rows, length=None)
+
+
+def _names_and_sources(models: Iterable[str]) -> list[tuple[str, str]]:
+    """Splits `NAME=SOURCE`; without a name, a model has that of its folder or its id on the Hub."""
+    pairs = []
+    for model in models:
+        name, separator, source = model.partition("=")
+        if not separator:
+            name, source = (Path(model).name if Path(model).exists() else model), model
+        if not name or not source:
+            raise UserError(f"a model must be SOURCE or NAME=SOURCE, got {model!r}")
+        pairs.append((name, source))
+    return pairs or [(BUNDLED_NAME, str(BUNDLED_MODEL))]

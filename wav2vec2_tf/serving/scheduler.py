@@ -1,90 +1,71 @@
-"""Rows of speech of many callers → batches, computed one at a time in a thread of its own.
+"""Recordings of many requests: each in a thread of its own, their windows in shared batches.
 
-While a batch is computed, the rows that come wait; the next batch is the oldest of them and those
-of like length. So nobody waits for others to come, and the busier it is, the larger the batches.
-A model that takes lengths gives each row what it would get alone, whatever stands beside it; of a
-model that takes none, only rows of one padded length share a batch, for the same reason.
+While a batch is computed, further rows wait; the next batch is the oldest row and those of similar
+length. So no row waits for others to arrive, and the busier the server, the larger the batches.
+A model that takes lengths gives each row the result that it would get alone, whatever else is in
+the batch; for a model that takes none, only rows of one padded length share a batch, for the same
+reason.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import tensorflow as tf
 
+from wav2vec2_tf import audio
 from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.serving.errors import RequestError, queue_full, stopping
+from wav2vec2_tf.serving.jobs import Job, JobCancelled, JobPool, PoolFull
+from wav2vec2_tf.serving.metrics import Metrics
+from wav2vec2_tf.serving.models import Selection
+from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.text.transcript import Transcript
+from wav2vec2_tf.transcription import long_form
+from wav2vec2_tf.transcription.long_form import Recording, Windows
+from wav2vec2_tf.transcription.recognizer import Logits, Recognizer
+from wav2vec2_tf.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
-MOST_PADDING = 0.25  # of a row's own samples; with more, a batch of its own costs less
+MAX_PADDING = 0.25  # of a row's own samples; with more, a batch of its own costs less
 
-Logits = Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]
-"""(batch, samples) speech, (batch,) lengths or None → (batch, frames, vocab)."""
-Observer = Callable[[int, float], None]
-"""Told of each batch: its rows, and the seconds that it took."""
-
+BatchObserver = Callable[[int, float], None]
+"""Called after each batch with its number of rows and the seconds that it took."""
 
 T = TypeVar("T")
 
 
-class Full(Exception):
-    """As many recordings are in work as may be."""
+@dataclass(frozen=True)
+class Transcription:
+    """The result of a request."""
+
+    transcript: Transcript
+    seconds: float
+    """Duration of the recording."""
+    language: str | None
+    """Language of the transcript, if it is known."""
 
 
-class Cancelled(Exception):
-    """Nobody waits for the result any more."""
-
-
-class Job:
-    """One recording in work: its own thread asks whether to go on, any thread may cancel it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._cancelled = False
-        self._awaited: Sequence[Future[np.ndarray]] = ()
-
-    def cancel(self) -> None:
-        with self._lock:
-            self._cancelled = True
-            for future in self._awaited:
-                future.cancel()
-
-    def check(self) -> None:
-        """Raise `Cancelled` where it was."""
-        if self._cancelled:
-            raise Cancelled
-
-    def results(self, futures: Sequence[Future[np.ndarray]]) -> list[np.ndarray]:
-        """Wait for them; `Cancelled` as soon as the job is, and none of them is left waiting."""
-        with self._lock:
-            self._awaited = futures
-        try:
-            self.check()
-            found = [future.result() for future in futures]
-            self.check()
-            return found
-        except CancelledError:
-            raise Cancelled from None
-        finally:
-            for future in futures:
-                future.cancel()
+class RecordingTooLong(UserError):
+    """A recording is longer than the server accepts."""
 
 
 @dataclass(eq=False)
 class _Row:
-    call: Logits
+    logits: Logits
     speech: np.ndarray
-    """(samples,) padded as it would be alone."""
+    """(samples,) float32, padded as it would be alone."""
     length: int | None
-    """Samples that count; None of a model that takes no lengths."""
+    """Valid samples; None for a model that takes no lengths."""
     future: Future[np.ndarray] = field(default_factory=Future)
 
     @property
@@ -92,17 +73,23 @@ class _Row:
         return len(self.speech)
 
     def fits(self, width: int) -> bool:
-        """Whether it may be padded to so many samples."""
+        """Whether the row may be padded to `width` samples."""
         if self.length is None or width <= self.width:
             return width == self.width
-        return width <= (1 + MOST_PADDING) * self.length
+        return width <= (1 + MAX_PADDING) * self.length
 
 
 class Batcher:
-    """Computes rows in batches, the oldest first."""
+    """Computes rows in batches, the oldest first, one batch at a time in a thread of its own.
 
-    def __init__(self, batch_seconds: float, observer: Observer = lambda rows, seconds: None):
-        """Of up to so many seconds of speech, padding included; 0 for one row at a time."""
+    Args:
+        batch_seconds: seconds of speech in a batch, padding included; 0 for one row at a time.
+        observer: called after each batch.
+    """
+
+    def __init__(
+        self, batch_seconds: float, observer: BatchObserver = lambda rows, seconds: None
+    ) -> None:
         self._batch_samples = batch_seconds * SAMPLE_RATE
         self._observer = observer
         self._changed = threading.Condition()
@@ -113,28 +100,27 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Rows that are."""
+        """The number of rows that wait for a batch."""
         return sum(not row.future.cancelled() for row in self._waiting)
 
-    def logits(self, call: Logits, job: Job) -> Logits:
-        """`call`, computed beside what others ask for; in a thread of the caller's, which waits.
+    def batched(self, recognizer: Recognizer, job: Job) -> Recognizer:
+        """Returns a recognizer whose logits are computed together with those of other jobs.
 
-        Raises:
-            Cancelled: the job was.
+        It raises `JobCancelled` once the job is cancelled.
         """
 
-        def batched(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
-            counts = [None] * len(speech) if lengths is None else lengths.numpy().tolist()
-            rows = [_Row(call, *row) for row in zip(speech.numpy(), counts, strict=True)]
+        def logits(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+            valid = [None] * len(speech) if lengths is None else lengths.tolist()
+            rows = [_Row(recognizer.logits, *row) for row in zip(speech, valid, strict=True)]
             self._add(rows)
-            found = job.results([row.future for row in rows])
-            frames = min(map(len, found))  # those of a wider batch have more, all padding
-            return tf.constant(np.stack([logits[:frames] for logits in found]))
+            results = job.results([row.future for row in rows])
+            frames = min(map(len, results))  # rows of a wider batch have more, all of it padding
+            return np.stack([result[:frames] for result in results])
 
-        return batched
+        return replace(recognizer, logits=logits)
 
     def close(self, seconds: float = 10.0) -> None:
-        """End what waits, and then the thread, unless its batch takes longer than so."""
+        """Cancels rows that wait and ends the thread, if its batch takes no longer than this."""
         with self._changed:
             self._closed = True
             for row in self._waiting:
@@ -145,19 +131,19 @@ class Batcher:
     def _add(self, rows: Sequence[_Row]) -> None:
         with self._changed:
             if self._closed:
-                raise Cancelled
+                raise JobCancelled
             self._waiting.extend(rows)
             self._changed.notify()
 
     def _run(self) -> None:
         while (batch := self._next()) is not None:
             width, rows = batch
-            begun = time.monotonic()
+            start = time.monotonic()
             self._compute(width, rows)
-            self._observer(len(rows), time.monotonic() - begun)
+            self._observer(len(rows), time.monotonic() - start)
 
     def _next(self) -> tuple[int, list[_Row]] | None:
-        """The padded length and the rows of the next batch; None at the end."""
+        """Returns the padded length and the rows of the next batch; None once it is closed."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
@@ -172,26 +158,26 @@ class Batcher:
                 return width, rows
 
     def _choose(self) -> tuple[int, list[_Row]]:
-        """The oldest row and as many of the others as can be computed beside it."""
+        """Chooses the oldest row and as many others as can be computed with it."""
         oldest = self._waiting[0]
-        alike = [
+        candidates = [
             row
             for row in self._waiting
-            if row.call is oldest.call and (row.length is None) == (oldest.length is None)
+            if row.logits is oldest.logits and (row.length is None) == (oldest.length is None)
         ]
 
-        def beside(width: int) -> list[_Row]:
-            most = max(1, int(self._batch_samples // width))
-            return [row for row in alike if row.fits(width)][:most]
+        def rows_at(width: int) -> list[_Row]:
+            limit = max(1, int(self._batch_samples // width))
+            return [row for row in candidates if row.fits(width)][:limit]
 
-        widths = {row.width for row in alike if oldest.fits(row.width)}
-        width = max(widths, key=lambda width: (len(beside(width)), -width))
-        return width, beside(width)
+        widths = {row.width for row in candidates if oldest.fits(row.width)}
+        width = max(widths, key=lambda width: (len(rows_at(width)), -width))
+        return width, rows_at(width)
 
     def _compute(self, width: int, rows: Sequence[_Row]) -> None:
-        """Where a batch fails, each of its rows is computed alone, and fails alone."""
+        """Computes a batch; if it fails, each row is computed alone, and fails alone."""
         try:
-            found = self._logits(width, rows)
+            results = self._logits(width, rows)
         except Exception as error:  # whatever a runtime raises, the thread goes on
             if len(rows) == 1:
                 log.error("a batch failed: %s", error)
@@ -200,7 +186,7 @@ class Batcher:
             for row in rows:
                 self._compute(row.width, [row])
             return
-        for row, logits in zip(rows, found, strict=True):
+        for row, logits in zip(rows, results, strict=True):
             row.future.set_result(logits)
 
     def _logits(self, width: int, rows: Sequence[_Row]) -> np.ndarray:
@@ -208,57 +194,88 @@ class Batcher:
         for padded, row in zip(speech, rows, strict=True):
             padded[: row.width] = row.speech
         lengths = [row.length for row in rows]
-        counted = None if None in lengths else tf.constant(lengths, tf.int32)
-        logits: np.ndarray = rows[0].call(tf.constant(speech), counted).numpy()
-        return logits
+        return rows[0].logits(speech, None if None in lengths else np.array(lengths, np.int32))
 
 
-class Workers:
-    """Recordings in work, a thread each, and no more than so many.
+class Scheduler:
+    """Transcribes recordings within the limits of the options."""
 
-    The threads are daemons: one that is deep in a decoder does not keep the process from ending.
-    """
+    def __init__(self, options: ServeOptions, windows: Windows, metrics: Metrics) -> None:
+        self._options, self._windows, self._metrics = options, windows, metrics
+        batch_seconds = windows.batch_seconds if options.batching else 0.0
+        self.batcher = Batcher(batch_seconds, metrics.observe_batch)
+        self.recordings = JobPool(options.queue)
+        self.streams = JobPool(2 * options.streams)  # jobs of closed streams may not have ended
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._jobs: set[Job] = set()
+    async def transcribe(
+        self, selection: Selection, path: Path, pool: JobPool | None = None
+    ) -> Transcription:
+        """Transcribes a file in a job of `pool`, by default `recordings`.
 
-    @property
-    def active(self) -> int:
-        """Recordings in work, those included that nobody waits for any more."""
-        return len(self._jobs)
-
-    async def run(self, work: Callable[[Job], T], seconds: float) -> T:
-        """What `work` returns; it is cancelled where that takes too long, or the caller is.
+        A long recording computes one batch of windows after another, in the same queue as all
+        others: so it takes turns with short ones, and holds the logits of one batch at a time.
 
         Raises:
-            Full: there are as many already.
-            Cancelled: it was, by `cancel`.
-            TimeoutError: it took more than so many seconds.
+            RequestError: the audio cannot be read, is too long or shorter than one frame, or the
+                server has too much to do.
         """
-        if self.active >= self.limit:
-            raise Full
-        job, future, loop = Job(), Future[T](), asyncio.get_running_loop()
-        self._jobs.add(job)
 
-        def in_thread() -> None:
+        def work(job: Job) -> tuple[Transcript, float]:
+            recognizer = self.batcher.batched(selection.recognizer, job)
             try:
-                result = work(job)
-            except BaseException as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+                recording = Recording.measured("the file", lambda: self._blocks(path, job))
+                transcript = long_form.transcribe(recognizer, recording, self._windows)
+            except UserError:
+                job.check()
+                raise
+            return transcript, recording.seconds
 
-        future.set_running_or_notify_cancel()
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._jobs.discard, job))
-        threading.Thread(target=in_thread, name="recording", daemon=True).start()
         try:
-            async with asyncio.timeout(seconds):
-                return await asyncio.wrap_future(future)
-        finally:
-            job.cancel()
+            transcript, seconds = await self.run(work, pool or self.recordings)
+        except RecordingTooLong as error:
+            raise RequestError(413, str(error), "audio_too_long", "file") from None
+        except UserError as error:
+            message = str(error).replace(str(path), "the file")
+            raise RequestError(400, message, "invalid_audio", "file") from None
+        self._metrics.audio.labels(selection.model).inc(seconds)
+        return Transcription(transcript, seconds, selection.language)
+
+    async def run(self, work: Callable[[Job], T], pool: JobPool) -> T:
+        """Returns what `work` returns.
+
+        Raises:
+            RequestError: the pool is full, the job takes too long, or the server stops.
+        """
+        try:
+            return await pool.run(work, self._options.timeout)
+        except PoolFull:
+            raise queue_full() from None
+        except TimeoutError:
+            seconds = self._options.timeout
+            message = f"transcribing took longer than {seconds:g} s: cut the recording"
+            raise RequestError(504, message, "timeout") from None
+        except JobCancelled:
+            raise stopping() from None
 
     def cancel(self) -> None:
-        """All of them."""
-        for job in list(self._jobs):
-            job.cancel()
+        """Cancels all jobs."""
+        self.recordings.cancel()
+        self.streams.cancel()
+
+    def close(self) -> None:
+        """Cancels all jobs and ends the thread of the batches."""
+        self.cancel()
+        self.batcher.close()
+
+    def _blocks(self, path: Path, job: Job) -> Iterator[np.ndarray]:
+        """Decodes a file; counts its samples, since a header may give a wrong duration."""
+        samples, max_seconds = 0, self._options.max_seconds
+        with closing(audio.blocks(path)) as blocks:
+            for block in blocks:
+                job.check()
+                samples += len(block)
+                if samples > max_seconds * SAMPLE_RATE:
+                    raise RecordingTooLong(
+                        f"the recording is longer than {max_seconds:g} s: cut it"
+                    )
+                yield block

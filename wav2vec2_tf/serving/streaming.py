@@ -1,9 +1,9 @@
-"""Text while the speech comes: partial results of a WebSocket, and then the final one.
+"""Text while the speech arrives: partial transcripts over a WebSocket, and then the final one.
 
-The client sends `{"sample_rate": …, "encoding": …}`, speech in binary messages, and at the end
-`{"type": "end"}`. What comes is kept in a temporary file, and the final result is what the file
-would get at the other endpoint: normalised over all of it and cut evenly, it may differ from the
-last partial one.
+The client sends `{"sample_rate": …, "encoding": …}`, then speech in binary messages, and at the end
+`{"type": "end"}`. The speech is written to a temporary file, and the final transcript is the one
+that the other endpoint returns for that file: it is normalised over all of the speech and cut
+evenly, so it may differ from the last partial transcript.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.audio.normalization import VARIANCE_EPSILON
 from wav2vec2_tf.serving import responses
-from wav2vec2_tf.serving.models import Heard
-from wav2vec2_tf.serving.responses import Refused
-from wav2vec2_tf.serving.scheduler import Job
-from wav2vec2_tf.serving.service import LANGUAGE, Choice, Service, unless_disconnected
+from wav2vec2_tf.serving.context import ServerContext
+from wav2vec2_tf.serving.errors import RequestError
+from wav2vec2_tf.serving.jobs import Job, unless_disconnected
+from wav2vec2_tf.serving.models import LANGUAGE, Selection
+from wav2vec2_tf.serving.scheduler import Transcription
 from wav2vec2_tf.text import ctc
 from wav2vec2_tf.transcription.long_form import Windows, seam
 from wav2vec2_tf.transcription.recognizer import Recognizer
@@ -35,27 +36,30 @@ from wav2vec2_tf.transcription.recognizer import Recognizer
 log = logging.getLogger(__name__)
 
 WINDOWS = Windows(seconds=8.0, overlap_seconds=2.0)
-"""Of partial results: with one a second, at most so many seconds are computed for each that comes.
-A model of fixed length has windows of its own."""
-AHEAD_SECONDS = 10.0  # of speech that waits for a partial result; then the client waits
-REASON_BYTES = 123  # of a WebSocket's close (RFC 6455, section 5.5)
+"""Windows of partial transcripts: with one a second, at most 8 s are computed for each second that
+arrives. A model of fixed length has windows of that length."""
+PARTIAL_SECONDS = 1.0  # of speech from one partial transcript to the next
+MAX_PENDING_SECONDS = 10.0  # of speech that waits for a partial transcript; then the client waits
+MAX_REASON_BYTES = 123  # of a WebSocket's close (RFC 6455, section 5.5)
 
 
 class Encoding(NamedTuple):
-    kind: str
-    """As NumPy knows it."""
+    """How samples are encoded in binary messages."""
+
+    dtype: str
+    """NumPy's name."""
     subtype: str
-    """As soundfile knows it."""
+    """soundfile's name."""
 
 
 ENCODINGS = {
     "pcm_s16le": Encoding("<i2", "PCM_16"),
     "pcm_f32le": Encoding("<f4", "FLOAT"),
 }
-M = TypeVar("M", bound=BaseModel)
+Message = TypeVar("Message", bound=BaseModel)
 
 
-class Start(BaseModel):
+class StartMessage(BaseModel):
     """The first message of a client."""
 
     model_config = ConfigDict(extra="forbid")
@@ -66,10 +70,10 @@ class Start(BaseModel):
     language: str | None = Field(None, pattern=LANGUAGE)
     decoding: str | None = None
     api_key: str | None = None
-    """For browsers, which can send no header."""
+    """For browsers, which cannot set the header."""
 
 
-class End(BaseModel):
+class EndMessage(BaseModel):
     """The last message of a client."""
 
     model_config = ConfigDict(extra="forbid")
@@ -77,188 +81,205 @@ class End(BaseModel):
     type: Literal["end"]
 
 
-async def converse(socket: WebSocket, service: Service) -> None:
-    """All of a WebSocket, from its opening to its close."""
+async def handle_stream(socket: WebSocket, context: ServerContext) -> None:
+    """Handles a WebSocket from its opening to its close."""
     await socket.accept()
     try:
         try:
-            async with service.stream():
-                heard = await _heard(socket, service)
-            final = responses.verbose(heard, ("word", "segment", "subtitle"))
+            with context.stream():
+                result = await _transcribe(socket, context)
+            final = responses.verbose_json(result, ("word", "segment", "subtitle"))
             await socket.send_json({"type": "final", **final})
             await socket.close()
-        except Refused as error:
-            service.metrics.rejected.labels(error.code).inc()
+        except RequestError as error:
+            context.metrics.rejected.labels(error.code).inc()
             await _close(socket, error)
         except (ClientDisconnect, WebSocketDisconnect):
             raise
         except Exception:
             log.exception("a stream failed")
-            await _close(socket, Refused(500, "the server failed", "internal_error"))
+            await _close(socket, RequestError(500, "the server failed", "internal_error"))
     except (ClientDisconnect, WebSocketDisconnect):
         return
 
 
-async def _close(socket: WebSocket, error: Refused) -> None:
+async def _close(socket: WebSocket, error: RequestError) -> None:
     await socket.send_json({"type": "error", **error.body})
-    reason = error.message.encode()[:REASON_BYTES].decode(errors="ignore")
+    reason = error.message.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
     await socket.close(4000 + error.status, reason)
 
 
-async def _heard(socket: WebSocket, service: Service) -> Heard:
-    """What is said in all that the client sends."""
-    start = _parsed(Start, await _message(socket, service.settings.idle_seconds))
-    authorization = socket.headers.get("authorization", "")
-    service.authorize(f"Bearer {start.api_key}" if start.api_key else authorization)
-    choice = service.choice(start.model, start.language, start.decoding)
-    # speech that comes as it is spoken has come by then
-    longest = service.settings.max_seconds + service.settings.idle_seconds
-    with NamedTemporaryFile(dir=service.folder, prefix="stream-", suffix=".wav") as file:
-        stream = _Stream(socket, service, start, choice, Path(file.name))
+async def _transcribe(socket: WebSocket, context: ServerContext) -> Transcription:
+    """Receives a client's speech, sends partial transcripts, and returns the final one."""
+    options = context.options
+    start = _parse(StartMessage, await _receive(socket, options.idle_seconds))
+    header = socket.headers.get("authorization", "")
+    context.api_keys.require(f"Bearer {start.api_key}" if start.api_key else header)
+    selection = context.models.select(start.model, start.language, start.decoding)
+    # Speech that is sent as it is spoken has arrived by then.
+    max_seconds = options.max_seconds + options.idle_seconds
+    with NamedTemporaryFile(dir=context.folder, prefix="stream-", suffix=".wav") as file:
+        stream = _SpeechStream(socket, context, start, selection)
         try:
-            async with asyncio.timeout(longest):
-                await stream.received()
+            async with asyncio.timeout(max_seconds):
+                await stream.receive(Path(file.name))
         except TimeoutError:
-            raise Refused(408, f"the stream took longer than {longest:g} s", "slow") from None
-        final = service.heard(choice, stream.path, service.streaming)
+            message = f"the stream took longer than {max_seconds:g} s"
+            raise RequestError(408, message, "slow") from None
+        scheduler = context.scheduler
+        final = scheduler.transcribe(selection, Path(file.name), scheduler.streams)
         return await unless_disconnected(socket.receive, final)
 
 
-async def _message(socket: WebSocket, seconds: float) -> str | bytes:
+async def _receive(socket: WebSocket, seconds: float) -> str | bytes:
     try:
         async with asyncio.timeout(seconds):
             message = await socket.receive()
     except TimeoutError:
-        raise Refused(408, f"nothing came for {seconds:g} s", "idle") from None
+        raise RequestError(408, f"nothing arrived for {seconds:g} s", "idle") from None
     if message["type"] == "websocket.disconnect":
         raise ClientDisconnect
     text = message.get("text")
     return message["bytes"] if text is None else text
 
 
-def _parsed(kind: type[M], message: str | bytes) -> M:
+def _parse(model: type[Message], message: str | bytes) -> Message:
     if isinstance(message, bytes):
-        raise Refused(400, "speech came before the start: send that first, as text", "not_started")
+        text = "speech arrived before the start: send that first, as text"
+        raise RequestError(400, text, "not_started")
     try:
-        return kind.model_validate_json(message)
+        return model.model_validate_json(message)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])) or "the message"
-        raise Refused(400, f"{name}: {first['msg']}", "invalid_value", name) from None
+        raise RequestError(400, f"{name}: {first['msg']}", "invalid_value", name) from None
 
 
-class _Stream:
-    """The speech of one client: into a file, and as it comes into partial results."""
+class _SpeechStream:
+    """The speech of one client: written to a file, and transcribed as it arrives."""
 
     def __init__(
-        self, socket: WebSocket, service: Service, start: Start, choice: Choice, path: Path
+        self, socket: WebSocket, context: ServerContext, start: StartMessage, selection: Selection
     ) -> None:
-        self.socket, self.service, self.start = socket, service, start
-        self.choice, self.path = choice, path
-        self._partial = Partial(choice.recognizer, start.sample_rate)
-        self._waiting: list[np.ndarray] = []
-        self._hearing: asyncio.Task[None] | None = None
+        self._socket, self._context = socket, context
+        self._rate, self._encoding = start.sample_rate, ENCODINGS[start.encoding]
+        self._recognizer = selection.recognizer
+        self._transcriber = IncrementalTranscriber(selection.recognizer, start.sample_rate)
+        self._pending: list[np.ndarray] = []
+        self._partial: asyncio.Task[None] | None = None
         self._text = ""
 
-    async def received(self) -> None:
-        """All of it is in the file."""
-        rate, encoding = self.start.sample_rate, ENCODINGS[self.start.encoding]
-        samples = 0
+    async def receive(self, path: Path) -> None:
+        """Receives all speech into a WAV file."""
+        max_seconds, samples = self._context.options.max_seconds, 0
         try:
             with soundfile.SoundFile(
-                self.path, "w", rate, 1, encoding.subtype, format="WAV"
+                path, "w", self._rate, 1, self._encoding.subtype, format="WAV"
             ) as writer:
-                while (speech := await self._speech(encoding)) is not None:
+                while (speech := await self._next()) is not None:
                     samples += len(speech)
-                    if samples > self.service.settings.max_seconds * rate:
-                        seconds = self.service.settings.max_seconds
-                        message = f"the stream is longer than {seconds:g} s"
-                        raise Refused(413, message, "audio_too_long")
+                    if samples > max_seconds * self._rate:
+                        message = f"the stream is longer than {max_seconds:g} s"
+                        raise RequestError(413, message, "audio_too_long")
                     writer.write(speech)
-                    await self._hear(speech)
-            if self._hearing is not None:
-                await self._hearing
+                    await self._transcribe(speech)
+            if self._partial is not None:
+                await self._partial
         finally:
-            if self._hearing is not None:
-                self._hearing.cancel()
+            if self._partial is not None:
+                self._partial.cancel()
 
-    async def _speech(self, encoding: Encoding) -> np.ndarray | None:
-        """The samples of the next message; None at the end."""
-        message = await _message(self.socket, self.service.settings.idle_seconds)
+    async def _next(self) -> np.ndarray | None:
+        """Receives the samples of the next message; None at the end."""
+        message = await _receive(self._socket, self._context.options.idle_seconds)
         if isinstance(message, str):
-            _parsed(End, message)
+            _parse(EndMessage, message)
             return None
-        kind = np.dtype(encoding.kind)
-        if len(message) % kind.itemsize:
-            text = f"{len(message)} bytes are no whole number of samples of {kind.itemsize}"
-            raise Refused(400, text, "invalid_audio")
-        speech = np.frombuffer(message, kind)
-        if kind.kind == "f" and not np.isfinite(speech).all():
-            raise Refused(400, "some samples are NaN or infinite", "invalid_audio")
+        dtype = np.dtype(self._encoding.dtype)
+        if len(message) % dtype.itemsize:
+            text = f"a message must be whole samples of {dtype.itemsize} bytes, got {len(message)}"
+            raise RequestError(400, text, "invalid_audio")
+        speech = np.frombuffer(message, dtype)
+        if dtype.kind == "f" and not np.isfinite(speech).all():
+            raise RequestError(400, "some samples are NaN or infinite", "invalid_audio")
         return speech
 
-    async def _hear(self, speech: np.ndarray) -> None:
-        """Begin the next partial result when it is time; wait, where too much speech does."""
-        self._waiting.append(speech)
-        seconds = sum(map(len, self._waiting)) / self.start.sample_rate
-        if self._hearing is not None and (self._hearing.done() or seconds > AHEAD_SECONDS):
-            await self._hearing
-            self._hearing = None
-        if self._hearing is None and seconds >= self.service.settings.partial_seconds:
-            spoken = np.concatenate(self._waiting)
-            self._waiting.clear()
-            self._hearing = asyncio.create_task(self._send_partial(spoken))
+    async def _transcribe(self, speech: np.ndarray) -> None:
+        """Starts a partial transcript when it is due; waits if too much speech is pending."""
+        self._pending.append(speech)
+        seconds = sum(map(len, self._pending)) / self._rate
+        if self._partial is not None and (self._partial.done() or seconds > MAX_PENDING_SECONDS):
+            await self._partial
+            self._partial = None
+        if self._partial is None and seconds >= PARTIAL_SECONDS:
+            pending = np.concatenate(self._pending)
+            self._pending.clear()
+            self._partial = asyncio.create_task(self._send_partial(pending))
 
-    async def _send_partial(self, spoken: np.ndarray) -> None:
+    async def _send_partial(self, speech: np.ndarray) -> None:
+        scheduler = self._context.scheduler
+
         def work(job: Job) -> str:
-            recognizer = self.service.engine.batched(self.choice.recognizer, job)
-            return self._partial.hear(recognizer, spoken)
+            recognizer = scheduler.batcher.batched(self._recognizer, job)
+            return self._transcriber.add(recognizer, speech)
 
-        text = await self.service.work(work, self.service.streaming)
+        text = await scheduler.run(work, scheduler.streams)
         if text != self._text:
             self._text = text
-            await self.socket.send_json({"type": "partial", "text": text})
+            await self._socket.send_json({"type": "partial", "text": text})
 
 
-class Partial:
-    """What is said so far, by greedy decoding.
+class IncrementalTranscriber:
+    """Transcribes speech that arrives in pieces, by greedy decoding.
 
-    Windows of one length overlap, and are joined where they agree, as in `long_form`; what is
+    Windows of one length overlap, and are joined where they agree, as in `long_form`. The text
     before the last seam is fixed, and only the window that is not full yet is computed again.
-    Speech is normalised by the mean and variance of all so far.
+    Speech is normalised by the mean and variance of all that has arrived.
+
+    Args:
+        recognizer: the model.
+        sample_rate: of the speech, in Hz.
+        windows: how the speech is cut.
     """
 
-    def __init__(self, recognizer: Recognizer, rate: int, windows: Windows = WINDOWS) -> None:
+    def __init__(
+        self, recognizer: Recognizer, sample_rate: int, windows: Windows = WINDOWS
+    ) -> None:
         config = recognizer.config
         self._length = windows.length(recognizer)
         overlap = min(round(windows.overlap_seconds * SAMPLE_RATE), self._length // 2)
         self._overlap = self._length - (self._length - overlap) // config.stride * config.stride
-        self._shared = config.frame_length(self._overlap)  # frames of two windows
+        self._shared_frames = config.frame_length(self._overlap)  # of two windows
         self._resample = None
-        if rate != SAMPLE_RATE:
-            self._resample = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
+        if sample_rate != SAMPLE_RATE:
+            self._resample = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32")
         self._samples, self._sum, self._squares = 0, 0.0, 0.0
         self._speech = np.zeros(0, np.float32)  # of the window that is not full
-        self._held = np.zeros((0, config.vocab_size or 0), np.float32)  # logits before it
-        self._path = ctc.BestPath.of(self._held)  # of a word that is not at its end
+        self._logits = np.zeros((0, config.vocab_size or 0), np.float32)  # before that window
+        self._path = ctc.BestPath.of(self._logits)  # of the last word, which may go on
         self._words: list[str] = []
 
-    def hear(self, recognizer: Recognizer, speech: np.ndarray) -> str:
-        """All that is said, where this comes next: (samples,) int16 or float32."""
-        self._take(speech)
+    def add(self, recognizer: Recognizer, speech: np.ndarray) -> str:
+        """Adds a piece of speech and returns the text of all pieces.
+
+        Args:
+            recognizer: the model; its logits may be computed in a batch with others.
+            speech: (samples,) int16 or float32.
+        """
+        self._append(speech)
         while len(self._speech) >= self._length:
-            full = self._emit(recognizer, self._speech[: self._length])
-            fixed, self._held = self._joined(full)
+            logits = self._emit(recognizer, self._speech[: self._length])
+            fixed, self._logits = self._join(logits)
             self._fix(recognizer.alphabet, ctc.BestPath.of(fixed))
             self._speech = self._speech[self._length - self._overlap :]
-        rest = [self._held]
+        rest = [self._logits]
         if len(self._speech) >= recognizer.minimum_length:
-            rest = [*self._joined(self._emit(recognizer, self._speech))]
-        path = _end_to_end(self._path, *map(ctc.BestPath.of, rest))
-        said = ctc.transcript(path, recognizer.alphabet, recognizer.seconds_per_frame).text
-        return recognizer.alphabet.space.join(filter(None, [*self._words, said]))
+            rest = [*self._join(self._emit(recognizer, self._speech))]
+        path = _concatenate(self._path, *map(ctc.BestPath.of, rest))
+        last = ctc.transcript(path, recognizer.alphabet, recognizer.seconds_per_frame).text
+        return recognizer.alphabet.space.join(filter(None, [*self._words, last]))
 
-    def _take(self, speech: np.ndarray) -> None:
+    def _append(self, speech: np.ndarray) -> None:
         if speech.dtype.kind == "i":
             speech = speech / np.float32(2**15)
         speech = speech.astype(np.float32, copy=False)
@@ -278,17 +299,17 @@ class Partial:
             speech = ((speech - mean) / np.sqrt(variance + VARIANCE_EPSILON)).astype(np.float32)
         return recognizer.emit([speech], normalized=True)[0][:frames]
 
-    def _joined(self, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The logits before the seam of the windows before with this one, and those behind."""
-        if not len(self._held):
-            return self._held, found
-        own = len(self._held) - self._shared
-        cut = seam(self._held[own:], found[: self._shared])
-        return self._held[: own + cut], found[cut:]
+    def _join(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the logits before and after the seam of the last windows with this one."""
+        if not len(self._logits):
+            return self._logits, logits
+        own = len(self._logits) - self._shared_frames
+        cut = seam(self._logits[own:], logits[: self._shared_frames])
+        return self._logits[: own + cut], logits[cut:]
 
     def _fix(self, alphabet: ctc.Alphabet, path: ctc.BestPath) -> None:
-        """Keep the text of whole words only, and the path of the last."""
-        path = _end_to_end(self._path, path)
+        """Fixes the text of whole words, and keeps the path of the last."""
+        path = _concatenate(self._path, path)
         ends = np.flatnonzero(path.tokens == alphabet.word_delimiter)
         end = ends[-1] + 1 if len(ends) else 0
         words = ctc.BestPath(path.tokens[:end], path.probabilities[:end])
@@ -296,5 +317,5 @@ class Partial:
         self._path = ctc.BestPath(path.tokens[end:], path.probabilities[end:])
 
 
-def _end_to_end(*paths: ctc.BestPath) -> ctc.BestPath:
+def _concatenate(*paths: ctc.BestPath) -> ctc.BestPath:
     return ctc.BestPath(*map(np.concatenate, zip(*paths, strict=True)))

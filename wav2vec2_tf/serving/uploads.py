@@ -1,6 +1,6 @@
-"""Bodies of requests → fields and a temporary file, within bounds that the client cannot move.
+"""Uploaded forms: their fields and a temporary file, within limits that a client cannot exceed.
 
-What is counted is what comes, not what a header says of it.
+Limits count the bytes that arrive, not those that a header announces.
 """
 
 from __future__ import annotations
@@ -17,57 +17,67 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from wav2vec2_tf.serving.responses import Refused
+from wav2vec2_tf.serving.errors import RequestError
 
-FIELDS = 32
-FIELD_BYTES = 16 * 1024
-OVERHEAD_BYTES = FIELDS * (FIELD_BYTES + 1024)  # of a form, beside its file
-LINGER_SECONDS = 5.0  # in which a refused client may finish sending, so as to read the answer
-LINGER_BYTES = 64 * 2**20
+MAX_FIELDS = 32
+MAX_FIELD_BYTES = 16 * 1024
+MAX_FORM_BYTES = MAX_FIELDS * (MAX_FIELD_BYTES + 1024)  # of all but the file
+DISCARD_SECONDS = 5.0  # in which a rejected client may finish sending, and then reads the answer
+DISCARD_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A form that was sent."""
+    """A form that was uploaded."""
 
     fields: dict[str, list[str]]
+    """The values of each field but `file`."""
     path: Path
-    """A temporary file with what the field `file` held."""
+    """A temporary file with the content of the field `file`."""
 
 
 @asynccontextmanager
-async def received(
-    request: Request, folder: Path, most_bytes: int, seconds: float
+async def receive_upload(
+    request: Request, folder: Path, max_bytes: int, seconds: float
 ) -> AsyncIterator[Upload]:
-    """The form of a request; its temporary file in `folder` is removed at the end, however it ends.
+    """Receives the form of a request; its temporary file is removed when the context ends.
+
+    Args:
+        request: a request with a body of type `multipart/form-data`.
+        folder: where the temporary file is written.
+        max_bytes: largest size of the file.
+        seconds: time in which the body must arrive.
 
     Raises:
-        Refused: no form, more bytes, or they take longer to come.
-        ClientDisconnect: the client left before all was there.
+        RequestError: there is no form, or it is too large or too slow.
+        ClientDisconnect: the client disconnected before all had arrived.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
-        raise Refused(400, "send the audio as multipart/form-data", "invalid_content_type")
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "multipart/form-data":
+        message = f"Content-Type must be multipart/form-data, got {content_type or 'none'}"
+        raise RequestError(400, message, "invalid_content_type")
     parser = MultiPartParser(
         request.headers,
-        _counted(request, most_bytes + OVERHEAD_BYTES),
+        _limited(request, max_bytes),
         max_files=1,
-        max_fields=FIELDS,
-        max_part_size=FIELD_BYTES,
+        max_fields=MAX_FIELDS,
+        max_part_size=MAX_FIELD_BYTES,
     )
     try:
         async with asyncio.timeout(seconds):
             form = await parser.parse()
     except TimeoutError:
-        raise Refused(408, f"the request took longer than {seconds:g} s to come", "slow") from None
+        message = f"the request took longer than {seconds:g} s to arrive"
+        raise RequestError(408, message, "slow") from None
     except MultiPartException as error:
-        raise Refused(400, f"not a form: {error.message}", "invalid_form") from None
+        raise RequestError(400, f"invalid form: {error.message}", "invalid_form") from None
     try:
         file = form.get("file")
         if not isinstance(file, UploadFile):
-            raise Refused(400, "the field 'file' is missing: it holds the audio", "missing", "file")
-        if (file.size or 0) > most_bytes:
-            raise too_large(most_bytes)
+            message = "the field 'file' is missing: it holds the audio"
+            raise RequestError(400, message, "missing", "file")
+        if (file.size or 0) > max_bytes:
+            raise _too_large(max_bytes)
         fields: dict[str, list[str]] = {}
         for name, value in form.multi_items():
             if isinstance(value, str):
@@ -81,29 +91,28 @@ async def received(
         await form.close()
 
 
-def too_large(most_bytes: int) -> Refused:
-    return Refused(
-        413, f"more than {most_bytes / 1e6:g} MB: cut the recording", "too_large", "file"
-    )
+async def discard(request: Request) -> None:
+    """Reads on for a moment: a client that is still sending would not read why it is rejected."""
+    received = 0
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            async for chunk in request.stream():
+                received += len(chunk)
+                if received > DISCARD_BYTES:
+                    return
+    except (TimeoutError, ClientDisconnect, RuntimeError):  # RuntimeError: the body was read
+        return
 
 
-async def _counted(request: Request, most_bytes: int) -> AsyncGenerator[bytes, None]:
+def _too_large(max_bytes: int) -> RequestError:
+    message = f"the file has more than {max_bytes / 1e6:g} MB: cut the recording"
+    return RequestError(413, message, "too_large", "file")
+
+
+async def _limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
     received = 0
     async for chunk in request.stream():
         received += len(chunk)
-        if received > most_bytes:
-            raise too_large(most_bytes - OVERHEAD_BYTES)
+        if received > max_bytes + MAX_FORM_BYTES:
+            raise _too_large(max_bytes)
         yield chunk
-
-
-async def discard(request: Request) -> None:
-    """Read on for a moment: a client that is still sending would not read why it is refused."""
-    received = 0
-    try:
-        async with asyncio.timeout(LINGER_SECONDS):
-            async for chunk in request.stream():
-                received += len(chunk)
-                if received > LINGER_BYTES:
-                    return
-    except (TimeoutError, ClientDisconnect, RuntimeError):  # RuntimeError: all of it was read
-        return

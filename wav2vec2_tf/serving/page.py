@@ -1,4 +1,4 @@
-"""The page that `serve --ui` shows, as `make page` built it: files, and what a browser may do."""
+"""The page that `serve --ui` shows: the files that `make page` built, and their headers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 from fastapi import FastAPI, HTTPException, Request, Response
 
 PAGE = Path(__file__).parent / "page"
+"""The folder of the built files."""
 
 NONCE = b"NONCE"
-"""In the page's own HTML: where a number goes that no style sheet from elsewhere can know."""
+"""Placeholder in `index.html` for the nonce of the content security policy."""
 
 
-def policy(nonce: str) -> str:
-    """Nothing but this server's own files, and none of them written into the page.
+def content_security_policy(nonce: str) -> str:
+    """Returns a policy that allows files of this server only, and no script or style in the HTML.
 
     `data:` is for icons, which are part of the script; `blob:` for the recording that is played.
     """
@@ -35,8 +36,8 @@ def policy(nonce: str) -> str:
     )
 
 
-def mount(app: FastAPI) -> None:
-    """Add the page to a service: `/`, and its files under `/page/`. None of them needs a key."""
+def add_page(app: FastAPI) -> None:
+    """Adds the page at `/` and its files under `/page/`; they need no API key."""
     files = {path.name: path.read_bytes() for path in PAGE.iterdir()}
     tags = {
         name: f'"{hashlib.sha256(content).hexdigest()[:32]}"' for name, content in files.items()
@@ -46,11 +47,11 @@ def mount(app: FastAPI) -> None:
     def page() -> Response:
         nonce = secrets.token_urlsafe(16)
         headers = {
-            "Content-Security-Policy": policy(nonce),
+            "Content-Security-Policy": content_security_policy(nonce),
             "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",  # each has a nonce of its own
+            "Cache-Control": "no-store",  # each answer has its own nonce
         }
         content = files["index.html"].replace(NONCE, nonce.encode())
         return Response(content, headers=headers, media_type="text/html")
@@ -59,7 +60,7 @@ def mount(app: FastAPI) -> None:
     def file(name: str, request: Request) -> Response:
         if name not in files:
             raise HTTPException(404)
-        # Asked for each time and sent when changed: the page is never older than its server.
+        # Browsers ask each time and get what changed: the page is never older than its server.
         headers = {
             "Cache-Control": "no-cache",
             "ETag": tags[name],
@@ -67,5 +68,5 @@ def mount(app: FastAPI) -> None:
         }
         if request.headers.get("if-none-match") == tags[name]:
             return Response(status_code=304, headers=headers)
-        kind = mimetypes.guess_type(name)[0] or "text/plain"
-        return Response(files[name], headers=headers, media_type=kind)
+        media_type = mimetypes.guess_type(name)[0] or "text/plain"
+        return Response(files[name], headers=headers, media_type=media_type)

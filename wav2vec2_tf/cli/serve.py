@@ -1,0 +1,54 @@
+"""A server of transcription: OpenAI's audio API, text while speech arrives, health and metrics."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+
+from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.cli.flags import add_flags, options_from
+from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.text.decoding import BeamSearchOptions
+
+KEYS_VARIABLE = "WAV2VEC2_TF_API_KEYS"
+"""Environment variable: API keys with commas between them, beside those of --api-key-file."""
+
+GROUPS = {
+    "server": ("host", "port", "ui", "api_key_file", "drain_seconds"),
+    "limits": (
+        *("max_megabytes", "max_seconds", "queue", "streams"),
+        *("upload_seconds", "timeout", "idle_seconds"),
+    ),
+    "computing": ("batch_seconds", "batching", "window"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds a flag for each option."""
+    parser.epilog = f"${KEYS_VARIABLE} may hold API keys, too, with commas between them."
+    add_flags(parser, ServeOptions, only=("models", "target_langs"))
+    for title, fields in GROUPS.items():
+        add_flags(parser.add_argument_group(title), ServeOptions, only=fields)
+    beam_search = parser.add_argument_group(
+        "beam search", "any of the first four replaces greedy decoding (extra: lm)"
+    )
+    add_flags(beam_search, BeamSearchOptions, without=("n_best",))
+    add_flags(parser.add_argument_group("Hugging Face Hub"), HubOptions)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serves until the process gets SIGINT or SIGTERM."""
+    variable = os.environ.get(KEYS_VARIABLE, "")
+    options = options_from(
+        ServeOptions,
+        args,
+        api_keys=tuple(variable.split(",")) if variable else (),
+        beam_search=options_from(BeamSearchOptions, args),
+        hub=options_from(HubOptions, args),
+    )
+    from wav2vec2_tf.serving import serve
+
+    logging.getLogger("wav2vec2_tf.serving").setLevel(logging.INFO)
+    serve(options)
+    return 0
