@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from wav2vec2_tf.audio.normalization import normalize
-from wav2vec2_tf.audio.read import SAMPLE_RATE, AudioSource, blocks, count_samples, load
+from wav2vec2_tf.audio.normalization import SAMPLE_RATE, check_waveform, normalize
+from wav2vec2_tf.audio.read import AudioSource, blocks, count_samples, load
 
-__all__ = ["SAMPLE_RATE", "AudioSource", "blocks", "count_samples", "load", "normalize"]
+__all__ = [
+    "SAMPLE_RATE",
+    "AudioSource",
+    "blocks",
+    "check_waveform",
+    "count_samples",
+    "load",
+    "normalize",
+]

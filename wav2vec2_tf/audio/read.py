@@ -18,10 +18,9 @@ import numpy as np
 import soundfile
 import soxr
 
+from wav2vec2_tf.audio.normalization import SAMPLE_RATE
 from wav2vec2_tf.utils.errors import UserError
 
-SAMPLE_RATE = 16_000
-"""Hz, of what every model takes."""
 MAXIMUM_HOURS = 4  # 0.9 GB of samples; a few kB of FLAC can claim, and decode to, days of silence
 STREAMED_HOURS = 24  # of a recording that is read block by block
 MAXIMUM_BYTES = 2**31  # of a stream, which may have no end
