@@ -212,7 +212,7 @@ def calibration_samples(
     Raises:
         UserError: no utterance is long enough.
     """
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
     from wav2vec2_tf.export.form import inputs
     from wav2vec2_tf.transcription.recognizer import batch_of
 

@@ -19,7 +19,7 @@ from wav2vec2_tf.utils.progress import ProgressBar
 if TYPE_CHECKING:
     import numpy as np
 
-    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.data.corpus import Corpus
     from wav2vec2_tf.transcription.long_form import Windows
     from wav2vec2_tf.transcription.recognizer import Recognizer
 
@@ -138,7 +138,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs `eval long-form`."""
     from wav2vec2_tf.audio import SAMPLE_RATE
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
     from wav2vec2_tf.models.lengths import bucket
     from wav2vec2_tf.transcription.long_form import Windows
     from wav2vec2_tf.transcription.recognizer import Recognizer

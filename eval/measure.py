@@ -24,7 +24,7 @@ from .versions import versions_of
 if TYPE_CHECKING:
     import numpy as np
 
-    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.data.corpus import Corpus
 
     from .journal import Journal
 

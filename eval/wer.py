@@ -25,7 +25,7 @@ from wav2vec2_tf.transcription.batch import pool
 from wav2vec2_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.data.corpus import Corpus
 
     from .journal import Journal
     from .measure import Counts, Engine, Evaluation, Recognizer
@@ -212,7 +212,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"evaluation needs {error.name}: pip install 'wav2vec2-tf[eval]'"
         ) from error
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
 
     from .measure import evaluate, say
 

@@ -35,7 +35,7 @@ def table(header: str, rows: Sequence[str]) -> None:
 def pipeline(folder: Path) -> None:
     """Hours of audio in an hour that the pipeline gives, and that models learn from."""
     from wav2vec2_tf.data import make_shards as shard_program
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
 
     shards = folder / "shards"
     shard_program.make([open_corpus(str(CORPUS))], shards)
@@ -51,7 +51,7 @@ def pipeline(folder: Path) -> None:
 def fed(corpus: Path) -> float:
     import numpy as np
 
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
     from wav2vec2_tf.models.config import Wav2Vec2Config
     from wav2vec2_tf.models.processor import Processor
     from wav2vec2_tf.training import batches as plans

@@ -24,7 +24,12 @@ ENDINGS = tuple(
         *("ogg", "opus", "rf64", "snd", "spx", "tta", "w64", "wav", "webm", "wma", "wv"),
     )
 )
-"""Of files that are taken from a folder; one that is named is taken whatever its name."""
+"""Endings of audio files; a file that is named explicitly is read whatever its ending."""
+
+
+def is_audio(name: str) -> bool:
+    """Whether a file found in a folder or an archive is audio, by the ending of its name."""
+    return name.lower().endswith(ENDINGS)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def audio_below(folder: str) -> Iterator[str]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from audio_below(entry.path)
-        elif entry.name.lower().endswith(ENDINGS) and entry.is_file():
+        elif is_audio(entry.name) and entry.is_file():
             yield entry.path
 
 

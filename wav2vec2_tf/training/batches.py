@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.audio.normalization import normalize
-from wav2vec2_tf.data.corpora import Corpus, Utterance
+from wav2vec2_tf.data.corpus import Corpus, Utterance
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.lengths import BUCKETS, bucket
 from wav2vec2_tf.models.processor import Processor

@@ -17,7 +17,7 @@ from wav2vec2_tf.utils.progress import ProgressBar
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.data.corpus import Corpus
     from wav2vec2_tf.models.base import Wav2Vec2ForCTC
     from wav2vec2_tf.models.processor import Processor
     from wav2vec2_tf.text.normalize import TextRules

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wav2vec2_tf.data.corpora import Corpus, open_corpus
+from wav2vec2_tf.data.corpus import Corpus, open_corpus
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.training import run_folder
