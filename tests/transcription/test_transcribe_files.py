@@ -92,8 +92,8 @@ def test_what_names_nothing_is_reported(folder: Path, capsys: pytest.CaptureFixt
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 1
     first, second = captured.err.splitlines()
-    assert "a folder without audio" in first
-    assert "no file has a name like this" in second
+    assert "no audio in this folder" in first
+    assert "no file matches this pattern" in second
 
 
 def test_standard_input(

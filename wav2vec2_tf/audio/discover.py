@@ -1,4 +1,4 @@
-"""Which recordings a command names, and where what is made of each goes."""
+"""Finds the recordings that a command names, and the output file of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pathlib import Path
 from wav2vec2_tf.utils.errors import UserError
 
 STANDARD_INPUT = "-"
-MAXIMUM_BYTES = 2**32  # of standard input, which may have no end
+MAXIMUM_BYTES = 2**32
+"""Most that is read of standard input, which may have no end."""
 BLOCK_BYTES = 2**20
 ENDINGS = tuple(
     f".{ending}"
@@ -37,14 +38,15 @@ class AudioFile:
     """One recording."""
 
     name: str
-    """As it was given, or found; `STANDARD_INPUT`."""
+    """The path as it was given or found; or `STANDARD_INPUT`."""
     relative: Path
-    """Where its output goes in a folder of outputs, but for the ending."""
+    """Path of its output in a folder of outputs, but for the ending."""
     output: Path | None = None
+    """Path of its output."""
 
     @contextmanager
     def opened(self) -> Iterator[str]:
-        """The path to read. Standard input is copied to a file, since it is read twice."""
+        """Yields the path to read. Standard input is copied to a file, since it is read twice."""
         if self.name != STANDARD_INPUT:
             yield self.name
             return
@@ -60,13 +62,13 @@ class AudioFile:
                 raise UserError(str(error).replace(copy.name, "standard input")) from None
 
     def message(self, error: UserError) -> str:
-        """What is wrong with it, and that it is this one."""
-        known = "standard input" if self.name == STANDARD_INPUT else self.name
-        return str(error) if known in str(error) else f"{known}: {error}"
+        """Returns the error's message, preceded by the name of the file if it lacks it."""
+        name = "standard input" if self.name == STANDARD_INPUT else self.name
+        return str(error) if name in str(error) else f"{name}: {error}"
 
     @property
     def bytes(self) -> int:
-        """Its size; 0 where that is not known."""
+        """The file's size; 0 if it is unknown."""
         try:
             return os.path.getsize(self.name)
         except OSError:
@@ -74,11 +76,12 @@ class AudioFile:
 
 
 def named_by(arguments: Sequence[str], complain: Callable[[str], None]) -> list[AudioFile]:
-    """The recordings that files, folders and patterns name, each once, in order.
+    """Returns the recordings that files, folders and patterns name, each once, in order.
 
     Args:
-        complain: told of folders and patterns in which there is none. A file that is not there is
-            found out when it is opened.
+        arguments: paths, patterns and `STANDARD_INPUT`.
+        complain: called with a message for each folder or pattern without a recording. A file that
+            does not exist is reported when it is opened.
     """
     found: dict[str, AudioFile] = {}
     for argument in arguments:
@@ -88,19 +91,19 @@ def named_by(arguments: Sequence[str], complain: Callable[[str], None]) -> list[
             below = map(Path, audio_below(argument))
             chosen = [AudioFile(str(file), file.relative_to(path)) for file in below]
             if not chosen:
-                complain(f"{argument}: a folder without audio; give files by their names")
+                complain(f"{argument}: no audio in this folder; name the files themselves")
         elif glob.has_magic(argument) and not path.exists():
             files = [Path(name) for name in sorted(glob.glob(argument, recursive=True))]
             chosen = [AudioFile(str(file), Path(file.name)) for file in files if file.is_file()]
             if not chosen:
-                complain(f"{argument}: no file has a name like this")
+                complain(f"{argument}: no file matches this pattern")
         for audio in chosen:
             found.setdefault(audio.name, audio)
     return list(found.values())
 
 
 def audio_below(folder: str) -> Iterator[str]:
-    """The paths of all audio in a folder and in those below it, in order, and nothing hidden."""
+    """Yields the paths of all audio in a folder and its subfolders, sorted, none hidden."""
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
@@ -113,10 +116,10 @@ def audio_below(folder: str) -> Iterator[str]:
 
 
 def with_outputs(found: Sequence[AudioFile], folder: Path, ending: str) -> list[AudioFile]:
-    """Each with a file in `folder` for what is made of it.
+    """Returns the recordings, each with an output in `folder` whose name ends in `ending`.
 
     Raises:
-        UserError: two have the same.
+        UserError: two recordings have the same output.
     """
     result: dict[Path, AudioFile] = {}
     for audio in found:

@@ -1,14 +1,10 @@
-"""Audio files, bytes and streams → 16 kHz mono float32."""
+"""Reads audio files, bytes and streams as 16 kHz mono float32."""
 
 from __future__ import annotations
 
 import io
-import os
 import re
 import shutil
-import struct
-import subprocess
-import tempfile
 from collections.abc import Generator, Iterator
 from os import PathLike
 from pathlib import Path
@@ -18,68 +14,74 @@ import numpy as np
 import soundfile
 import soxr
 
+from wav2vec2_tf.audio import ffmpeg
 from wav2vec2_tf.audio.normalization import SAMPLE_RATE
 from wav2vec2_tf.utils.errors import UserError
 
-MAXIMUM_HOURS = 4  # 0.9 GB of samples; a few kB of FLAC can claim, and decode to, days of silence
-STREAMED_HOURS = 24  # of a recording that is read block by block
-MAXIMUM_BYTES = 2**31  # of a stream, which may have no end
-MAXIMUM_RATE = 10_000_000  # Hz; beyond it the resampler's filter takes seconds and gigabytes
-BLOCK_SAMPLES = 2**20  # decoded at once, over all channels
-BLOCK_SECONDS = 10  # and no more than this, since a low rate grows when resampled
-STREAMED_BYTES = 0x7FFF0000  # from here on a chunk's size means "not known when it was written"
-SLACK_BYTES = 64  # writers err by a chunk header or two; that is no lost sound
+MAXIMUM_HOURS = 4
+"""Longest recording that is held in memory (0.9 GB): a FLAC of a few kB can decode to days."""
+STREAMED_HOURS = 24
+"""Longest recording that is read block by block."""
+MAXIMUM_BYTES = 2**31
+"""Most that is read of a stream, which may have no end."""
+MAXIMUM_RATE = 10_000_000
+"""Hz; beyond it the resampler's filter takes seconds and gigabytes."""
+BLOCK_SAMPLES = 2**20
+"""Samples decoded at a time, over all channels."""
+BLOCK_SECONDS = 10
+"""Longest block that is decoded at a time, since a low rate grows when it is resampled."""
+STREAMED_BYTES = 0x7FFF0000
+"""Least size of a chunk that means "not known when the header was written"."""
+SLACK_BYTES = 64
+"""Writers err by a chunk header or two, which is no lost audio."""
 
-# as libsndfile's log has it: the chunks with samples and the whole, in WAV, RF64, W64, AIFF, AU
 CHUNK_BEYOND_END = re.compile(
     r"^\s*(?:rif[fx]|riff size|data|data size|form|ssnd)\s*: (\d+) \(should be (\d+)\)", re.I | re.M
 )
+"""A line of libsndfile's log about a chunk, stated and actual size: WAV, RF64, W64, AIFF, AU."""
 
-UNKNOWN_FORMAT = 1  # libsndfile's SF_ERR_UNRECOGNISED_FORMAT
-AU_HEADER = struct.Struct(">4sIIIII")
-"""Magic, offset of the samples, size, encoding, rate, channels."""
-FFMPEG_FORMATS = (
-    "aac,ac3,adts,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,"
-    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,rm,tak,tta,voc,w64,wav,wv"
-)
+UNKNOWN_FORMAT = 1
+"""libsndfile's SF_ERR_UNRECOGNISED_FORMAT."""
 
 AudioSource = str | PathLike[str] | bytes | BinaryIO
 
 
 def load(source: AudioSource) -> np.ndarray:
-    """Read audio of any rate and channel count as 16 kHz mono.
+    """Reads audio of any sampling rate and number of channels as 16 kHz mono.
 
     Args:
-        source: path, file contents, or binary file object (read from where it stands to its end),
-            in any format libsndfile knows (WAV, FLAC, Ogg, MP3, AIFF, …); a path also in those
-            that ffmpeg knows, where it is installed.
+        source: path, file contents, or binary file object (read from its position to its end),
+            in any format that libsndfile knows (WAV, FLAC, Ogg, MP3, AIFF, …); a path also in
+            those that ffmpeg knows, where it is installed.
 
     Returns:
-        float32 `(samples,)`: the mean over channels, resampled by soxr (HQ) unless it is at 16 kHz.
+        float32 `(samples,)`: the mean over channels, resampled by soxr (HQ) unless it is at 16 kHz
+        already.
 
     Raises:
-        UserError: missing, not a file, not audio, cut short or damaged, empty, not finite, or
-            longer than `MAXIMUM_HOURS`. (MP3 and Ogg cut short are whole, only shorter.)
+        UserError: `source` is missing, not a file, not audio, truncated or damaged, empty, not
+            finite, or longer than `MAXIMUM_HOURS`. (A truncated MP3 or Ogg is valid, only shorter.)
     """
     return np.concatenate(list(_blocks(*_open(source), MAXIMUM_HOURS)))
 
 
 def blocks(source: AudioSource) -> Generator[np.ndarray, None, None]:
-    """What `load` gives, in blocks of bounded size, of recordings of up to `STREAMED_HOURS`.
+    """Yields what `load` returns in blocks of bounded size, of up to `STREAMED_HOURS`.
 
-    An error of `load`'s may come after the blocks before it.
+    Raises:
+        UserError: as `load`, possibly after some blocks.
     """
     return _blocks(*_open(source), STREAMED_HOURS)
 
 
 def count_samples(source: AudioSource) -> int:
-    """How many samples `load` will give, or one more where it resamples, as the header says.
+    """Returns the number of samples that `load` returns, or one more if it resamples.
 
-    A header that does not say, as that of an MP3 may not, makes this decode the audio; else what
-    is damaged behind a whole header goes unnoticed.
+    The number is the header's. If the header has none, as that of an MP3 may, the audio is decoded;
+    otherwise damage after a valid header is not noticed.
 
     Raises:
-        UserError: missing, not a file or not audio; of a header that does not say, as `load`.
+        UserError: `source` is missing, not a file or not audio; if it is decoded, as `load`.
     """
     name, readable = _open(source)
     try:
@@ -87,28 +89,29 @@ def count_samples(source: AudioSource) -> int:
         samples = -(-header.frames * SAMPLE_RATE // header.samplerate)
     except (soundfile.SoundFileError, TypeError, ValueError, OSError, ZeroDivisionError):
         samples = 0
-    # a stream's header has no number, or one beyond all measure
+    # a stream's header has no number, or an absurd one
     if 0 < samples <= MAXIMUM_HOURS * 3600 * SAMPLE_RATE:
         return samples
     if isinstance(readable, io.BytesIO):
         readable.seek(0)
-    return sum(map(len, _blocks(name, readable, MAXIMUM_HOURS)))  # or it says what is wrong
+    return sum(map(len, _blocks(name, readable, MAXIMUM_HOURS)))  # or raises a clear error
 
 
 def _blocks(name: str, readable: str | io.BytesIO, hours: int) -> Generator[np.ndarray, None, None]:
-    """Blocks of 16 kHz mono; `UserError` where there are more than so many hours of them."""
+    """Yields blocks of 16 kHz mono; raises `UserError` if they are longer than `hours`."""
     try:
         with soundfile.SoundFile(readable) as file:
-            yield from _mono(file.samplerate, _read(file, name), name, hours)
+            yield from _mono(file.samplerate, _decoded(file, name), name, hours)
         return
-    # TypeError: soundfile takes a `.raw` file for headerless samples and asks for their rate
+    # TypeError: soundfile reads a `.raw` file as headerless samples and requires their rate
     except (soundfile.SoundFileError, TypeError, UnicodeError) as error:
         reason = " ".join(str(error).split()).replace(f"Error opening {readable!r}: ", "")
         unknown = isinstance(error, soundfile.LibsndfileError) and error.code == UNKNOWN_FORMAT
     help = "give WAV, FLAC, Ogg or MP3"
     if unknown and isinstance(readable, str):
-        if ffmpeg := shutil.which("ffmpeg"):
-            yield from _through_ffmpeg(ffmpeg, readable, hours)
+        if program := shutil.which("ffmpeg"):
+            with ffmpeg.decoded(program, readable, BLOCK_SAMPLES) as (rate, decoded):
+                yield from _mono(rate, decoded, readable, hours)
             return
         help += ", or install ffmpeg for other formats"
     raise UserError(f"{name}: not audio that can be read, or damaged ({reason}); {help}")
@@ -117,7 +120,7 @@ def _blocks(name: str, readable: str | io.BytesIO, hours: int) -> Generator[np.n
 class _Contents(io.BytesIO):
     """Bytes in which libsndfile may seek before the start, as it does in damaged files.
 
-    An exception within its callback could not be caught, and would be printed with a traceback.
+    An exception in its callback could not be caught, and its traceback would be printed.
     """
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
@@ -128,7 +131,7 @@ class _Contents(io.BytesIO):
 
 
 def _open(source: AudioSource) -> tuple[str, str | io.BytesIO]:
-    """A name for messages, and what soundfile reads from."""
+    """Returns a name for messages, and what soundfile reads from."""
     if isinstance(source, bytes | bytearray | memoryview):
         return "audio data", _Contents(source)
     if isinstance(source, str | PathLike):
@@ -154,11 +157,11 @@ def _open(source: AudioSource) -> tuple[str, str | io.BytesIO]:
     return name, contents
 
 
-def _read(file: soundfile.SoundFile, name: str) -> Iterator[np.ndarray]:
-    """Decode in blocks: what the header claims decides nothing about the memory taken."""
+def _decoded(file: soundfile.SoundFile, name: str) -> Iterator[np.ndarray]:
+    """Yields decoded blocks `(frames, channels)`; the memory does not depend on the header."""
     read = 0
     size = max(1, min(BLOCK_SAMPLES // file.channels, file.samplerate * BLOCK_SECONDS))
-    while len(block := file.read(size, dtype="float32", always_2d=True)):  # (frames, channels)
+    while len(block := file.read(size, dtype="float32", always_2d=True)):
         read += len(block)
         yield block
     # an MP3 without a length header has an estimate in `frames`, often wrong
@@ -168,13 +171,16 @@ def _read(file: soundfile.SoundFile, name: str) -> Iterator[np.ndarray]:
 
 
 def _mono(rate: int, decoded: Iterator[np.ndarray], name: str, hours: int) -> Iterator[np.ndarray]:
-    """(frames, channels) blocks at `rate` → blocks of their mean at 16 kHz."""
+    """Yields the channels' mean, at 16 kHz, of blocks `(frames, channels)` at `rate`."""
     if not 0 < rate <= MAXIMUM_RATE:
-        raise UserError(f"{name}: a sampling rate of {rate} Hz; is the file damaged?")
+        raise UserError(
+            f"{name}: the sampling rate must be at most {MAXIMUM_RATE} Hz, got {rate}: the file "
+            "may be damaged"
+        )
     resample = None
     if rate != SAMPLE_RATE:
         resample = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
-    read = given = 0
+    read = yielded = 0
     for block in decoded:
         read += len(block)
         if read > rate * 3600 * hours:
@@ -184,69 +190,22 @@ def _mono(rate: int, decoded: Iterator[np.ndarray], name: str, hours: int) -> It
         if not np.isfinite(mono).all():
             raise UserError(f"{name}: has samples that are NaN or infinite; export it again")
         mono = mono if resample is None else resample.resample_chunk(mono)
-        given += len(mono)
+        yielded += len(mono)
         yield mono
     if resample is not None:
         rest = resample.resample_chunk(np.zeros(0, np.float32), last=True)
-        given += len(rest)
+        yielded += len(rest)
         yield rest
-    if not given:
-        raise UserError(f"{name}: has no samples; it is empty, or was cut short")
-
-
-def _through_ffmpeg(ffmpeg: str, path: str, hours: int) -> Iterator[np.ndarray]:
-    """The first track with sound, in blocks of 16 kHz mono.
-
-    It comes as Sun's AU, a header of whose fields are the rate and the channels, then samples: so
-    that mixing and resampling are ours, as of every file.
-    """
-    command = [ffmpeg, "-nostdin", "-v", "error"]
-    # no playlists, which name other files and addresses
-    command += ["-format_whitelist", FFMPEG_FORMATS, "-protocol_whitelist", "file"]
-    url = f"file:{os.path.abspath(path)}"
-    command += ["-i", url, "-map", "0:a:0"]
-    command += ["-c:a", "pcm_f32be", "-f", "au", "-"]
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said
-        ) as process,
-    ):
-        stream = process.stdout
-        assert stream is not None
-
-        def decoded(channels: int) -> Iterator[np.ndarray]:
-            frame = 4 * channels
-            while content := stream.read(BLOCK_SAMPLES // channels * frame):
-                whole = content[: len(content) // frame * frame]
-                yield np.frombuffer(whole, ">f4").reshape(-1, channels).astype(np.float32)
-            if process.wait():
-                raise failed()
-
-        def failed() -> UserError:
-            said.seek(0)
-            lines = said.read().decode(errors="replace").strip().splitlines() or ["no sound in it"]
-            # without its demuxer and an address, and without the path, which the error has
-            reason = re.sub(r"^\[[^]]*\] ", "", lines[0]).removeprefix(f"{url}: ")
-            return UserError(f"{path}: ffmpeg cannot read it ({reason}); give WAV, FLAC or MP3")
-
-        try:
-            header = stream.read(AU_HEADER.size)
-            if len(header) < AU_HEADER.size:
-                raise failed()
-            _, offset, _, _, rate, channels = AU_HEADER.unpack(header)
-            stream.read(offset - AU_HEADER.size)
-            yield from _mono(rate, decoded(channels), path, hours)
-        finally:
-            process.kill()
+    if not yielded:
+        raise UserError(f"{name}: has no samples; it is empty or truncated")
 
 
 def _lacks_bytes(log: str) -> bool:
-    """Whether libsndfile's log tells of a chunk longer than the file.
+    """Whether libsndfile's log reports a chunk longer than the file.
 
-    It clamps such a chunk without an error, and this log is the only place where it says so.
+    It clamps such a chunk without an error, and reports it nowhere else.
     """
     return any(
-        int(claimed) < STREAMED_BYTES and int(claimed) - int(found) > SLACK_BYTES
-        for claimed, found in CHUNK_BEYOND_END.findall(log)
+        int(stated) < STREAMED_BYTES and int(stated) - int(actual) > SLACK_BYTES
+        for stated, actual in CHUNK_BEYOND_END.findall(log)
     )
