@@ -320,7 +320,7 @@ def _check_same(file: str, found: Facts, wanted: Facts, source: str, out: str) -
 
 def _language(folder: Path) -> str | None:
     """Of the vocabularies in a model's folder, the one that counts (MMS)."""
-    from wav2vec2_tf.text.tokenizer import CONFIG_FILE
+    from wav2vec2_tf.text.tokenizer_files import CONFIG_FILE
     from wav2vec2_tf.utils.files import read_json
 
     path = folder / CONFIG_FILE

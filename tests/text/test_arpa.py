@@ -158,13 +158,13 @@ def test_kenlm_reads_what_is_estimated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sentences", "order", "message"),
     [
-        ([], 2, "no word in the text"),
-        ([[]], 2, "no word in the text"),
-        ([["A"]], 1, "one from 2 to 6"),
-        ([["A"]], 7, "one from 2 to 6"),
+        ([], 2, "the text must have words"),
+        ([[]], 2, "the text must have words"),
+        ([["A"]], 1, "order must be from 2 to 6"),
+        ([["A"]], 7, "order must be from 2 to 6"),
         ([["A"]], 4, "no line has the 2 words"),
-        ([["A", "<s>"]], 2, "the word <s> has a meaning"),
-        ([["<unk>"]], 2, "the word <unk> has a meaning"),
+        ([["A", "<s>"]], 2, "the word <s> is reserved"),
+        ([["<unk>"]], 2, "the word <unk> is reserved"),
     ],
 )
 def test_text_that_will_not_do(sentences: list[list[str]], order: int, message: str) -> None:
@@ -206,11 +206,11 @@ def test_program_counts_characters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (b"", [], "no word in the text"),
-        (b" \n\t\n", [], "no word in the text"),
-        (b"\xff\xfe\x00", [], "not UTF-8 text"),
-        (b"A </s> B\n", [], "the word </s> has a meaning"),
-        (b"A B\n", ["--order", "9"], "order 9: one from 2 to 6"),
+        (b"", [], "the text must have words"),
+        (b" \n\t\n", [], "the text must have words"),
+        (b"\xff\xfe\x00", [], "must be UTF-8 text"),
+        (b"A </s> B\n", [], "the word </s> is reserved"),
+        (b"A B\n", ["--order", "9"], "order must be from 2 to 6, got 9"),
         (b"A\n", ["--order", "6"], "no line has the 4 words"),
     ],
 )

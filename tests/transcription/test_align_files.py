@@ -185,7 +185,7 @@ def write_audio(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("audio", "complaint", "ffmpeg"),
     [
-        ("silence", "hears no speech", None),
+        ("silence", "recognizes no speech", None),
         ("short", "399 samples are too few", None),
         ("empty", "no samples", None),
         ("no", "not audio", without_ffmpeg),
@@ -221,7 +221,7 @@ def test_bad_audio(
         (b"the \xff", "byte 4 is no text in UTF-8"),
         ("the".encode("utf-16"), "byte 0 is no text in UTF-8"),
         (b"1984", "none of the text's letters"),
-        (b"the " * 500, r"500 words of 1999 characters take 39.98 s at the least"),
+        (b"the " * 500, r"500 words of 1999 characters need at least 39.98 s"),
         (None, "no such file"),
     ],
 )
@@ -245,7 +245,7 @@ def test_another_recording_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
     other = CORPUS / "1003" / "1" / "1003-1-0012.flac"
     assert main(["align", str(other), "--text", TEXT]) == 0
     (warning,) = caplog.messages
-    assert "is it the text of this recording" in warning
+    assert "check that it is the text of this whole recording" in warning
 
 
 def test_a_model_without_a_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

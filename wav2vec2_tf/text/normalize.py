@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+from wav2vec2_tf.text.spelling import to_case
 from wav2vec2_tf.text.tokenizer import CTCTokenizer
 from wav2vec2_tf.utils.errors import UserError, did_you_mean
 
@@ -76,9 +77,7 @@ class TextRules:
             pattern, new = self._replacements
             text = pattern.sub(lambda match: new[match[0]], text)
         text = text.translate(self._removal)
-        if self.letter_case != "keep":
-            text = text.upper() if self.letter_case == "upper" else text.lower()
-        return " ".join(self._formed(text).split())
+        return " ".join(self._formed(to_case(text, self.letter_case)).split())
 
     def _formed(self, text: str) -> str:
         form = self.unicode_form
@@ -125,20 +124,7 @@ def unknown_characters(texts: Iterable[str], tokenizer: CTCTokenizer) -> Counter
 
     Special tokens are no text, so one that stands in a transcript counts as well, whole.
     """
-    special = {*tokenizer.special_tokens.values(), *tokenizer.extra_special_tokens}
-    spelt = {token for token in tokenizer.tokens if token and token not in special}
-    if tokenizer.word_delimiter_token_id is not None:
-        spelt.add(" ")
-    # as the tokenizer cuts: tokens longer than a character come first, the longest of all first
-    longer = sorted((t for t in (*special, *spelt) if len(t) > 1), key=len, reverse=True)
-    cut = re.compile("|".join([*map(re.escape, longer), r"[\s\S]"]))
-    unknown: Counter[str] = Counter()
-    for text in texts:
-        for piece in cut.findall(text):
-            letters = piece.upper() if tokenizer.do_lower_case else piece
-            if not (spelt.issuperset(letters) if len(piece) == 1 else piece in spelt):
-                unknown[piece] += 1
-    return unknown
+    return tokenizer.speller.unknown(texts)
 
 
 def describe(characters: Counter[str], listed: int = LISTED) -> str:

@@ -226,7 +226,8 @@ def _processor(settings: FinetuneSettings, corpora: list[Any], hub: dict[str, An
     """The model's own, with the vocabulary that the settings ask for."""
     from wav2vec2_tf.models.processor import Processor
     from wav2vec2_tf.text.normalize import build_vocabulary
-    from wav2vec2_tf.text.tokenizer import VOCABULARY_FILE, CTCTokenizer
+    from wav2vec2_tf.text.tokenizer import CTCTokenizer
+    from wav2vec2_tf.text.tokenizer_files import VOCABULARY_FILE
 
     keeps = settings.vocabulary == "keep"
     processor = Processor.from_pretrained(

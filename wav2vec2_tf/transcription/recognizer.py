@@ -126,9 +126,7 @@ class Recognizer:
     @property
     def characters(self) -> frozenset[str]:
         """What the vocabulary can spell."""
-        special = {self.tokenizer.pad_token_id, self.tokenizer.word_delimiter_token_id}
-        spelt = (t for i, t in enumerate(self.tokenizer.tokens) if t and i not in special)
-        return frozenset("".join(token for token in spelt if not token.startswith("<")))
+        return self.tokenizer.speller.characters
 
     @property
     def alphabet(self) -> ctc.Alphabet:
