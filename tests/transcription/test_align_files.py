@@ -215,9 +215,9 @@ def test_bad_audio(
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "the text has no words"),
-        (b" \n \xef\xbb\xbf", "the text has no words"),
-        ("…\n—".encode(), "the text has no words"),
+        (b"", "the text must have words"),
+        (b" \n \xef\xbb\xbf", "the text must have words"),
+        ("…\n—".encode(), "the text must have words"),
         (b"the \xff", "byte 4 is no text in UTF-8"),
         ("the".encode("utf-16"), "byte 0 is no text in UTF-8"),
         (b"1984", "none of the text's letters"),
