@@ -1,4 +1,4 @@
-"""Corpora: every source gives the same utterances, and what is wrong with one is said in a line."""
+"""Corpora: every source gives the same utterances, and a faulty one gives one clear line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def contents(corpus: Corpus) -> dict[str, str]:
-    """Texts by id, after checking that they are told in advance and that the audio is right."""
+    """Texts by id, after checking that they are known in advance and that the audio is right."""
     found = {}
     for utterance in corpus:
         speech = utterance.load()
@@ -565,7 +565,7 @@ def test_faulty_manifest(folder: Path) -> None:
 
 
 def untranscribed(spec: object, **options: Any) -> dict[str, int]:
-    """Samples by id, after checking that nothing is said of texts."""
+    """Samples by id, after checking that there are no texts."""
     corpus = open_corpus(str(spec), transcribed=False, **options)
     utterances = list(corpus)
     assert {utterance.text for utterance in utterances} == set(corpus.texts.values()) == {""}

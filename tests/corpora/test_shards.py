@@ -94,15 +94,15 @@ def test_what_is_written_is_what_tensorflow_reads(corpus: Corpus, made: Path) ->
     keys = {"id": tf.string, "text": tf.string, "speech": tf.string, "samples": tf.int64}
     features = {name: tf.io.FixedLenFeature([], kind) for name, kind in keys.items()}
     read = tf.data.TFRecordDataset(names).map(lambda r: tf.io.parse_single_example(r, features))
-    said = {}
+    found = {}
     for record in read:
         speech = tf.io.decode_raw(record["speech"], tf.int16, little_endian=True).numpy()
         samples = int(record["samples"])
         key = record["id"].numpy().decode()
-        said[key] = (record["text"].numpy().decode(), samples)
+        found[key] = (record["text"].numpy().decode(), samples)
         (file,) = Path(corpus.source).rglob(f"{key}.flac")
         np.testing.assert_array_equal(speech, soundfile.read(file, dtype="int16")[0])
-    assert list(said.items()) == sorted(SPOKEN.items())
+    assert list(found.items()) == sorted(SPOKEN.items())
 
 
 def test_the_bytes_of_a_record_never_change(tmp_path: Path) -> None:

@@ -150,8 +150,8 @@ def test_kenlm_reads_what_is_estimated(tmp_path: Path) -> None:
     """Its score of a sentence is the sum of our entries, found without backing off."""
     sentences = [["A", "B", "C"], ["A", "B"], ["C"]]
     model = estimate(sentences, 2)
-    said = ["<s>", "A", "B", "C", "</s>"]
-    expected = sum(model[1][pair].probability for pair in pairwise(said))
+    sentence = ["<s>", "A", "B", "C", "</s>"]
+    expected = sum(model[1][pair].probability for pair in pairwise(sentence))
     assert written(tmp_path, sentences, 2).score("A B C") == pytest.approx(expected, abs=1e-5)
 
 
@@ -243,15 +243,15 @@ def test_program_without_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_the_text_says_nothing_of_the_corpora() -> None:
-    """No line of it is said in an utterance, nor does a line say a whole one."""
+    """No line of it occurs in an utterance, nor does a line say a whole one."""
     runs = (TEXT / "kjv_runs.txt").read_text(encoding="utf-8").splitlines()
-    said = [
+    transcripts = [
         line.partition(" ")[2]
         for file in TEXT.parent.rglob("*.trans.txt")
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
-    assert (len(runs), len(said)) == (5000, 344)
-    whole = "\n".join(said)
+    assert (len(runs), len(transcripts)) == (5000, 344)
+    whole = "\n".join(transcripts)
     assert not [run for run in runs if run in whole]
-    assert not [run for run in runs if any(text in run for text in said)]
+    assert not [run for run in runs if any(text in run for text in transcripts)]
     assert len(set(runs)) == len(runs)

@@ -138,9 +138,9 @@ def assert_same(ours: list[tuple[str, float]], expected: list[tuple[str, float]]
 @pytest.mark.parametrize("alphabet", [ALPHABET, LAST_BLANK], ids=["first", "last"])
 def test_without_a_model(seed: int, log_add: bool, alphabet: ctc.Alphabet) -> None:
     """Every text that there is, in order, with its score."""
-    heard = emissions(seed, 5, 4)
+    log_probs = emissions(seed, 5, 4)
     search = BeamSearch(alphabet, log_add=log_add, **EXACT)
-    assert_same(found(search, heard), ranked(every_text(heard, alphabet, log_add)))
+    assert_same(found(search, log_probs), ranked(every_text(log_probs, alphabet, log_add)))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -156,7 +156,7 @@ def test_with_a_model(
     closed: bool,
 ) -> None:
     """Known, unknown and hot words, in a lexicon or out of all there are."""
-    heard = emissions(seed, 6, 4)
+    log_probs = emissions(seed, 6, 4)
     weights = {
         "lm_weight": 0.7,
         "word_score": 0.3 * seed - 0.4,
@@ -175,35 +175,35 @@ def test_with_a_model(
     )
     expected = {
         words: score + value(words, arpa, hotwords=hotwords, **weights)
-        for words, score in every_text(heard, ALPHABET, log_add).items()
+        for words, score in every_text(log_probs, ALPHABET, log_add).items()
         if not closed or set(words) <= {*lexicon, *hotwords}
     }
-    assert_same(found(search, heard), ranked(expected))
+    assert_same(found(search, log_probs), ranked(expected))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_lexicon_alone(seed: int) -> None:
-    heard = emissions(seed, 6, 4)
+    log_probs = emissions(seed, 6, 4)
     search = BeamSearch(ALPHABET, None, spell_words(["BA", "B"], ALPHABET), word_score=0.5, **EXACT)
     expected = {
         words: score + 0.5 * len(words)
-        for words, score in every_text(heard, ALPHABET, False).items()
+        for words, score in every_text(log_probs, ALPHABET, False).items()
         if set(words) <= {"BA", "B"}
     }
-    assert_same(found(search, heard), ranked(expected))
+    assert_same(found(search, log_probs), ranked(expected))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_tokens_are_words_where_no_token_ends_them(arpa: Path, seed: int) -> None:
-    heard = emissions(seed, 6, 3)
+    log_probs = emissions(seed, 6, 3)
     weights = {"lm_weight": 0.9, "word_score": 0.2, "unknown_score": -3.0}
     search = BeamSearch(NO_WORDS, LanguageModel(arpa), **weights, **EXACT)
     expected = {
         words: score + value(words, arpa, **weights)
-        for words, score in every_text(heard, NO_WORDS, False).items()
+        for words, score in every_text(log_probs, NO_WORDS, False).items()
     }
     joined = [(text.replace(" ", ""), score) for text, score in ranked(expected)]
-    assert_same(found(search, heard), joined)
+    assert_same(found(search, log_probs), joined)
 
 
 @settings(max_examples=60, deadline=None)
@@ -218,19 +218,19 @@ def test_a_narrow_beam_scores_what_it_finds(
     seed: int, frames: int, sharpness: float, size: int, lexicon: tuple[str, ...] | None
 ) -> None:
     """It may miss the best text, but it never gives one more than it is worth."""
-    heard = emissions(seed, frames, 4, sharpness)
+    log_probs = emissions(seed, frames, 4, sharpness)
     entries = None if lexicon is None else spell_words(lexicon, ALPHABET)
-    result = BeamSearch(ALPHABET, None, entries, word_score=0.5, beam_size=size)(heard, 0.02)
+    result = BeamSearch(ALPHABET, None, entries, word_score=0.5, beam_size=size)(log_probs, 0.02)
     words = tuple(result.text.split())
     assert lexicon is None or set(words) <= set(lexicon)
-    worth = every_text(heard, ALPHABET, False)[words] + 0.5 * len(words)
+    worth = every_text(log_probs, ALPHABET, False)[words] + 0.5 * len(words)
     assert result.score <= worth + 1e-4
 
 
 # What comes out
 
 
-def heard_as(path: str, confident: float = 0.9) -> np.ndarray:
+def frames_of(path: str, confident: float = 0.9) -> np.ndarray:
     """Log-probabilities of `ALPHABET` whose best alignment this is, a letter a frame."""
     ids = {"_": 0, "|": 1, "A": 2, "B": 3}
     probabilities = np.full((len(path), 4), (1 - confident) / 3)
@@ -240,10 +240,10 @@ def heard_as(path: str, confident: float = 0.9) -> np.ndarray:
 
 @pytest.mark.parametrize("lexicon", [None, ["AB", "BA"]], ids=["open", "lexicon"])
 def test_times_and_confidences(lexicon: list[str] | None) -> None:
-    heard = heard_as("__AAB_||_BB__A|_")
-    heard[3] = np.log([0.01, 0.01, 0.97, 0.01])  # the surer frame of the first A
+    log_probs = frames_of("__AAB_||_BB__A|_")
+    log_probs[3] = np.log([0.01, 0.01, 0.97, 0.01])  # the surer frame of the first A
     entries = None if lexicon is None else spell_words(lexicon, ALPHABET)
-    result = BeamSearch(ALPHABET, None, entries)(heard, 0.02)
+    result = BeamSearch(ALPHABET, None, entries)(log_probs, 0.02)
     assert result.text == "AB BA"
     first, second = result.words
     assert (first.text, first.start, first.end) == ("AB", 0.04, 0.1)
@@ -259,11 +259,11 @@ def test_times_and_confidences(lexicon: list[str] | None) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_without_anything_it_is_greedy(seed: int) -> None:
     """The best alignment is that of each frame's best token: words, times and confidences."""
-    heard = emissions(seed, 40, 4)
-    greedy = ctc.transcript(ctc.BestPath.of(heard), ALPHABET, 0.02)
-    result = BeamSearch(ALPHABET)(heard, 0.02)
+    log_probs = emissions(seed, 40, 4)
+    greedy = ctc.transcript(ctc.BestPath.of(log_probs), ALPHABET, 0.02)
+    result = BeamSearch(ALPHABET)(log_probs, 0.02)
     assert result.text == greedy.text
-    assert result.score == pytest.approx(float(heard.max(axis=1).sum()), abs=1e-3)
+    assert result.score == pytest.approx(float(log_probs.max(axis=1).sum()), abs=1e-3)
     for word, expected in zip(result.words, greedy.words, strict=True):
         assert (word.text, word.start, word.end) == (expected.text, expected.start, expected.end)
         assert word.confidence == pytest.approx(expected.confidence, abs=1e-5)
@@ -278,16 +278,16 @@ def test_n_best_has_no_text_twice_and_falls() -> None:
     assert all(one.alternatives == () for one in result.alternatives)
 
 
-def test_a_language_model_mends_a_word() -> None:
+def test_a_language_model_corrects_a_word() -> None:
     """LARD and LORD sound alike; the text knows one of them."""
     letters = "THELORDSAI"
     alphabet = ctc.Alphabet(("<pad>", "|", *letters), blank=0, word_delimiter=1)
     ids = {letter: 2 + place for place, letter in enumerate(letters)} | {"|": 1}
-    heard = np.full((13, 12), 1e-4)
+    log_probs = np.full((13, 12), 1e-4)
     for frame, letter in enumerate("THE|LARD|SAID"):
-        heard[frame, ids[letter]] = 0.6 if frame == 5 else 1.0
-    heard[5, ids["O"]] = 0.35
-    log_probabilities = np.log(heard / heard.sum(axis=1, keepdims=True)).astype(np.float32)
+        log_probs[frame, ids[letter]] = 0.6 if frame == 5 else 1.0
+    log_probs[5, ids["O"]] = 0.35
+    log_probabilities = np.log(log_probs / log_probs.sum(axis=1, keepdims=True)).astype(np.float32)
     assert BeamSearch(alphabet)(log_probabilities, 0.02).text == "THE LARD SAID"
     for name in ("small.arpa", "small.probing.klm", "small.trie.klm"):
         model = LanguageModel(TEXT / name)
@@ -300,7 +300,7 @@ def test_written_otherwise_than_spell_words(tmp_path: Path) -> None:
     (tmp_path / "lexicon").write_text("alpha A B |\nbeta\tB A\n\nB\n", encoding="utf-8")
     lexicon = read_lexicon(tmp_path / "lexicon", ALPHABET)
     assert lexicon == {"alpha": [(2, 3)], "beta": [(3, 2)], "B": [(3,)]}
-    result = BeamSearch(ALPHABET, None, lexicon)(heard_as("AB|B|BA"), 0.02)
+    result = BeamSearch(ALPHABET, None, lexicon)(frames_of("AB|B|BA"), 0.02)
     assert result.text == "alpha B beta"
     assert [(word.text, word.start) for word in result.words][2] == ("beta", 0.1)
 
@@ -308,7 +308,7 @@ def test_written_otherwise_than_spell_words(tmp_path: Path) -> None:
 def test_a_last_word_that_no_lexicon_has_is_left_out() -> None:
     """A narrow beam that has nothing else left at the end keeps the words before it."""
     search = BeamSearch(ALPHABET, None, spell_words(["AB", "BBBBBB"], ALPHABET), beam_size=1)
-    result = search(heard_as("AB|B_B", 0.999999), 0.02)
+    result = search(frames_of("AB|B_B", 0.999999), 0.02)
     assert result.text == "AB"
     assert result.score > beam_search.IMPOSSIBLE / 2
 
@@ -317,17 +317,17 @@ def test_a_last_word_that_no_lexicon_has_is_left_out() -> None:
 @pytest.mark.parametrize("lexicon", [None, ["AB"]], ids=["open", "lexicon"])
 def test_hardly_any_frame(model: LanguageModel, frames: int, lexicon: list[str] | None) -> None:
     entries = None if lexicon is None else spell_words(lexicon, ALPHABET)
-    result = BeamSearch(ALPHABET, model, entries)(heard_as("_" * frames), 0.02)
+    result = BeamSearch(ALPHABET, model, entries)(frames_of("_" * frames), 0.02)
     assert (result.text, result.words) == ("", ())
 
 
 def test_infinities_are_impossible_and_no_numbers_refused() -> None:
-    heard = np.full((3, 4), -np.inf, np.float32)
-    heard[[0, 1, 2], [2, 0, 3]] = 0.0
-    assert BeamSearch(ALPHABET)(heard, 0.02).text == "AB"
-    heard[1, 1] = np.nan
+    log_probs = np.full((3, 4), -np.inf, np.float32)
+    log_probs[[0, 1, 2], [2, 0, 3]] = 0.0
+    assert BeamSearch(ALPHABET)(log_probs, 0.02).text == "AB"
+    log_probs[1, 1] = np.nan
     with pytest.raises(UserError, match="NaN"):
-        BeamSearch(ALPHABET)(heard, 0.02)
+        BeamSearch(ALPHABET)(log_probs, 0.02)
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 5), (3, 1), (1, 3, 4)])
@@ -344,14 +344,14 @@ def test_pieces_are_as_one(
     monkeypatch: pytest.MonkeyPatch, model: LanguageModel, closed: bool
 ) -> None:
     """Cut where a delimiter is certain, words, times and score are those of the whole."""
-    heard = heard_as("AB_|_B_|_A|" * 12, 0.7)
-    heard[3::11] = heard_as("|" * 12, 1 - 1e-9)
+    log_probs = frames_of("AB_|_B_|_A|" * 12, 0.7)
+    log_probs[3::11] = frames_of("|" * 12, 1 - 1e-9)
     lexicon = spell_words(["A", "B", "AB", "BA"], ALPHABET) if closed else None
     search = BeamSearch(ALPHABET, model, lexicon, n_best=3, beam_size=400, beam_threshold=100)
-    whole = search(heard, 0.02)
+    whole = search(log_probs, 0.02)
     monkeypatch.setattr(beam_search, "PIECE", 30)
-    assert len(list(beam_search.pieces(heard, ALPHABET.word_delimiter))) > 3
-    pieces = search(heard, 0.02)
+    assert len(list(beam_search.pieces(log_probs, ALPHABET.word_delimiter))) > 3
+    pieces = search(log_probs, 0.02)
     assert (pieces.text, pieces.words) == (whole.text, whole.words)
     assert pieces.score == pytest.approx(whole.score, abs=1e-3)
     assert len(pieces.alternatives) == 2
@@ -360,17 +360,17 @@ def test_pieces_are_as_one(
 
 def test_pieces_end_where_a_delimiter_is_surest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beam_search, "PIECE", 10)
-    heard = emissions(0, 95, 4)
-    pieces = list(beam_search.pieces(heard, ALPHABET.word_delimiter))
+    log_probs = emissions(0, 95, 4)
+    pieces = list(beam_search.pieces(log_probs, ALPHABET.word_delimiter))
     assert [is_last for _, is_last in pieces] == [False] * (len(pieces) - 1) + [True]
     assert sum(len(piece) for piece, _ in pieces) == 95
     start = 0
     for piece, _ in pieces[:-1]:
         assert 6 <= len(piece) <= 10
         cut = start + len(piece) - 1
-        assert heard[cut, 1] == heard[start + 5 : start + 10, 1].max()
+        assert log_probs[cut, 1] == log_probs[start + 5 : start + 10, 1].max()
         assert piece[-1].argmax() == 1
-        np.testing.assert_array_equal(piece[:-1], heard[start:cut])
+        np.testing.assert_array_equal(piece[:-1], log_probs[start:cut])
         start = cut + 1
 
 
@@ -513,9 +513,9 @@ def test_hotwords() -> None:
     plain = BeamSearch(ALPHABET)
     search = BeamSearch(ALPHABET, hotwords=("ab", "ba a"), hotword_score=2.0)
     for word, added in (("AB", 2.0), ("BA", 2.0), ("A", 2.0), ("B", 0.0), ("AB|A", 4.0)):
-        heard = heard_as(word, 1 - 1e-6)
-        assert search(heard, 0.02).text == word.replace("|", " ")
-        assert search(heard, 0.02).score - plain(heard, 0.02).score == pytest.approx(added)
+        log_probs = frames_of(word, 1 - 1e-6)
+        assert search(log_probs, 0.02).text == word.replace("|", " ")
+        assert search(log_probs, 0.02).score - plain(log_probs, 0.02).score == pytest.approx(added)
     for hotword in ("cab", " ", "A7"):
         with pytest.raises(UserError, match="cannot spell the hotword"):
             BeamSearch(ALPHABET, hotwords=(hotword,))

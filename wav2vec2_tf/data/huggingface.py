@@ -79,7 +79,7 @@ class _DatasetRow:
     """Has the column of audio only."""
     row: int
     folder: Path
-    """What relative paths are relative to."""
+    """Folder that relative paths start from."""
 
     def audio(self) -> Path | bytes:
         (stored,) = self.recordings[self.row].values()

@@ -39,7 +39,7 @@ TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar")
 MAX_MEMBER_BYTES = 1 << 30
 """Largest file in an archive that is read: each is held in memory, and no utterance is larger."""
 DAMAGED_ARCHIVE = (tarfile.TarError, EOFError, zlib.error, OSError)
-"""What reading a damaged archive raises."""
+"""Errors that reading a damaged archive raises."""
 
 
 # Folders
