@@ -260,7 +260,7 @@ def calibration_inputs(
     Raises:
         UserError: no utterance is long enough.
     """
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
     from wav2vec2_tf.transcription.recognizer import batch_of
 
     usable = 0

@@ -343,7 +343,7 @@ def _check_same(file: str, found: Identity, wanted: Identity, source: str, out: 
 
 def _language(folder: Path) -> str | None:
     """Returns the language that a model's folder is set to, of MMS models."""
-    from wav2vec2_tf.text.tokenizer import CONFIG_FILE
+    from wav2vec2_tf.text.tokenizer_files import CONFIG_FILE
     from wav2vec2_tf.utils.files import read_json
 
     path = folder / CONFIG_FILE

@@ -23,7 +23,7 @@ from .outputs import write_json
 if TYPE_CHECKING:
     import numpy as np
 
-    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.data.corpus import Corpus
     from wav2vec2_tf.transcription.long_form import Windows
     from wav2vec2_tf.transcription.recognizer import Recognizer
 
@@ -162,7 +162,7 @@ def compare(
         The results, the number of recordings, and their seconds.
     """
     from wav2vec2_tf.audio import SAMPLE_RATE
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
     from wav2vec2_tf.models.lengths import bucket
     from wav2vec2_tf.transcription.recognizer import Recognizer
 

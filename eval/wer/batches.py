@@ -16,7 +16,7 @@ from ..console import log
 if TYPE_CHECKING:
     import numpy as np
 
-    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.data.corpus import Corpus
 
 
 class Recognizer(Protocol):

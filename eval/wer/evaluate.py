@@ -36,7 +36,7 @@ from .options import PADDED, VARIABLE, EvaluateOptions
 from .results import Evaluation, ModeResult, duration_bands, score
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.data.corpus import Corpus
 
 PACKAGES = ("wav2vec2-tf", "tensorflow", "keras", "numpy", "jiwer", "soundfile", "datasets")
 

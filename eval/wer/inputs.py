@@ -12,14 +12,14 @@ from wav2vec2_tf.utils.errors import UserError
 from .options import MODES, PADDED, VARIABLE, EvaluateOptions
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.data.corpus import Corpus
 
     from .batches import Recognizer
 
 
 def open_data(corpus: str | PathLike[str] | Corpus, options: EvaluateOptions) -> Corpus:
     """Opens a corpus by its name; a `Corpus` is returned as it is."""
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
 
     if not isinstance(corpus, str | PathLike):
         return corpus

@@ -22,7 +22,7 @@ from .tables import Table
 if TYPE_CHECKING:
     import numpy as np
 
-    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.data.corpus import Corpus
     from wav2vec2_tf.text.beam_search import BeamSearch
     from wav2vec2_tf.transcription.recognizer import Recognizer
 

@@ -1,4 +1,4 @@
-"""Corpora: every source gives the same utterances, and what is wrong with one is said in a line."""
+"""Corpora: every source gives the same utterances, and a faulty one gives one clear line."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ import pytest
 import soundfile
 
 from tests.support.corpus import SPOKEN, tone, write_corpus, write_parquet, write_tar
-from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
+from tests.support.ffmpeg import au, fake_ffmpeg, without_ffmpeg
 from tests.support.paths import ROOT
-from wav2vec2_tf.data.corpora import Corpus, Utterance, open_corpus
+from wav2vec2_tf.data.corpus import Corpus, Utterance, open_corpus
 from wav2vec2_tf.utils.errors import UserError
 
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def contents(corpus: Corpus) -> dict[str, str]:
-    """Texts by id, after checking that they are told in advance and that the audio is right."""
+    """Texts by id, after checking that they are known in advance and that the audio is right."""
     found = {}
     for utterance in corpus:
         speech = utterance.load()
@@ -130,7 +130,7 @@ def test_archive_cut_short(folder: Path, tmp_path: Path, share: float) -> None:
     whole = write_tar(tmp_path / "whole.tar.gz", folder).read_bytes()
     path = tmp_path / "cut.tar.gz"
     path.write_bytes(whole[: int(share * len(whole))])
-    assert "fetch it again" in refusal(path)
+    assert "download it again" in refusal(path)
 
 
 def test_archive_with_a_flipped_bit(folder: Path, tmp_path: Path) -> None:
@@ -140,14 +140,14 @@ def test_archive_with_a_flipped_bit(folder: Path, tmp_path: Path) -> None:
     flipped = bytearray(gzip.compress(plain, compresslevel=0))
     flipped[len(flipped) * 3 // 4] ^= 1
     path.write_bytes(flipped)
-    assert "fetch it again" in refusal(path)
+    assert "download it again" in refusal(path)
 
 
 def test_archive_with_an_oversized_member(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_tar(tmp_path / "corpus.tar.gz", folder)
-    monkeypatch.setattr("wav2vec2_tf.data.corpora.MAX_MEMBER_BYTES", 100)
+    monkeypatch.setattr("wav2vec2_tf.data.librispeech.MAX_MEMBER_BYTES", 100)
     assert "too large" in refusal(path)
 
 
@@ -251,8 +251,7 @@ def test_openslr_parts_that_are_not_there(tmp_path: Path, caplog: pytest.LogCapt
         caplog.clear()
         assert open_corpus(str(spec)).texts.keys() == {"00a1b2c3d4", "00ffffffff"}
         assert caplog.messages == [
-            f"{spec}: 1 of its 3 transcripts are left out, since the folders of their audio are "
-            "not there ('5e')"
+            f"{spec}: skipped 1 of its 3 transcripts, whose audio folders do not exist ('5e')"
         ]
     (folder / "data" / "00" / "00ffffffff.flac").unlink()
     assert "transcripts without audio: 1 ('00ffffffff')" in refusal(folder)
@@ -291,7 +290,7 @@ def test_faulty_openslr_table(tmp_path: Path) -> None:
     table = folder / "utt_spk_text.tsv"
     good = table.read_text("utf-8")
     table.write_text(good + "\n00a1b2c3d4\tspeaker\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"utt_spk_text\.tsv: line 5 has 2 columns.*not 3"):
+    with pytest.raises(UserError, match=r"utt_spk_text\.tsv: line 5 must have 3 columns.*got 2"):
         open_corpus(str(folder))
     table.write_text(good + good, encoding="utf-8")
     assert "ids that occur twice: 3" in refusal(folder)
@@ -369,6 +368,27 @@ def test_samples_of_a_header_that_does_not_say(tmp_path: Path) -> None:
     found = by_id(open_corpus(str(tmp_path / "m.csv")))
     assert [found[name].samples() for name in names] == [12345, len(found["a.mp3"].load()), 8001]
     assert len(found["a.flac"].load()) in (8000, 8001)
+
+
+# Formats that ffmpeg reads
+
+
+@pytest.mark.parametrize("transcribed", [True, False])
+def test_files_of_every_ending_are_found(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transcribed: bool
+) -> None:
+    """All that `transcribe` finds in a folder, such as .m4a, not only what soundfile reads."""
+    program = fake_ffmpeg(monkeypatch, tmp_path)
+    speech = tone(SPOKEN["11-7-0000"][1])
+    (program / "answer").write_bytes(au(speech[:, np.newaxis], 16000))
+    file = folder / "11" / "7" / "11-7-0000.flac"
+    file.with_suffix(".M4A").write_bytes(b"not known to libsndfile")
+    file.unlink()
+    found = by_id(open_corpus(str(folder), transcribed=transcribed))
+    assert len(found) == len(SPOKEN)
+    key = "11-7-0000" if transcribed else "11/7/11-7-0000.M4A"
+    np.testing.assert_array_equal(found[key].load(), speech)
+    assert found[key].samples() == len(speech)
 
 
 # datasets
@@ -537,13 +557,15 @@ def test_faulty_manifest(folder: Path) -> None:
     assert f"ids that occur twice: 1 ('{good}')" in message
     assert "not UTF-8" in refusal(written("f.csv", b"audio,text\nx,\xff\n"))
     assert "no rows" in refusal(written("g.csv", "audio,text\n"))
+    half = f'{{"audio": "{good}", "text": "\\ud800"}}\n'
+    assert "row 1 is not valid Unicode" in refusal(written("h.jsonl", half))
 
 
 # Speech alone
 
 
 def untranscribed(spec: object, **options: Any) -> dict[str, int]:
-    """Samples by id, after checking that nothing is said of texts."""
+    """Samples by id, after checking that there are no texts."""
     corpus = open_corpus(str(spec), transcribed=False, **options)
     utterances = list(corpus)
     assert {utterance.text for utterance in utterances} == set(corpus.texts.values()) == {""}

@@ -17,7 +17,7 @@ from eval.wer.options import MODES
 from eval.wer.report import ERROR_GROUPS, LOOKS, MARKS, alignment, render
 from eval.wer.results import Evaluation, score
 from tests.support.corpus import Parrot, bucket, write_corpus
-from wav2vec2_tf.data.corpora import open_corpus
+from wav2vec2_tf.data.corpus import open_corpus
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 

@@ -161,7 +161,7 @@ def test_table() -> None:
         (["--lm", "none.arpa"], "none.arpa: no such file"),
         (["--lm", str(TEXT / "small.txt")], "its first line is not"),
         (["--lexicon", "none.txt"], "none.txt: cannot be read"),
-        (["--hotword", "7"], "the hotword '7' cannot be spelt"),
+        (["--hotword", "7"], "cannot spell the hotword '7'"),
         (["--lm-weight", "1"], "--lm-weight needs --lm"),
         (["--lm-weights", "1"], "--lm-weights and --word-scores need --tune"),
     ],

@@ -32,7 +32,7 @@ from eval.wer.tables import to_json
 from tests.support.corpus import SPOKEN, Parrot, bucket, tone, write_corpus, write_tar
 from tests.support.paths import ROOT
 from wav2vec2_tf import audio
-from wav2vec2_tf.data.corpora import open_corpus
+from wav2vec2_tf.data.corpus import open_corpus
 from wav2vec2_tf.eval import evaluate
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.journal import Journal

@@ -20,7 +20,7 @@ from tests.support.paths import CORPUS
 from wav2vec2_tf import AutoModelForCTC, Processor, Recognizer, UserError
 from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
-from wav2vec2_tf.data.corpora import open_corpus
+from wav2vec2_tf.data.corpus import open_corpus
 from wav2vec2_tf.export import frozen, litert, runtimes
 from wav2vec2_tf.export.contract import Contract
 from wav2vec2_tf.export.exported_file import ExportedFile, model_files

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from tests.support.paths import DATA
 from wav2vec2_tf import CTCTokenizer
-from wav2vec2_tf.text import forced_alignment as alignment
-from wav2vec2_tf.text.forced_alignment import WILDCARD, WILDCARD_COST, align, frames_needed, viterbi
+from wav2vec2_tf.text import viterbi as viterbi_module
+from wav2vec2_tf.text.forced_alignment import align, cut_word
+from wav2vec2_tf.text.viterbi import WILDCARD, WILDCARD_COST, Trellis, frames_needed, viterbi
 from wav2vec2_tf.utils.errors import UserError
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ'"
@@ -40,9 +41,9 @@ def frames_saying(tokens: list[int], vocabulary: int = 30, sure: float = 0.9) ->
     return np.log(shares).astype(np.float32)
 
 
-def said(spelt: str) -> np.ndarray:
-    """Frames that say the characters of `spelt`, "_" being the blank."""
-    return frames_saying([0 if c == "_" else ENGLISH.tokens.index(c) for c in spelt])
+def frames_of(characters: str) -> np.ndarray:
+    """Frames that say the `characters`, "_" being the blank."""
+    return frames_saying([0 if c == "_" else ENGLISH.tokens.index(c) for c in characters])
 
 
 def scores(log_probabilities: np.ndarray, blank: int, tokens: list[int]) -> np.ndarray:
@@ -119,15 +120,15 @@ def test_no_path_is_better(seed: int, frames: int, blank: int, data: st.DataObje
     """Of all there are, counted out: 3 tokens, up to 7 frames."""
     letters = st.sampled_from([token for token in range(3) if token != blank])
     tokens = data.draw(st.lists(letters, min_size=1, max_size=frames))
-    heard = random_frames(np.random.default_rng(seed), frames, 3)
+    log_probs = random_frames(np.random.default_rng(seed), frames, 3)
     if frames_needed(tokens) > frames:
         with pytest.raises(UserError, match="frames"):
-            viterbi(heard, tokens, blank)
+            viterbi(log_probs, tokens, blank)
         return
-    path = viterbi(heard, tokens, blank, block=data.draw(st.integers(1, 8)))
+    path = viterbi(log_probs, tokens, blank, block=data.draw(st.integers(1, 8)))
     assert_spells(path, tokens)
-    best = best_of_all(heard, tokens, blank)
-    assert score_of(path, heard, blank, tokens) == pytest.approx(best, abs=1e-9)
+    best = best_of_all(log_probs, tokens, blank)
+    assert score_of(path, log_probs, blank, tokens) == pytest.approx(best, abs=1e-9)
 
 
 @settings(max_examples=120, deadline=None)
@@ -142,15 +143,17 @@ def test_equals_the_full_matrix(
     tokens = generator.choice(letters, generator.integers(1, frames)).tolist()
     while frames_needed(tokens) > frames:
         tokens.pop()
-    heard = random_frames(generator, frames, vocabulary, data.draw(st.sampled_from([0.1, 0.3, 3])))
-    best, wanted = full_matrix(heard, tokens, blank)
+    log_probs = random_frames(
+        generator, frames, vocabulary, data.draw(st.sampled_from([0.1, 0.3, 3]))
+    )
+    best, wanted = full_matrix(log_probs, tokens, blank)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alignment, "BEAM", data.draw(st.sampled_from([0.0, 1.0, 500.0])))
-        patch.setattr(alignment, "PRUNE_EVERY", data.draw(st.sampled_from([1, 2, 16])))
-        path = viterbi(heard, tokens, blank, block=data.draw(st.sampled_from([1, 3, 7, 64])))
+        patch.setattr(viterbi_module, "BEAM", data.draw(st.sampled_from([0.0, 1.0, 500.0])))
+        patch.setattr(viterbi_module, "PRUNE_EVERY", data.draw(st.sampled_from([1, 2, 16])))
+        path = viterbi(log_probs, tokens, blank, block=data.draw(st.sampled_from([1, 3, 7, 64])))
     assert path.dtype == np.int32
     assert_spells(path, tokens)
-    assert score_of(path, heard, blank, tokens) == pytest.approx(best, abs=1e-9)
+    assert score_of(path, log_probs, blank, tokens) == pytest.approx(best, abs=1e-9)
     if WILDCARD not in tokens:  # which makes paths of equal score
         np.testing.assert_array_equal(path, wanted)
 
@@ -166,78 +169,78 @@ def test_a_beam_that_loses_the_best_path_changes_nothing(
     text = [1, 2, 3, 4, 5] * 4
     bait = frames_saying(text, 8, sure=0.35)
     truth = frames_saying(text, 8, sure=0.99)
-    heard = np.concatenate([bait, truth] if tokens_alike else [truth, bait])
-    monkeypatch.setattr(alignment, "PRUNE_EVERY", 1)
-    trellis = alignment.Trellis(heard, text, 0)
+    log_probs = np.concatenate([bait, truth] if tokens_alike else [truth, bait])
+    monkeypatch.setattr(viterbi_module, "PRUNE_EVERY", 1)
+    trellis = Trellis(log_probs, text, 0)
     narrow = trellis.forward(8, np.inf, 1.0)
-    best, wanted = full_matrix(heard, text, 0)
+    best, wanted = full_matrix(log_probs, text, 0)
     if tokens_alike:  # the beam alone does lose it
         lost = math.inf if narrow is None else narrow.cost
         exact = trellis.forward(8, np.inf, np.inf)
         assert exact is not None
         assert lost > exact.cost + 1
-    monkeypatch.setattr(alignment, "BEAM", 1.0)
-    path = viterbi(heard, text, 0, block=8)
+    monkeypatch.setattr(viterbi_module, "BEAM", 1.0)
+    path = viterbi(log_probs, text, 0, block=8)
     np.testing.assert_array_equal(path, wanted)
-    assert score_of(path, heard, 0, text) == pytest.approx(best)
+    assert score_of(path, log_probs, 0, text) == pytest.approx(best)
 
 
 def test_repeated_letters_have_a_blank_between() -> None:
-    heard = frames_saying([1, 1, 1, 1], 3)  # no blank is heard anywhere
-    path = viterbi(heard, [1, 1], 0)
+    log_probs = frames_saying([1, 1, 1, 1], 3)  # no frame has the blank as its best token
+    path = viterbi(log_probs, [1, 1], 0)
     assert_spells(path, [1, 1])
     assert frames_needed([1, 1]) == 3
-    assert viterbi(heard[:3], [1, 1], 0).tolist() == [0, -1, 1]
-    with pytest.raises(UserError, match="2 tokens take 3 frames, and there are 2"):
-        viterbi(heard[:2], [1, 1], 0)
+    assert viterbi(log_probs[:3], [1, 1], 0).tolist() == [0, -1, 1]
+    with pytest.raises(UserError, match="2 tokens need at least 3 frames, got 2"):
+        viterbi(log_probs[:2], [1, 1], 0)
 
 
 def test_as_many_tokens_as_frames() -> None:
-    heard = random_frames(np.random.default_rng(0), 50, 5)
-    assert viterbi(heard, [1, 2] * 25, 0).tolist() == list(range(50))
+    log_probs = random_frames(np.random.default_rng(0), 50, 5)
+    assert viterbi(log_probs, [1, 2] * 25, 0).tolist() == list(range(50))
 
 
 @pytest.mark.parametrize(
     ("tokens", "complaint"),
-    [([], "nothing to align"), ([0], "token 0 is the blank"), ([3], "token 3"), ([-2], "token -2")],
+    [([], "must not be empty"), ([0], "the blank's, got 0"), ([3], "got 3"), ([-2], "got -2")],
 )
-def test_tokens_that_cannot_be(tokens: list[int], complaint: str) -> None:
+def test_invalid_tokens(tokens: list[int], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         viterbi(np.zeros((5, 3), np.float32), tokens, 0)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_no_numbers(value: float) -> None:
-    heard = random_frames(np.random.default_rng(0), 9, 3)
-    heard[5, 1] = value
-    with pytest.raises(UserError, match="not numbers"):
-        viterbi(heard, [1, 2], 0)
+def test_invalid_values(value: float) -> None:
+    log_probs = random_frames(np.random.default_rng(0), 9, 3)
+    log_probs[5, 1] = value
+    with pytest.raises(UserError, match="NaN or infinite"):
+        viterbi(log_probs, [1, 2], 0)
 
 
 def test_probabilities_of_zero() -> None:
     """No path goes where one is, and there may be none."""
-    heard = frames_saying([1, 1, 0, 2], 3)
-    heard[0, 1] = -np.inf
-    assert viterbi(heard, [1, 2], 0).tolist() == [-1, 0, -1, 1]
-    heard[:, 2] = -np.inf
+    log_probs = frames_saying([1, 1, 0, 2], 3)
+    log_probs[0, 1] = -np.inf
+    assert viterbi(log_probs, [1, 2], 0).tolist() == [-1, 0, -1, 1]
+    log_probs[:, 2] = -np.inf
     with pytest.raises(UserError, match="no path"):
-        viterbi(heard, [1, 2], 0)
+        viterbi(log_probs, [1, 2], 0)
 
 
 def test_memory_is_bounded_where_nothing_fits() -> None:
     """8 × (frames × tokens)^⅔ bytes at the most, where the whole matrix has to be followed."""
     generator = np.random.default_rng(0)
-    heard = random_frames(generator, 12_000, 4, evenness=50.0)
+    log_probs = random_frames(generator, 12_000, 4, evenness=50.0)
     tokens = np.tile([1, 2, 3], 1500).tolist()
-    told: list[float] = []
+    shares_done: list[float] = []
     tracemalloc.start()
-    path = viterbi(heard, tokens, 0, progress=told.append)
+    path = viterbi(log_probs, tokens, 0, progress=shares_done.append)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert_spells(path, tokens)
-    arrays = 100 * (len(heard) + len(tokens))  # the path, and what there is of each token
-    assert peak < 8 * (len(heard) * len(tokens)) ** (2 / 3) + arrays
-    assert peak < len(heard) * len(tokens) / 4  # 2 bits of the whole matrix
+    arrays = 100 * (len(log_probs) + len(tokens))  # the path, and what there is of each token
+    assert peak < 8 * (len(log_probs) * len(tokens)) ** (2 / 3) + arrays
+    assert peak < len(log_probs) * len(tokens) / 4  # 2 bits of the whole matrix
 
 
 def test_hours_take_little_memory() -> None:
@@ -251,19 +254,23 @@ def test_hours_take_little_memory() -> None:
     at = np.sort(generator.choice(frames // 2, letters, replace=False)) * 2  # blanks between
     wrong = generator.random(letters) < 0.03
     spoken = np.where(wrong, generator.integers(1, 32, letters), tokens)
-    heard = generator.normal(0, 1, (frames, 32)).astype(np.float32)
+    log_probs = generator.normal(0, 1, (frames, 32)).astype(np.float32)
     best = np.zeros(frames, int)
     best[at] = spoken
-    heard[np.arange(frames), best] += 8
-    heard -= np.log(np.exp(heard).sum(axis=1, keepdims=True))
-    told: list[float] = []
+    log_probs[np.arange(frames), best] += 8
+    log_probs -= np.log(np.exp(log_probs).sum(axis=1, keepdims=True))
+    shares_done: list[float] = []
     tracemalloc.start()
-    path = viterbi(heard, tokens, 0, progress=told.append)
+    path = viterbi(log_probs, tokens, 0, progress=shares_done.append)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert_spells(path, tokens)
     assert peak < 10e6
-    assert told == sorted(told) and len(told) > 9 and 0 == told[0] < 0.9 < told[-1] < 1
+    assert (
+        shares_done == sorted(shares_done)
+        and len(shares_done) > 9
+        and 0 == shares_done[0] < 0.9 < shares_done[-1] < 1
+    )
     assert np.mean(path[at] == np.arange(letters)) > 0.98
 
 
@@ -271,7 +278,7 @@ def test_hours_take_little_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "spelt"),
+    ("word", "spelled"),
     [
         ("house", "H O U S E"),
         ("Don't", "D O N ' T"),
@@ -303,27 +310,27 @@ def test_hours_take_little_memory() -> None:
         ("\u0301", ""),
     ],
 )
-def test_spelling(word: str, spelt: str) -> None:
-    pieces = alignment.Speller(ENGLISH)(unicodedata.normalize("NFC", word))
+def test_spelling(word: str, spelled: str) -> None:
+    pieces = cut_word(unicodedata.normalize("NFC", word), ENGLISH.speller)
     names = {WILDCARD: "*"} | dict(enumerate(ENGLISH.tokens))
-    assert " ".join(names[token] for piece in pieces for token in piece.tokens) == spelt
+    assert " ".join(names[token] for piece in pieces for token in piece.tokens) == spelled
 
 
 def test_spelling_by_other_vocabularies() -> None:
     lower = CTCTokenizer({"<pad>": 0, "<unk>": 1, "|": 2, "a": 3, "ch": 4, "c": 5, "-": 6, "e": 7})
-    spell = alignment.Speller(lower)
-    assert [piece.tokens for piece in spell("ChAc-a")] == [(4,), (3,), (5,), (6,), (3,)]
-    assert [piece.text for piece in spell("ChAc")] == ["Ch", "A", "c"]
+    pieces = cut_word("ChAc-a", lower.speller)
+    assert [piece.tokens for piece in pieces] == [(4,), (3,), (5,), (6,), (3,)]
+    assert [piece.text for piece in pieces[:3]] == ["Ch", "A", "c"]
     bare = CTCTokenizer({"<pad>": 0, "<unk>": 1, "a": 2}, word_delimiter_token=None)
     transcript = align(frames_saying([2, 0, 2, 2], 3), "a a", bare, SECONDS)
     assert [(word.start, word.end) for word in transcript.words] == [(0, 0.02), (0.04, 0.08)]
     decomposed = CTCTokenizer({"<pad>": 0, "<unk>": 1, "|": 2, "e": 3, "\u0301": 4})
-    assert [piece.tokens for piece in alignment.Speller(decomposed)("é")] == [(3, 4)]
+    assert [piece.tokens for piece in cut_word("é", decomposed.speller)] == [(3, 4)]
 
 
 def test_times_and_scores() -> None:
     """Worked by hand: 0.9 for the best token of each frame."""
-    transcript = align(said("_IN||_THHE_"), ' "In,\n the" ', ENGLISH, SECONDS)
+    transcript = align(frames_of("_IN||_THHE_"), ' "In,\n the" ', ENGLISH, SECONDS)
     assert transcript.text == '"In, the"'
     first, second = transcript.words
     assert (first.text, first.start, first.end) == ('"In,', 0.02, 0.06)
@@ -340,8 +347,8 @@ def test_times_and_scores() -> None:
 
 
 def test_a_wildcard_takes_what_the_vocabulary_lacks() -> None:
-    heard = said("_IN_|_NINE|__TEN__|_HE_")
-    transcript = align(heard, "in 19,10 he", ENGLISH, SECONDS)
+    log_probs = frames_of("_IN_|_NINE|__TEN__|_HE_")
+    transcript = align(log_probs, "in 19,10 he", ENGLISH, SECONDS)
     first, number, last = transcript.words
     assert (number.text, number.wildcard, number.confidence) == ("19,10", True, 0.0)
     # from the first letter to the last, and not the silence around
@@ -354,7 +361,7 @@ def test_a_wildcard_takes_what_the_vocabulary_lacks() -> None:
 
 
 def test_a_word_with_a_wildcard_in_it() -> None:
-    (word,) = align(said("_CAFFEE_"), "café,", ENGLISH, SECONDS).words
+    (word,) = align(frames_of("_CAFFEE_"), "café,", ENGLISH, SECONDS).words
     assert word.wildcard
     assert [(c.text, c.wildcard) for c in word.characters] == [
         *(("c", False), ("a", False), ("f", False)),
@@ -365,42 +372,42 @@ def test_a_word_with_a_wildcard_in_it() -> None:
 
 
 def test_marks_that_stand_alone_stay_in_the_text() -> None:
-    transcript = align(said("_IN|THE_"), "— … in - the .", ENGLISH, SECONDS)
+    transcript = align(frames_of("_IN|THE_"), "— … in - the .", ENGLISH, SECONDS)
     assert [word.text for word in transcript.words] == ["— … in -", "the ."]
     assert " ".join(word.text for word in transcript.words) == transcript.text
 
 
 @pytest.mark.parametrize(
-    ("heard", "text", "complaint"),
+    ("log_probs", "text", "complaint"),
     [
-        ("_IN_", "", "no words"),
-        ("_IN_", " — … ", "no words"),
+        ("_IN_", "", "must have words"),
+        ("_IN_", " — … ", "must have words"),
         ("_IN_", "1984 שלום", "vocabulary has none of the text's letters"),
-        ("_IN_", "in the", "2 words of 6 characters take 0.12 s at the least.* has 0.08 s"),
-        ("___|__", "in", "hears no speech"),
+        ("_IN_", "in the", "2 words of 6 characters need at least 0.12 s.* has 0.08 s"),
+        ("___|__", "in", "recognizes no speech"),
     ],
 )
-def test_texts_that_cannot_be_aligned(heard: str, text: str, complaint: str) -> None:
+def test_texts_that_cannot_be_aligned(log_probs: str, text: str, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint) as caught:
-        align(said(heard), text, ENGLISH, SECONDS)
+        align(frames_of(log_probs), text, ENGLISH, SECONDS)
     assert "\n" not in str(caught.value)
 
 
 def test_another_text_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
-    align(said("_IN|THE|BEGIN_NING|_WAS"), "in the beginning was", ENGLISH, SECONDS)
+    align(frames_of("_IN|THE|BEGIN_NING|_WAS"), "in the beginning was", ENGLISH, SECONDS)
     assert not caplog.records
-    align(said("_IN|THE|BEGIN_NING|_WAS"), "fog", ENGLISH, SECONDS)
+    align(frames_of("_IN|THE|BEGIN_NING|_WAS"), "fog", ENGLISH, SECONDS)
     (record,) = caplog.records
-    assert "of what the model hears is in the text" in record.getMessage()
+    assert "of the letters that the model recognizes are in the text" in record.getMessage()
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text("ab' -1é.", min_size=1, max_size=20), st.integers(0, 2**32))
 def test_whatever_the_text(text: str, seed: int) -> None:
     """Words are the text's, in order; times are monotone and inside the audio."""
-    heard = random_frames(np.random.default_rng(seed), 60, 30)
+    log_probs = random_frames(np.random.default_rng(seed), 60, 30)
     try:
-        words = align(heard, text, ENGLISH, SECONDS).words
+        words = align(log_probs, text, ENGLISH, SECONDS).words
     except UserError:
         assert not set(text) & set("ab'")
         return
@@ -418,7 +425,7 @@ def test_whatever_the_text(text: str, seed: int) -> None:
 # The bundled corpus: synthetic speech, of which the synthesiser tells when it says what
 
 
-def test_words_of_the_corpus_are_found_where_they_are_said(bundled_recognizer: Any) -> None:
+def test_words_of_the_corpus_are_found_where_they_are_frames_of(bundled_recognizer: Any) -> None:
     """All utterances as one recording, and their texts as one text. With -s, prints figures."""
     from wav2vec2_tf.transcription.long_form import log_probabilities
 
@@ -436,10 +443,10 @@ def test_words_of_the_corpus_are_found_where_they_are_said(bundled_recognizer: A
         speech.append(samples)
         starts[utterance], at = at, at + len(samples) / rate
         ends[utterance] = at
-    heard = log_probabilities(bundled_recognizer, np.concatenate(speech))
+    log_probs = log_probabilities(bundled_recognizer, np.concatenate(speech))
     text = " ".join(row[3] for row in rows)
     words = align(
-        heard, text, bundled_recognizer.tokenizer, bundled_recognizer.seconds_per_frame
+        log_probs, text, bundled_recognizer.tokenizer, bundled_recognizer.seconds_per_frame
     ).words
     assert [word.text for word in words] == [row[3] for row in rows]
 

@@ -150,21 +150,21 @@ def test_kenlm_reads_what_is_estimated(tmp_path: Path) -> None:
     """Its score of a sentence is the sum of our entries, found without backing off."""
     sentences = [["A", "B", "C"], ["A", "B"], ["C"]]
     model = estimate(sentences, 2)
-    said = ["<s>", "A", "B", "C", "</s>"]
-    expected = sum(model[1][pair].probability for pair in pairwise(said))
+    sentence = ["<s>", "A", "B", "C", "</s>"]
+    expected = sum(model[1][pair].probability for pair in pairwise(sentence))
     assert written(tmp_path, sentences, 2).score("A B C") == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize(
     ("sentences", "order", "message"),
     [
-        ([], 2, "no word in the text"),
-        ([[]], 2, "no word in the text"),
-        ([["A"]], 1, "one from 2 to 6"),
-        ([["A"]], 7, "one from 2 to 6"),
+        ([], 2, "the text must have words"),
+        ([[]], 2, "the text must have words"),
+        ([["A"]], 1, "order must be from 2 to 6"),
+        ([["A"]], 7, "order must be from 2 to 6"),
         ([["A"]], 4, "no line has the 2 words"),
-        ([["A", "<s>"]], 2, "the word <s> has a meaning"),
-        ([["<unk>"]], 2, "the word <unk> has a meaning"),
+        ([["A", "<s>"]], 2, "the word <s> is reserved"),
+        ([["<unk>"]], 2, "the word <unk> is reserved"),
     ],
 )
 def test_text_that_will_not_do(sentences: list[list[str]], order: int, message: str) -> None:
@@ -206,11 +206,11 @@ def test_program_counts_characters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (b"", [], "no word in the text"),
-        (b" \n\t\n", [], "no word in the text"),
-        (b"\xff\xfe\x00", [], "not UTF-8 text"),
-        (b"A </s> B\n", [], "the word </s> has a meaning"),
-        (b"A B\n", ["--order", "9"], "order 9: one from 2 to 6"),
+        (b"", [], "the text must have words"),
+        (b" \n\t\n", [], "the text must have words"),
+        (b"\xff\xfe\x00", [], "must be UTF-8 text"),
+        (b"A </s> B\n", [], "the word </s> is reserved"),
+        (b"A B\n", ["--order", "9"], "order must be from 2 to 6, got 9"),
         (b"A\n", ["--order", "6"], "no line has the 4 words"),
     ],
 )
@@ -243,15 +243,15 @@ def test_program_without_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_the_text_says_nothing_of_the_corpora() -> None:
-    """No line of it is said in an utterance, nor does a line say a whole one."""
+    """No line of it occurs in an utterance, nor does a line say a whole one."""
     runs = (TEXT / "kjv_runs.txt").read_text(encoding="utf-8").splitlines()
-    said = [
+    transcripts = [
         line.partition(" ")[2]
         for file in TEXT.parent.rglob("*.trans.txt")
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
-    assert (len(runs), len(said)) == (5000, 344)
-    whole = "\n".join(said)
+    assert (len(runs), len(transcripts)) == (5000, 344)
+    whole = "\n".join(transcripts)
     assert not [run for run in runs if run in whole]
-    assert not [run for run in runs if any(text in run for text in said)]
+    assert not [run for run in runs if any(text in run for text in transcripts)]
     assert len(set(runs)) == len(runs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import math
 import sys
@@ -19,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.paths import DATA, TEXT
-from wav2vec2_tf.text import beam_search, ctc, decoding
-from wav2vec2_tf.text.beam_search import BeamSearch, read_lexicon, spelt
+from wav2vec2_tf.text import beam_search, ctc
+from wav2vec2_tf.text.beam_search import BeamSearch
+from wav2vec2_tf.text.decoding import BeamSearchOptions
 from wav2vec2_tf.text.language_model import LanguageModel
+from wav2vec2_tf.text.lexicon import read_lexicon, spell_words
 from wav2vec2_tf.text.ngram import arpa_lines, estimate
 from wav2vec2_tf.utils.errors import UserError
 
@@ -137,9 +138,9 @@ def assert_same(ours: list[tuple[str, float]], expected: list[tuple[str, float]]
 @pytest.mark.parametrize("alphabet", [ALPHABET, LAST_BLANK], ids=["first", "last"])
 def test_without_a_model(seed: int, log_add: bool, alphabet: ctc.Alphabet) -> None:
     """Every text that there is, in order, with its score."""
-    heard = emissions(seed, 5, 4)
+    log_probs = emissions(seed, 5, 4)
     search = BeamSearch(alphabet, log_add=log_add, **EXACT)
-    assert_same(found(search, heard), ranked(every_text(heard, alphabet, log_add)))
+    assert_same(found(search, log_probs), ranked(every_text(log_probs, alphabet, log_add)))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -155,7 +156,7 @@ def test_with_a_model(
     closed: bool,
 ) -> None:
     """Known, unknown and hot words, in a lexicon or out of all there are."""
-    heard = emissions(seed, 6, 4)
+    log_probs = emissions(seed, 6, 4)
     weights = {
         "lm_weight": 0.7,
         "word_score": 0.3 * seed - 0.4,
@@ -166,7 +167,7 @@ def test_with_a_model(
     search = BeamSearch(
         ALPHABET,
         model,
-        spelt(lexicon, ALPHABET) if closed else None,
+        spell_words(lexicon, ALPHABET) if closed else None,
         hotwords,
         log_add=log_add,
         **weights,
@@ -174,35 +175,35 @@ def test_with_a_model(
     )
     expected = {
         words: score + value(words, arpa, hotwords=hotwords, **weights)
-        for words, score in every_text(heard, ALPHABET, log_add).items()
+        for words, score in every_text(log_probs, ALPHABET, log_add).items()
         if not closed or set(words) <= {*lexicon, *hotwords}
     }
-    assert_same(found(search, heard), ranked(expected))
+    assert_same(found(search, log_probs), ranked(expected))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_lexicon_alone(seed: int) -> None:
-    heard = emissions(seed, 6, 4)
-    search = BeamSearch(ALPHABET, None, spelt(["BA", "B"], ALPHABET), word_score=0.5, **EXACT)
+    log_probs = emissions(seed, 6, 4)
+    search = BeamSearch(ALPHABET, None, spell_words(["BA", "B"], ALPHABET), word_score=0.5, **EXACT)
     expected = {
         words: score + 0.5 * len(words)
-        for words, score in every_text(heard, ALPHABET, False).items()
+        for words, score in every_text(log_probs, ALPHABET, False).items()
         if set(words) <= {"BA", "B"}
     }
-    assert_same(found(search, heard), ranked(expected))
+    assert_same(found(search, log_probs), ranked(expected))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_tokens_are_words_where_no_token_ends_them(arpa: Path, seed: int) -> None:
-    heard = emissions(seed, 6, 3)
+    log_probs = emissions(seed, 6, 3)
     weights = {"lm_weight": 0.9, "word_score": 0.2, "unknown_score": -3.0}
     search = BeamSearch(NO_WORDS, LanguageModel(arpa), **weights, **EXACT)
     expected = {
         words: score + value(words, arpa, **weights)
-        for words, score in every_text(heard, NO_WORDS, False).items()
+        for words, score in every_text(log_probs, NO_WORDS, False).items()
     }
     joined = [(text.replace(" ", ""), score) for text, score in ranked(expected)]
-    assert_same(found(search, heard), joined)
+    assert_same(found(search, log_probs), joined)
 
 
 @settings(max_examples=60, deadline=None)
@@ -217,19 +218,19 @@ def test_a_narrow_beam_scores_what_it_finds(
     seed: int, frames: int, sharpness: float, size: int, lexicon: tuple[str, ...] | None
 ) -> None:
     """It may miss the best text, but it never gives one more than it is worth."""
-    heard = emissions(seed, frames, 4, sharpness)
-    entries = None if lexicon is None else spelt(lexicon, ALPHABET)
-    result = BeamSearch(ALPHABET, None, entries, word_score=0.5, beam_size=size)(heard, 0.02)
+    log_probs = emissions(seed, frames, 4, sharpness)
+    entries = None if lexicon is None else spell_words(lexicon, ALPHABET)
+    result = BeamSearch(ALPHABET, None, entries, word_score=0.5, beam_size=size)(log_probs, 0.02)
     words = tuple(result.text.split())
     assert lexicon is None or set(words) <= set(lexicon)
-    worth = every_text(heard, ALPHABET, False)[words] + 0.5 * len(words)
+    worth = every_text(log_probs, ALPHABET, False)[words] + 0.5 * len(words)
     assert result.score <= worth + 1e-4
 
 
 # What comes out
 
 
-def heard_as(path: str, confident: float = 0.9) -> np.ndarray:
+def frames_of(path: str, confident: float = 0.9) -> np.ndarray:
     """Log-probabilities of `ALPHABET` whose best alignment this is, a letter a frame."""
     ids = {"_": 0, "|": 1, "A": 2, "B": 3}
     probabilities = np.full((len(path), 4), (1 - confident) / 3)
@@ -239,10 +240,10 @@ def heard_as(path: str, confident: float = 0.9) -> np.ndarray:
 
 @pytest.mark.parametrize("lexicon", [None, ["AB", "BA"]], ids=["open", "lexicon"])
 def test_times_and_confidences(lexicon: list[str] | None) -> None:
-    heard = heard_as("__AAB_||_BB__A|_")
-    heard[3] = np.log([0.01, 0.01, 0.97, 0.01])  # the surer frame of the first A
-    entries = None if lexicon is None else spelt(lexicon, ALPHABET)
-    result = BeamSearch(ALPHABET, None, entries)(heard, 0.02)
+    log_probs = frames_of("__AAB_||_BB__A|_")
+    log_probs[3] = np.log([0.01, 0.01, 0.97, 0.01])  # the surer frame of the first A
+    entries = None if lexicon is None else spell_words(lexicon, ALPHABET)
+    result = BeamSearch(ALPHABET, None, entries)(log_probs, 0.02)
     assert result.text == "AB BA"
     first, second = result.words
     assert (first.text, first.start, first.end) == ("AB", 0.04, 0.1)
@@ -258,11 +259,11 @@ def test_times_and_confidences(lexicon: list[str] | None) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_without_anything_it_is_greedy(seed: int) -> None:
     """The best alignment is that of each frame's best token: words, times and confidences."""
-    heard = emissions(seed, 40, 4)
-    greedy = ctc.transcript(ctc.BestPath.of(heard), ALPHABET, 0.02)
-    result = BeamSearch(ALPHABET)(heard, 0.02)
+    log_probs = emissions(seed, 40, 4)
+    greedy = ctc.transcript(ctc.BestPath.of(log_probs), ALPHABET, 0.02)
+    result = BeamSearch(ALPHABET)(log_probs, 0.02)
     assert result.text == greedy.text
-    assert result.score == pytest.approx(float(heard.max(axis=1).sum()), abs=1e-3)
+    assert result.score == pytest.approx(float(log_probs.max(axis=1).sum()), abs=1e-3)
     for word, expected in zip(result.words, greedy.words, strict=True):
         assert (word.text, word.start, word.end) == (expected.text, expected.start, expected.end)
         assert word.confidence == pytest.approx(expected.confidence, abs=1e-5)
@@ -277,16 +278,16 @@ def test_n_best_has_no_text_twice_and_falls() -> None:
     assert all(one.alternatives == () for one in result.alternatives)
 
 
-def test_a_language_model_mends_a_word() -> None:
+def test_a_language_model_corrects_a_word() -> None:
     """LARD and LORD sound alike; the text knows one of them."""
     letters = "THELORDSAI"
     alphabet = ctc.Alphabet(("<pad>", "|", *letters), blank=0, word_delimiter=1)
     ids = {letter: 2 + place for place, letter in enumerate(letters)} | {"|": 1}
-    heard = np.full((13, 12), 1e-4)
+    log_probs = np.full((13, 12), 1e-4)
     for frame, letter in enumerate("THE|LARD|SAID"):
-        heard[frame, ids[letter]] = 0.6 if frame == 5 else 1.0
-    heard[5, ids["O"]] = 0.35
-    log_probabilities = np.log(heard / heard.sum(axis=1, keepdims=True)).astype(np.float32)
+        log_probs[frame, ids[letter]] = 0.6 if frame == 5 else 1.0
+    log_probs[5, ids["O"]] = 0.35
+    log_probabilities = np.log(log_probs / log_probs.sum(axis=1, keepdims=True)).astype(np.float32)
     assert BeamSearch(alphabet)(log_probabilities, 0.02).text == "THE LARD SAID"
     for name in ("small.arpa", "small.probing.klm", "small.trie.klm"):
         model = LanguageModel(TEXT / name)
@@ -295,19 +296,19 @@ def test_a_language_model_mends_a_word() -> None:
     assert hot(log_probabilities, 0.02).text == "THE LARD SAID"
 
 
-def test_written_otherwise_than_spelt(tmp_path: Path) -> None:
+def test_written_otherwise_than_spell_words(tmp_path: Path) -> None:
     (tmp_path / "lexicon").write_text("alpha A B |\nbeta\tB A\n\nB\n", encoding="utf-8")
     lexicon = read_lexicon(tmp_path / "lexicon", ALPHABET)
     assert lexicon == {"alpha": [(2, 3)], "beta": [(3, 2)], "B": [(3,)]}
-    result = BeamSearch(ALPHABET, None, lexicon)(heard_as("AB|B|BA"), 0.02)
+    result = BeamSearch(ALPHABET, None, lexicon)(frames_of("AB|B|BA"), 0.02)
     assert result.text == "alpha B beta"
     assert [(word.text, word.start) for word in result.words][2] == ("beta", 0.1)
 
 
 def test_a_last_word_that_no_lexicon_has_is_left_out() -> None:
     """A narrow beam that has nothing else left at the end keeps the words before it."""
-    search = BeamSearch(ALPHABET, None, spelt(["AB", "BBBBBB"], ALPHABET), beam_size=1)
-    result = search(heard_as("AB|B_B", 0.999999), 0.02)
+    search = BeamSearch(ALPHABET, None, spell_words(["AB", "BBBBBB"], ALPHABET), beam_size=1)
+    result = search(frames_of("AB|B_B", 0.999999), 0.02)
     assert result.text == "AB"
     assert result.score > beam_search.IMPOSSIBLE / 2
 
@@ -315,23 +316,23 @@ def test_a_last_word_that_no_lexicon_has_is_left_out() -> None:
 @pytest.mark.parametrize("frames", [0, 1])
 @pytest.mark.parametrize("lexicon", [None, ["AB"]], ids=["open", "lexicon"])
 def test_hardly_any_frame(model: LanguageModel, frames: int, lexicon: list[str] | None) -> None:
-    entries = None if lexicon is None else spelt(lexicon, ALPHABET)
-    result = BeamSearch(ALPHABET, model, entries)(heard_as("_" * frames), 0.02)
+    entries = None if lexicon is None else spell_words(lexicon, ALPHABET)
+    result = BeamSearch(ALPHABET, model, entries)(frames_of("_" * frames), 0.02)
     assert (result.text, result.words) == ("", ())
 
 
 def test_infinities_are_impossible_and_no_numbers_refused() -> None:
-    heard = np.full((3, 4), -np.inf, np.float32)
-    heard[[0, 1, 2], [2, 0, 3]] = 0.0
-    assert BeamSearch(ALPHABET)(heard, 0.02).text == "AB"
-    heard[1, 1] = np.nan
-    with pytest.raises(UserError, match="not numbers"):
-        BeamSearch(ALPHABET)(heard, 0.02)
+    log_probs = np.full((3, 4), -np.inf, np.float32)
+    log_probs[[0, 1, 2], [2, 0, 3]] = 0.0
+    assert BeamSearch(ALPHABET)(log_probs, 0.02).text == "AB"
+    log_probs[1, 1] = np.nan
+    with pytest.raises(UserError, match="NaN"):
+        BeamSearch(ALPHABET)(log_probs, 0.02)
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 5), (3, 1), (1, 3, 4)])
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(UserError, match=r"not \(frames, vocab\) of a vocabulary of 4 tokens"):
+    with pytest.raises(UserError, match=r"\(frames, vocab\) for a vocabulary of 4 tokens"):
         BeamSearch(ALPHABET)(np.zeros(shape, np.float32), 0.02)
 
 
@@ -343,14 +344,14 @@ def test_pieces_are_as_one(
     monkeypatch: pytest.MonkeyPatch, model: LanguageModel, closed: bool
 ) -> None:
     """Cut where a delimiter is certain, words, times and score are those of the whole."""
-    heard = heard_as("AB_|_B_|_A|" * 12, 0.7)
-    heard[3::11] = heard_as("|" * 12, 1 - 1e-9)
-    lexicon = spelt(["A", "B", "AB", "BA"], ALPHABET) if closed else None
+    log_probs = frames_of("AB_|_B_|_A|" * 12, 0.7)
+    log_probs[3::11] = frames_of("|" * 12, 1 - 1e-9)
+    lexicon = spell_words(["A", "B", "AB", "BA"], ALPHABET) if closed else None
     search = BeamSearch(ALPHABET, model, lexicon, n_best=3, beam_size=400, beam_threshold=100)
-    whole = search(heard, 0.02)
+    whole = search(log_probs, 0.02)
     monkeypatch.setattr(beam_search, "PIECE", 30)
-    assert len(list(beam_search.pieces(heard, ALPHABET.word_delimiter))) > 3
-    pieces = search(heard, 0.02)
+    assert len(list(beam_search.pieces(log_probs, ALPHABET.word_delimiter))) > 3
+    pieces = search(log_probs, 0.02)
     assert (pieces.text, pieces.words) == (whole.text, whole.words)
     assert pieces.score == pytest.approx(whole.score, abs=1e-3)
     assert len(pieces.alternatives) == 2
@@ -359,17 +360,17 @@ def test_pieces_are_as_one(
 
 def test_pieces_end_where_a_delimiter_is_surest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beam_search, "PIECE", 10)
-    heard = emissions(0, 95, 4)
-    pieces = list(beam_search.pieces(heard, ALPHABET.word_delimiter))
+    log_probs = emissions(0, 95, 4)
+    pieces = list(beam_search.pieces(log_probs, ALPHABET.word_delimiter))
     assert [is_last for _, is_last in pieces] == [False] * (len(pieces) - 1) + [True]
     assert sum(len(piece) for piece, _ in pieces) == 95
     start = 0
     for piece, _ in pieces[:-1]:
         assert 6 <= len(piece) <= 10
         cut = start + len(piece) - 1
-        assert heard[cut, 1] == heard[start + 5 : start + 10, 1].max()
+        assert log_probs[cut, 1] == log_probs[start + 5 : start + 10, 1].max()
         assert piece[-1].argmax() == 1
-        np.testing.assert_array_equal(piece[:-1], heard[start:cut])
+        np.testing.assert_array_equal(piece[:-1], log_probs[start:cut])
         start = cut + 1
 
 
@@ -410,10 +411,10 @@ def test_words_of_an_arpa_file() -> None:
     [
         (lambda text: "", "its first line is not"),
         (lambda text: "hello\nworld\n", "its first line is not"),
-        (lambda text: text.replace("1=10", "1=-4"), "is no count"),  # KenLM 0.3.0 crashes
-        (lambda text: text.replace("1=10", "1="), "is no count"),
-        (lambda text: text.replace("1=10", "1=99999999999"), "it is cut"),
-        (lambda text: text.replace("2=11", "2=" + "9" * 400), "it is cut"),
+        (lambda text: text.replace("1=10", "1=-4"), "invalid count"),  # KenLM 0.3.0 crashes
+        (lambda text: text.replace("1=10", "1="), "invalid count"),
+        (lambda text: text.replace("1=10", "1=99999999999"), "it is truncated"),
+        (lambda text: text.replace("2=11", "2=" + "9" * 400), "it is truncated"),
         (lambda text: text.replace("2=11", "2=12"), "KenLM cannot read it"),
         (lambda text: text.replace("2=11", "2=10"), "KenLM cannot read it"),
         (lambda text: text[: len(text) // 2], "KenLM cannot read it"),
@@ -423,7 +424,7 @@ def test_words_of_an_arpa_file() -> None:
         (lambda text: text.replace("LORD IS", "LORD WAS"), "KenLM cannot read it"),
         (lambda text: text.replace("\t", " "), "KenLM cannot read it"),
         (lambda text: text.split("\\2-grams")[0].replace("ngram 2=11\n", ""), "KenLM cannot"),
-        (lambda text: "\x1f\x8b" + text, "unpack it first"),
+        (lambda text: "\x1f\x8b" + text, "decompress it first"),
     ],
 )
 def test_damaged_arpa_files(tmp_path: Path, change: Any, message: str) -> None:
@@ -460,16 +461,16 @@ def test_probabilities_that_are_no_numbers_do_not_spread(tmp_path: Path) -> None
 
 def test_not_a_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.arpa"):
-        with pytest.raises(UserError, match="no such file; a KenLM model is wanted"):
+        with pytest.raises(UserError, match="no such file; give a KenLM model"):
             LanguageModel(path)
 
 
 def test_a_model_of_another_language_or_of_other_units(tmp_path: Path) -> None:
     small = LanguageModel(TEXT / "small.arpa")
-    with pytest.raises(UserError, match=r"none of its words, as 'AND', can be spelt"):
+    with pytest.raises(UserError, match=r"can spell none of its words, such as 'AND'"):
         BeamSearch(ALPHABET, small)
     with pytest.raises(UserError, match="knows none of the lexicon's words"):
-        BeamSearch(ALPHABET, small, spelt(["AB"], ALPHABET))
+        BeamSearch(ALPHABET, small, spell_words(["AB"], ALPHABET))
     with pytest.raises(UserError, match="ngram --characters"):
         BeamSearch(NO_WORDS, small)
 
@@ -477,28 +478,28 @@ def test_a_model_of_another_language_or_of_other_units(tmp_path: Path) -> None:
 def test_a_lexicon_that_the_model_hardly_knows_is_warned_of(
     arpa: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    BeamSearch(ALPHABET, LanguageModel(arpa), spelt(["A", "BA", "AA"], ALPHABET))
+    BeamSearch(ALPHABET, LanguageModel(arpa), spell_words(["A", "BA", "AA"], ALPHABET))
     assert "knows 1 of the lexicon's 3 words; the others score -10 each" in caplog.text
 
 
 # Lexicons and hotwords
 
 
-def test_words_that_cannot_be_spelt(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_words_that_cannot_be_spell_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "words.txt"
     path.write_text("ab\nCAB\nBa\n7\nA|B\n", encoding="utf-8-sig")
     assert read_lexicon(path, ALPHABET) == {"AB": [(2, 3)], "BA": [(3, 2)]}
-    assert "left out 3 words" in caplog.text
+    assert "skipped 3 words" in caplog.text
     assert "'CAB', '7', 'A|B'" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "can spell, since it is empty"),
-        (b"CAT\n", "can spell, as 'CAT'"),
-        (b"A A <pad> B\n", "can spell, as 'A'"),
-        (b"\xff\xfe", "not UTF-8 text"),
+        (b"", "can spell .it is empty"),
+        (b"CAT\n", "can spell .such as 'CAT'"),
+        (b"A A <pad> B\n", "can spell .such as 'A'"),
+        (b"\xff\xfe", "must be UTF-8 text"),
     ],
 )
 def test_lexicons_that_will_not_do(tmp_path: Path, content: bytes, message: str) -> None:
@@ -512,11 +513,11 @@ def test_hotwords() -> None:
     plain = BeamSearch(ALPHABET)
     search = BeamSearch(ALPHABET, hotwords=("ab", "ba a"), hotword_score=2.0)
     for word, added in (("AB", 2.0), ("BA", 2.0), ("A", 2.0), ("B", 0.0), ("AB|A", 4.0)):
-        heard = heard_as(word, 1 - 1e-6)
-        assert search(heard, 0.02).text == word.replace("|", " ")
-        assert search(heard, 0.02).score - plain(heard, 0.02).score == pytest.approx(added)
+        log_probs = frames_of(word, 1 - 1e-6)
+        assert search(log_probs, 0.02).text == word.replace("|", " ")
+        assert search(log_probs, 0.02).score - plain(log_probs, 0.02).score == pytest.approx(added)
     for hotword in ("cab", " ", "A7"):
-        with pytest.raises(UserError, match="cannot be spelt"):
+        with pytest.raises(UserError, match="cannot spell the hotword"):
             BeamSearch(ALPHABET, hotwords=(hotword,))
 
 
@@ -530,7 +531,7 @@ def test_hotwords() -> None:
         ({"beam_threshold": 0.0}, "above 0"),
     ],
 )
-def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+def test_invalid_weights_and_sizes(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         BeamSearch(ALPHABET, **options)
 
@@ -541,50 +542,46 @@ def test_no_words_to_look_for() -> None:
             BeamSearch(NO_WORDS, **options)
 
 
-# Flags
+# Options
 
 
-def flags(*given: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    decoding.add_arguments(parser)
-    return parser.parse_args(given)
-
-
-def test_decoder_of_flags(tmp_path: Path, arpa: Path) -> None:
-    assert decoding.decoder_of(flags(), ALPHABET) is None
+def test_decoder_of_options(tmp_path: Path, arpa: Path) -> None:
+    assert BeamSearchOptions().is_greedy
+    assert BeamSearchOptions().decoder(ALPHABET) is None
     (tmp_path / "words").write_text("a\nab\n", encoding="utf-8")
-    args = flags(
-        *("--lm", str(arpa), "--lexicon", str(tmp_path / "words"), "--hotword", "ba"),
-        *("--hotword", "b", "--n-best", "3", "--beam-size", "20", "--lm-weight", "0.7"),
-        *("--word-score", "-1", "--unknown-score", "-2", "--hotword-score", "4"),
+    options = BeamSearchOptions(
+        lm=str(arpa),
+        lexicon=str(tmp_path / "words"),
+        hotwords=("ba", "b"),
+        n_best=3,
+        beam_size=20,
+        lm_weight=0.7,
+        word_score=-1.0,
+        unknown_score=-2.0,
+        hotword_score=4.0,
     )
-    search = decoding.decoder_of(args, ALPHABET)
+    search = options.decoder(ALPHABET)
     assert search is not None
     assert search.model is not None
     assert (search.model.path, search.hotwords) == (arpa, ("ba", "b"))
     assert search.lexicon == {"A": [(2,)], "AB": [(2, 3)]}
     assert (search.n_best, search.beam_size, search.lm_weight) == (3, 20, 0.7)
     assert (search.word_score, search.unknown_score, search.hotword_score) == (-1, -2, 4)
-    only = decoding.decoder_of(flags("--n-best", "2"), ALPHABET)
-    assert only == BeamSearch(ALPHABET, n_best=2)
+    assert BeamSearchOptions(n_best=2).decoder(ALPHABET) == BeamSearch(ALPHABET, n_best=2)
+
+
+@pytest.mark.parametrize("name", ["lm_weight", "unknown_score", "hotword_score", "word_score"])
+def test_a_weight_without_what_it_weighs_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"{name} needs"):
+        BeamSearchOptions(**{name: 1.0})
 
 
 @pytest.mark.parametrize(
-    "given",
-    [["--lm-weight", "1"], ["--unknown-score", "1"], ["--hotword-score", "2"], ["--word-score=1"]],
+    "values", [{"n_best": 0}, {"beam_size": -1}, {"lm": "x", "lm_weight": math.nan}]
 )
-def test_weights_of_nothing_are_refused(given: list[str]) -> None:
-    with pytest.raises(UserError, match="is a weight of what --"):
-        decoding.decoder_of(flags(*given), ALPHABET)
-
-
-@pytest.mark.parametrize(
-    "given", [["--n-best", "0"], ["--beam-size", "x"], ["--lm-weight", "nan"], ["--lm-weight", "x"]]
-)
-def test_flags_that_are_no_numbers(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        flags(*given)
-    assert f"argument {given[0]}" in capsys.readouterr().err
+def test_invalid_options(values: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=next(reversed(values))):
+        BeamSearchOptions(**values)
 
 
 @pytest.mark.parametrize("missing", ["kenlm", "flashlight.lib.text"])
@@ -592,9 +589,10 @@ def test_without_the_extra_one_line_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, arpa: Path, missing: str
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    monkeypatch.delitem(sys.modules, "wav2vec2_tf.text.beam_search")
+    for name in ("beam_search", "flashlight_lm"):
+        monkeypatch.delitem(sys.modules, f"wav2vec2_tf.text.{name}")
     with pytest.raises(UserError, match=r"pip install 'wav2vec2-tf\[lm\]'"):
-        decoding.decoder_of(flags("--lm", str(arpa)), ALPHABET)
+        BeamSearchOptions(lm=str(arpa)).decoder(ALPHABET)
 
 
 # On real logits

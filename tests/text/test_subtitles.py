@@ -18,7 +18,7 @@ from wav2vec2_tf.text.transcript import Character, Transcript, Word
 LINE = 42
 
 
-def said(text: str, start: float = 0.0, each: float = 0.3, pause: float = 0.05) -> list[Word]:
+def words_from(text: str, start: float = 0.0, each: float = 0.3, pause: float = 0.05) -> list[Word]:
     """The words of a text, one after another."""
     words = []
     for word in text.split():
@@ -96,19 +96,19 @@ def test_a_subtitle_starts_with_its_first_word_and_stays_until_its_last(words: l
 
 
 def test_lines_are_alike_and_the_second_is_the_longer() -> None:
-    (cue,) = cues(said("in the beginning god created the heaven and the earth", each=0.2), 20)
+    (cue,) = cues(words_from("in the beginning god created the heaven and the earth", each=0.2), 20)
     assert cue.lines == ("in the beginning god created", "the heaven and the earth")
-    (cue,) = cues(said("aaaa " * 10, each=0.2), 20)
+    (cue,) = cues(words_from("aaaa " * 10, each=0.2), 20)
     assert cue.lines == (" ".join(["aaaa"] * 5),) * 2
 
 
 def test_subtitles_end_at_pauses() -> None:
     first, second = "one two three four five six", "seven eight nine ten eleven"
-    words = said(first, each=0.2) + said(second, start=2.4, each=0.2)
+    words = words_from(first, each=0.2) + words_from(second, start=2.4, each=0.2)
     assert [cue.lines for cue in cues(words, 30)] == [(first,), (second,)]
-    (cue,) = cues(said("a b") + said("c", start=1.0), 30)  # a short pause ends none
+    (cue,) = cues(words_from("a b") + words_from("c", start=1.0), 30)  # a short pause ends none
     assert cue.lines == ("a b c",)
-    assert len(cues(said("a") + said("b", start=2.35), 30)) == 2  # two seconds do
+    assert len(cues(words_from("a") + words_from("b", start=2.35), 30)) == 2  # two seconds do
 
 
 def test_times_worked_by_hand() -> None:
@@ -143,8 +143,10 @@ def test_clock(seconds: float, text: str) -> None:
 
 def test_forms() -> None:
     letters = (Character("é", 0.1, 0.2, 0.5), Character("<", 0.3, 0.4, 1.0))
-    heard = Transcript("é< b&", (Word("é<", 0.1, 0.4, 0.75, letters), Word("b&", 0.5, 0.625, 0.25)))
-    made = {name: write("talk.wav", 2.0, heard) for name, write in FORMATS.items()}
+    transcript = Transcript(
+        "é< b&", (Word("é<", 0.1, 0.4, 0.75, letters), Word("b&", 0.5, 0.625, 0.25))
+    )
+    made = {name: write("talk.wav", 2.0, transcript) for name, write in FORMATS.items()}
     assert made["txt"] == "é< b&\n"
     assert made["srt"] == "1\n00:00:00,100 --> 00:00:01,100\né< b&\n"
     assert made["vtt"] == "WEBVTT\n\n00:00:00.100 --> 00:00:01.100\né&lt; b&amp;\n"

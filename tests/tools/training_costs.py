@@ -36,7 +36,7 @@ def table(header: str, rows: Sequence[str]) -> None:
 def pipeline(folder: Path) -> None:
     """Measures hours of audio per hour that the pipeline reads, and that models train on."""
     from wav2vec2_tf.data import make_shards as shard_program
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
 
     shards = folder / "shards"
     shard_program.make([open_corpus(str(CORPUS))], shards)
@@ -53,7 +53,7 @@ def fed(corpus: Path) -> float:
     """Returns the hours of audio per hour that the pipeline reads from a corpus."""
     import numpy as np
 
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
     from wav2vec2_tf.models.config import Wav2Vec2Config
     from wav2vec2_tf.models.processor import Processor
     from wav2vec2_tf.training.batches import make_dataset, plan_epoch, split_batch

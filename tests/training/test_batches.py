@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.support.corpus import SPOKEN, tone, write_corpus, write_tar
 from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.data.corpora import Corpus, open_corpus
+from wav2vec2_tf.data.corpus import Corpus, open_corpus
 from wav2vec2_tf.models.config import Wav2Vec2BertConfig, Wav2Vec2Config
 from wav2vec2_tf.models.feature_extractor import FeatureExtractor, LogMelFeatureExtractor
 from wav2vec2_tf.models.lengths import BUCKETS, bucket

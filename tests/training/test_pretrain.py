@@ -17,7 +17,7 @@ from tests.support import reference
 from tests.support.training import Killed, killed_at, log_lines
 from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.cli.main import main
-from wav2vec2_tf.data.corpora import open_corpus
+from wav2vec2_tf.data.corpus import open_corpus
 from wav2vec2_tf.models.base import Wav2Vec2ForCTC
 from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
 from wav2vec2_tf.models.processor import Processor

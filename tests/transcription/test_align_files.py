@@ -186,7 +186,7 @@ def write_audio(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("audio", "complaint", "ffmpeg"),
     [
-        ("silence", "hears no speech", None),
+        ("silence", "recognizes no speech", None),
         ("short", "399 samples are too few", None),
         ("empty", "no samples", None),
         ("no", "not audio", without_ffmpeg),
@@ -216,13 +216,13 @@ def test_bad_audio(
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "the text has no words"),
-        (b" \n \xef\xbb\xbf", "the text has no words"),
-        ("…\n—".encode(), "the text has no words"),
+        (b"", "the text must have words"),
+        (b" \n \xef\xbb\xbf", "the text must have words"),
+        ("…\n—".encode(), "the text must have words"),
         (b"the \xff", "invalid UTF-8 at byte 4"),
         ("the".encode("utf-16"), "invalid UTF-8 at byte 0"),
         (b"1984", "none of the text's letters"),
-        (b"the " * 500, r"500 words of 1999 characters take 39.98 s at the least"),
+        (b"the " * 500, r"500 words of 1999 characters need at least 39.98 s"),
         (None, "no such file"),
     ],
 )
@@ -246,7 +246,7 @@ def test_another_recording_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
     other = CORPUS / "1003" / "1" / "1003-1-0012.flac"
     assert main(["align", str(other), "--text", TEXT]) == 0
     (warning,) = caplog.messages
-    assert "is it the text of this recording" in warning
+    assert "check that it is the text of this whole recording" in warning
 
 
 def test_a_model_without_a_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

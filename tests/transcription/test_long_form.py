@@ -21,7 +21,7 @@ from eval.__main__ import main as measure
 from tests.support.paths import CORPUS
 from wav2vec2_tf import audio
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
-from wav2vec2_tf.data.corpora import open_corpus
+from wav2vec2_tf.data.corpus import open_corpus
 from wav2vec2_tf.text import ctc
 from wav2vec2_tf.transcription import long_form
 from wav2vec2_tf.transcription.long_form import Recording, Windows

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         return _run_check(args)
     if not args.corpora:
         raise UserError("name the corpora and then the folder for their shards, or give --check")
-    from wav2vec2_tf.data.corpora import open_corpus
+    from wav2vec2_tf.data.corpus import open_corpus
     from wav2vec2_tf.data.make_shards import make
 
     corpora = [

@@ -1,1 +1,1 @@
-"""Corpora of transcribed speech: folders, manifests, data sets, shards; and the bundled model."""
+"""Corpora of transcribed speech (folders, manifests, data sets, shards) and the bundled model."""

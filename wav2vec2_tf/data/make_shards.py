@@ -1,11 +1,12 @@
-"""Corpora → TFRecord shards of 16 kHz speech: read in place of the audio files, they need no
-decoding and no seeking, and a manifest of check sums tells of any damage. Begun again, the same
-command keeps the shards that are whole and makes the others.
+"""Writes corpora as TFRecord shards of 16 kHz speech.
+
+Shards are read in place of the audio files: they need no decoding and no seeking, and a manifest of
+checksums reveals any damage. Run again, the same command keeps the shards that are complete and
+makes the others.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -17,12 +18,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.data.shards import (
+    FRAMING_BYTES,
     FULL_SCALE,
     MANIFEST_FILE,
     Manifest,
     Record,
     Shard,
-    decode_record,
+    encode_record,
+    read_record,
 )
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import read_json, sha256, whole_file
@@ -31,12 +34,14 @@ from wav2vec2_tf.utils.progress import ProgressBar
 if TYPE_CHECKING:
     import numpy as np
 
-    from wav2vec2_tf.data.corpora import Corpus, Utterance
+    from wav2vec2_tf.data.utterances import Corpus, Utterance
 
-SHARD_SECONDS = 1800  # 58 MB: some hundreds of utterances, and 2,000 files of a thousand hours
-DONE_SUFFIX = ".done.json"  # beside a shard until the manifest has what is in it
-BLOCK_BYTES = 1 << 20
-NAMED = 3  # of many faults of one kind, how many are named
+SHARD_SECONDS = 1800
+"""Speech in a shard: 58 MB, some hundreds of utterances; 2,000 files for a thousand hours."""
+DONE_SUFFIX = ".done.json"
+"""Ending of the file beside a shard that describes it until the manifest does."""
+EXAMPLES = 3
+"""Number of faults of one kind that are listed."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -49,15 +54,24 @@ def make(
     shard_seconds: float = SHARD_SECONDS,
     processes: int = 1,
 ) -> Manifest:
-    """Write the shards of corpora into `folder`, with their manifest.
+    """Writes shards of corpora into `folder`, with their manifest.
 
-    Utterances keep their order; a shard ends with the one that brings it to `shard_seconds`. What
-    is there already is kept if its hash is right. The bytes depend on the corpora and on
-    `shard_seconds` alone.
+    Utterances keep their order; a shard ends with the utterance that brings it to `shard_seconds`.
+    Existing shards are kept if their hashes match. The bytes depend on the corpora and on
+    `shard_seconds` only.
+
+    Args:
+        corpora: what to write, one after another.
+        folder: a new or empty folder, or one that this function has begun to fill.
+        shard_seconds: least duration of the speech in a shard, in seconds.
+        processes: processes that decode at the same time.
+
+    Returns:
+        The manifest, which is also written.
 
     Raises:
-        UserError: an id occurs twice; audio that cannot be read; the folder holds shards of another
-            source or other rules, or something else.
+        UserError: an id occurs twice; audio cannot be read; the folder holds shards of another
+            source or with other rules, or something else.
     """
     _check_ids(corpora)
     sources = tuple(
@@ -79,14 +93,15 @@ def make(
     manifest = replace(manifest, sources=sources, complete=True, shards=tuple(shards))
     manifest.write(folder)
     for left in (*folder.glob(f"*{DONE_SUFFIX}"), *folder.glob(".*.part")):
-        left.unlink(missing_ok=True)  # what the manifest now has, and of runs that were killed
+        left.unlink(missing_ok=True)  # the manifest has these now; leftovers of killed runs
     return manifest
 
 
 def check(folder: Path, *, processes: int = 1) -> list[str]:
-    """What is damaged in a folder of shards, a line each; none if every byte is as it was written.
+    """Returns one line for each damage in a folder of shards; none if every byte is as written.
 
-    Raises `UserError` where there is no manifest to check against.
+    Raises:
+        UserError: the folder has no valid manifest.
     """
     manifest = Manifest.read(folder)
     faults = [] if manifest.complete else [f"{folder}: not all shards are made"]
@@ -99,9 +114,9 @@ def check(folder: Path, *, processes: int = 1) -> list[str]:
 
 
 def quantize(speech: np.ndarray) -> tuple[np.ndarray, int]:
-    """float32 → int16, and how many samples were beyond it and are clipped.
+    """Returns float32 speech as int16, and the number of samples that had to be clipped.
 
-    To the nearest of 65,536 steps, halves to even: 16-bit audio at 16 kHz comes back as it was, and
+    Rounds to the nearest of 65,536 steps, halves to even: 16-bit audio at 16 kHz is kept exactly,
     other audio within 2^-16 of full scale.
     """
     import numpy as np
@@ -118,13 +133,13 @@ def _check_ids(corpora: Sequence[Corpus]) -> None:
     counts = Counter(key for corpus in corpora for key in corpus.texts)
     if twice := [key for key, count in counts.items() if count > 1]:
         raise UserError(
-            f"{len(twice)} ids are in more than one of the corpora (as {twice[0]!r}), and shards "
-            "know utterances by them: make shards of each corpus apart"
+            f"{len(twice)} ids are in more than one of the corpora (such as {twice[0]!r}), and "
+            "must be unique in a folder of shards: make shards of each corpus apart"
         )
 
 
 def _begin(folder: Path, manifest: Manifest) -> Manifest:
-    """The manifest of what is in the folder; a new one where it is empty or is not there."""
+    """Returns the manifest in the folder, or writes `manifest` if the folder is new or empty."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; name a folder for the shards")
     if not (folder / MANIFEST_FILE).exists():
@@ -148,7 +163,7 @@ def _begin(folder: Path, manifest: Manifest) -> Manifest:
 def _planned(
     corpora: Sequence[Corpus], shard_seconds: float
 ) -> Iterator[tuple[str, list[Utterance]]]:
-    """The name of each shard, and its utterances."""
+    """Yields the name and the utterances of each shard."""
     number, samples = 0, 0
     utterances: list[Utterance] = []
     for corpus in corpora:
@@ -163,9 +178,7 @@ def _planned(
 
 
 def _write_shard(task: tuple[Path, list[Utterance], Shard | None]) -> Shard:
-    """Write a shard unless it is there already, as the manifest or the file beside it says."""
-    from wav2vec2_tf.data.tfrecord import encode_example, frame
-
+    """Writes a shard unless it exists already, as the manifest or the file beside it says."""
     path, utterances, known = task
     kept = known or _done(path)
     wanted = [(utterance.id, utterance.text) for utterance in utterances]
@@ -176,28 +189,24 @@ def _write_shard(task: tuple[Path, list[Utterance], Shard | None]) -> Shard:
         and sha256(path) == kept.sha256
     ):
         return kept
+    import tensorflow as tf
+
     records: list[Record] = []
     clipped = offset = 0
-    digest = hashlib.sha256()
-    with whole_file(path) as beside, open(beside, "wb") as file:
-        for utterance in utterances:
-            speech, louder = quantize(utterance.load())
-            features: dict[str, bytes | int] = {
-                "id": utterance.id.encode(),
-                "text": utterance.text.encode(),
-                "samples": len(speech),
-                "speech": speech.tobytes(),
-            }
-            record = frame(encode_example(features))
-            file.write(record)
-            digest.update(record)
-            records.append(Record(utterance.id, utterance.text, len(speech), offset))
-            offset += len(record)
-            clipped += louder
-        file.flush()
-        os.fsync(file.fileno())
+    with whole_file(path) as beside:
+        with tf.io.TFRecordWriter(os.fsencode(beside)) as writer:
+            for utterance in utterances:
+                speech, clipped_here = quantize(utterance.load())
+                content = encode_record(utterance.id, utterance.text, speech)
+                writer.write(content)
+                records.append(Record(utterance.id, utterance.text, len(speech), offset))
+                offset += FRAMING_BYTES + len(content)
+                clipped += clipped_here
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        digest = sha256(beside)
     samples = sum(record.samples for record in records)
-    shard = Shard(path.name, offset, digest.hexdigest(), samples, clipped, tuple(records))
+    shard = Shard(path.name, offset, digest, samples, clipped, tuple(records))
     with whole_file(_done_file(path)) as beside:
         beside.write_text(json.dumps(asdict(shard), ensure_ascii=False), encoding="utf-8")
     return shard
@@ -208,10 +217,10 @@ def _done_file(path: Path) -> Path:
 
 
 def _done(path: Path) -> Shard | None:
-    """What an interrupted run says that it wrote to `path`."""
+    """Returns the description of `path` by an interrupted run; None if it is not valid."""
     try:
         return Shard.from_dict(read_json(_done_file(path)))
-    except UserError:  # not there, or damaged: the shard is made anew
+    except UserError:  # missing or damaged: the shard is made again
         return None
 
 
@@ -221,26 +230,20 @@ def _done(path: Path) -> Shard | None:
 def _faults(task: tuple[Path, Shard]) -> list[str]:
     path, shard = task
     if not path.is_file():
-        return [f"{path}: is not there"]
+        return [f"{path}: does not exist"]
     faults = []
     if (size := path.stat().st_size) != shard.bytes:
         faults.append(f"{path}: has {size} bytes, not {shard.bytes}")
-    digest = hashlib.sha256()
-    damaged = []
-    with open(path, "rb") as file:
-        for record, end in zip(shard.records, shard.ends(), strict=True):
-            content = file.read(min(end, size) - file.tell()) if file.tell() < size else b""
-            digest.update(content)
-            try:
-                decode_record(path, record, content)
-            except UserError as error:
-                damaged.append(str(error))
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    if digest.hexdigest() != shard.sha256:
+    if sha256(path) != shard.sha256:
         faults.append(f"{path}: its hash is not the manifest's")
-    if len(damaged) > NAMED:
-        damaged[NAMED:] = [f"{path}: {len(damaged) - NAMED} more records are damaged"]
+    damaged = []
+    for record, end in zip(shard.records, shard.ends(), strict=True):
+        try:
+            read_record(path, record, end)
+        except UserError as error:
+            damaged.append(str(error))
+    if len(damaged) > EXAMPLES:
+        damaged[EXAMPLES:] = [f"{path}: {len(damaged) - EXAMPLES} more records are damaged"]
     return faults + damaged
 
 
@@ -250,7 +253,7 @@ def _faults(task: tuple[Path, Shard]) -> list[str]:
 def _in_processes(
     function: Callable[[Task], Result], tasks: Iterable[Task], processes: int
 ) -> Iterator[Result]:
-    """The results in order. Few tasks are taken before they can be worked on: they may be large."""
+    """Yields the results in order; tasks are taken late, since they may be large."""
     if processes == 1:
         yield from map(function, tasks)
         return
@@ -260,7 +263,7 @@ def _in_processes(
 
     # spawned: a fork would copy the locks of threads that other libraries have started
     context = get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _leave_interrupts_to_the_first) as pool:
+    with ProcessPoolExecutor(processes, context, _ignore_interrupts) as pool:
         waiting: deque[Any] = deque()
         try:
             for task in tasks:
@@ -271,12 +274,13 @@ def _in_processes(
                 yield waiting.popleft().result()
         except BrokenProcessPool:
             raise UserError(
-                "a process was killed, perhaps for want of memory: the same command goes on from "
-                "here; give fewer --processes"
+                "a process was killed, perhaps because memory ran out: run the same command again "
+                "to go on from here, with fewer --processes"
             ) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _leave_interrupts_to_the_first() -> None:
+def _ignore_interrupts() -> None:
+    """Leaves Ctrl-C to the first process, which stops the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

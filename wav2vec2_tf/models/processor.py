@@ -23,7 +23,8 @@ from wav2vec2_tf.models.feature_extractor import (
     extractor_of,
     feature_extractor,
 )
-from wav2vec2_tf.text.tokenizer import VOCABULARY_FILE, CTCTokenizer
+from wav2vec2_tf.text.tokenizer import CTCTokenizer
+from wav2vec2_tf.text.tokenizer_files import VOCABULARY_FILE
 from wav2vec2_tf.utils.errors import UserError
 
 DICTIONARY_FILE = "dict.ltr.txt"  # fairseq's name

@@ -1,1 +1,1 @@
-"""Logits to text and text to ids: tokenizer, CTC decoding, beam search, alignment, subtitles."""
+"""Logits to text, text to ids: tokenizer, CTC decoding, beam search, alignment, subtitles."""

@@ -1,8 +1,8 @@
-"""CTC beam search by flashlight-text: with a language model, a lexicon, hotwords, the n best.
+"""CTC beam search by flashlight-text, with a language model, a lexicon, hotwords and n-best lists.
 
-The search maximises ln p_ctc + what `language_model.Scorer` adds, where p_ctc is that of the best
-alignment, or with `log_add` of all alignments (Graves et al. 2006). With a lexicon only its words
-can come out; without one, all that the vocabulary spells.
+The search maximizes ln p_ctc plus the scores of `language_model.Scorer`, where p_ctc is the
+probability of the best alignment, or with `log_add` of all alignments (Graves et al. 2006). With a
+lexicon the output has words of the lexicon only; without one, any that the vocabulary spells.
 """
 
 from __future__ import annotations
@@ -10,57 +10,51 @@ from __future__ import annotations
 import heapq
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import chain, groupby
-from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from wav2vec2_tf.text import ctc
+from wav2vec2_tf.text.flashlight_lm import TokenModel, WordModel, flashlight
 from wav2vec2_tf.text.language_model import LanguageModel, Scorer, State
+from wav2vec2_tf.text.lexicon import Lexicon, Spelling, spell_words
 from wav2vec2_tf.text.transcript import Transcript
 from wav2vec2_tf.utils.errors import UserError
 
-try:
-    from flashlight.lib.text import decoder as flashlight
-except ModuleNotFoundError as error:
-    raise UserError(
-        f"beam search needs the package {error.name}: pip install 'wav2vec2-tf[lm]'"
-    ) from None
-
 log = logging.getLogger(__name__)
 
-IMPOSSIBLE = -1e9  # a score that no alignment can have: infinities become no numbers when added
-FLOOR = -1e4  # of log-probabilities
+IMPOSSIBLE = -1e9
+"""Stands for -inf, whose sums could be NaN: a score that no alignment can have."""
+FLOOR = -1e4
+"""Least log-probability."""
 PIECE = 1500
 """Frames, 30 s of speech: longer recordings are searched piece by piece, to bound the memory."""
-HALF_KNOWN = 0.5  # of a lexicon's words: below it there is a warning
-
-Spelling = tuple[int, ...]
-Lexicon = Mapping[str, Sequence[Spelling]]
-"""Word → the ways it is written in tokens, without the delimiter."""
+HALF_KNOWN = 0.5
+"""A warning is logged if the language model knows less than this share of the lexicon."""
 
 
 @dataclass(frozen=True)
 class Hypothesis(Transcript):
+    """A transcript that a beam search found."""
+
     score: float
-    """What the search maximises, a natural logarithm."""
+    """The natural logarithm that the search maximizes."""
     alternatives: tuple[Hypothesis, ...] = ()
-    """The next best, best first, where more than one is wanted."""
+    """The next best, best first, with `n_best` above 1."""
 
 
-class _Found(NamedTuple):
-    """A hypothesis about one piece."""
+class _PieceResult(NamedTuple):
+    """A hypothesis about one piece of a recording."""
 
     score: float
     tokens: tuple[int, ...]
-    """One a frame."""
+    """One for each frame."""
     words: tuple[str, ...]
-    """Of the lexicon; empty without one."""
+    """Words of the lexicon; empty without one."""
 
 
 @dataclass(frozen=True)
@@ -68,30 +62,39 @@ class BeamSearch:
     """A decoder of log-probabilities (`transcript.Decoder`).
 
     Raises:
-        UserError: weights that are not finite; a lexicon or hotwords where words have no delimiter;
-            hotwords that cannot be spelt; a language model that knows no word that can come out.
+        UserError: weights are not finite; there is a lexicon or a hotword although words have no
+            delimiter; a hotword cannot be spelled; the language model knows no possible word.
     """
 
     alphabet: ctc.Alphabet
+    """The vocabulary."""
     model: LanguageModel | None = None
+    """Scores words."""
     lexicon: Lexicon | None = None
+    """The only words that may come out, with the hotwords."""
     hotwords: tuple[str, ...] = ()
-    """Words or phrases, of which each word counts; in a lexicon they are added to it."""
+    """Words, or phrases of which each word is favoured."""
     lm_weight: float = 0.5
+    """Weight of ln p(word | preceding words)."""
     word_score: float = 0.0
+    """Added for each word."""
     unknown_score: float = -10.0
+    """Added for a word that the language model lacks."""
     hotword_score: float = 5.0
+    """Added for each hotword."""
     beam_size: int = 50
-    """Hypotheses that are kept from frame to frame."""
+    """Hypotheses kept from frame to frame."""
     beam_threshold: float = 25.0
-    """How far below the best one they may score."""
+    """Hypotheses that score this much less than the best one are dropped."""
     beam_tokens: int = 16
-    """Without a lexicon: of each frame, the likeliest that are tried …"""
+    """Without a lexicon: number of likeliest tokens tried at each frame."""
     token_threshold: float = 8.0
-    """… and how far below the likeliest they may be where it is blank or delimiter."""
+    """Without a lexicon: tokens this much less likely than the blank or the delimiter, where one of
+    them is likeliest, are not tried."""
     log_add: bool = False
-    """Add up the probabilities of all alignments, not take the best one's."""
+    """Sum the probabilities of all alignments instead of using the best one's."""
     n_best: int = 1
+    """Hypotheses returned."""
 
     def __post_init__(self) -> None:
         weights = (self.lm_weight, self.word_score, self.unknown_score, self.hotword_score)
@@ -101,37 +104,41 @@ class BeamSearch:
             raise UserError("the sizes of a beam search must be above 0")
         if self.alphabet.word_delimiter < 0 and (self.lexicon is not None or self.hotwords):
             raise UserError(
-                "the vocabulary has no word delimiter, so there are no words to look for: "
+                "the vocabulary has no word delimiter, so there are no words to search for: "
                 "leave out the lexicon and the hotwords"
             )
-        self._scorer, self._lexicon  # noqa: B018  (found out before the long work)
+        self._scorer, self._lexicon  # noqa: B018  (their errors are raised now)
         self._check_model()
 
     def __call__(self, log_probabilities: np.ndarray, seconds_per_frame: float) -> Hypothesis:
-        """Decode (frames, vocab) natural logarithms; raises `UserError` for what is no number."""
+        """Decodes natural logarithms `(frames, vocab)`.
+
+        Raises:
+            UserError: the shape is not that of the vocabulary, or values are NaN.
+        """
         if log_probabilities.ndim != 2 or not self._fits(log_probabilities.shape[1]):
             raise UserError(
-                f"log-probabilities of shape {log_probabilities.shape} are not (frames, vocab) of "
-                f"a vocabulary of {len(self.alphabet.tokens)} tokens"
+                "log-probabilities must be (frames, vocab) for a vocabulary of "
+                f"{len(self.alphabet.tokens)} tokens, got shape {log_probabilities.shape}"
             )
         if np.isnan(log_probabilities).any():
-            raise UserError("the model's output has values that are not numbers")
+            raise UserError("the model's output has NaN: its weights may be damaged")
         if not len(log_probabilities):
             return Hypothesis("", (), 0.0)
         emissions = np.maximum(log_probabilities, FLOOR, dtype=np.float32)
         context = self._scorer.begin()
-        best = [_Found(0.0, (), ())]
+        best = [_PieceResult(0.0, (), ())]
         for piece, is_last in pieces(emissions, self._boundary):
             found = self._search(piece, context, is_last)
             pairs = (_joined(before, after) for before in best for after in found)
             best = heapq.nlargest(self.n_best, pairs, key=lambda pair: pair.score)
             if not is_last:
                 context = self._after(found[0], context)
-        spoken: dict[str, Hypothesis] = {}
+        by_text: dict[str, Hypothesis] = {}
         for candidate in best:
             hypothesis = self._hypothesis(candidate, emissions, seconds_per_frame)
-            spoken.setdefault(hypothesis.text, hypothesis)
-        first, *others = spoken.values()
+            by_text.setdefault(hypothesis.text, hypothesis)
+        first, *others = by_text.values()
         return replace(first, alternatives=tuple(others))
 
     @cached_property
@@ -146,16 +153,16 @@ class BeamSearch:
         )
 
     def _spellable(self, phrase: str) -> list[str]:
-        words = [in_letters_of(word, self.alphabet) for word in phrase.split()]
+        words = list(map(self.alphabet.speller.word, phrase.split()))
         if not words or None in words:
-            raise UserError(f"the hotword {phrase!r} cannot be spelt with the model's vocabulary")
+            raise UserError(f"the model's vocabulary cannot spell the hotword {phrase!r}")
         return [word for word in words if word is not None]
 
     @cached_property
     def _lexicon(self) -> dict[str, Sequence[Spelling]] | None:
         if self.lexicon is None:
             return None
-        added = spelt(self._scorer.hotwords - self.lexicon.keys(), self.alphabet)
+        added = spell_words(self._scorer.hotwords - self.lexicon.keys(), self.alphabet)
         return {**self.lexicon, **added}
 
     @cached_property
@@ -164,7 +171,7 @@ class BeamSearch:
 
     @cached_property
     def _trie(self) -> Any:
-        """Of the lexicon's words; what they score alone is looked ahead at while they are spelt."""
+        """The lexicon as a trie; scores of words without context guide the search within them."""
         trie = flashlight.Trie(len(self.alphabet.tokens), self.alphabet.word_delimiter)
         for index, (word, spellings) in enumerate((self._lexicon or {}).items()):
             score = self._scorer.alone(word)
@@ -174,7 +181,7 @@ class BeamSearch:
         return trie
 
     def _check_model(self) -> None:
-        """Find out a language model of other units, another language or another spelling."""
+        """Raises `UserError` if the language model has other units or another language."""
         if self.model is None:
             return
         form = self.model.form
@@ -195,15 +202,15 @@ class BeamSearch:
                 )
         else:
             words = self.model.some_words()
-            if words and not any(in_letters_of(word, self.alphabet) for word in words):
+            if words and not any(map(self.alphabet.speller.word, words)):
                 raise UserError(
-                    f"{self.model.path}: none of its words, as {words[0]!r}, can be spelt with the "
-                    "model's vocabulary: is it of another language, or of other units?"
+                    f"{self.model.path}: the model's vocabulary can spell none of its words, such "
+                    f"as {words[0]!r}: it may be of another language, or not a model of words"
                 )
 
     @property
     def _boundary(self) -> int:
-        """The token that recordings are cut at: the delimiter of words, or else the blank."""
+        """The token that recordings are cut at: the word delimiter, or the blank without one."""
         delimiter = self.alphabet.word_delimiter
         return delimiter if delimiter >= 0 else self.alphabet.blank
 
@@ -214,42 +221,45 @@ class BeamSearch:
             <= len(self.alphabet.tokens)
         )
 
-    def _search(self, emissions: np.ndarray, context: State, is_last: bool) -> list[_Found]:
-        """The best hypotheses about a piece, best first; `context` is what was said before it."""
+    def _search(self, emissions: np.ndarray, context: State, is_last: bool) -> list[_PieceResult]:
+        """Returns the best hypotheses about a piece, best first, given the words before it."""
         if self._lexicon is not None:
             results = self._search_words(emissions, context, is_last)
         else:
             results = self._search_tokens(emissions, context, is_last)
-        # Where one lacks the end of its last word, every one does: nothing else was possible.
+        # If the best one lacks the end of its last word, all do: nothing else was possible.
         if results[0].score < IMPOSSIBLE / 2:
-            return [self._finished(results[0], emissions, context, is_last)]
+            return [self._without_last_word(results[0], emissions, context, is_last)]
         return [
-            self._found(result, len(emissions), result.score)
+            self._piece_result(result, len(emissions), result.score)
             for result in results[: self.n_best]
             if result.score > IMPOSSIBLE / 2
         ]
 
     def _search_words(self, emissions: np.ndarray, context: State, is_last: bool) -> list[Any]:
-        """flashlight's results, with the frame of the delimiter that ends the last word."""
+        """Returns flashlight's results, with a frame for the delimiter after the last word."""
         end = np.full((1, emissions.shape[1]), IMPOSSIBLE, np.float32)
         end[0, self.alphabet.word_delimiter] = 0.0
         emissions = np.concatenate([emissions, end])
         options = flashlight.LexiconDecoderOptions(
             self.beam_size,
-            emissions.shape[1],  # tokens: the lexicon leaves few of them anyhow
+            emissions.shape[1],  # all tokens: the lexicon allows few of them
             self.beam_threshold,
-            *(1.0, 0.0, -math.inf, 0.0),  # weights, which `Scorer` has instead; no unknown words
+            *(1.0, 0.0, -math.inf, 0.0),  # no unknown words; other weights are in `Scorer`
             self.log_add,
             flashlight.CriterionType.CTC,
         )
-        model = _WordModel(self._scorer, self._words, context, is_last)
+        model = WordModel(self._scorer, self._words, context, is_last)
         edges = (self.alphabet.word_delimiter, self.alphabet.blank)
         decoder = flashlight.LexiconDecoder(options, self._trie, model, *edges, -1, [], False)
         return decoder.decode(emissions.ctypes.data, *emissions.shape)
 
     def _search_tokens(self, emissions: np.ndarray, context: State, is_last: bool) -> list[Any]:
-        """flashlight's results. Blank and delimiter are made the first tokens, so that frames in
-        which nothing else is likely, and they are most, can do without the others."""
+        """Returns flashlight's results.
+
+        Blank and delimiter become the first tokens, so that the many frames in which nothing else
+        is likely are searched without the others.
+        """
         edges = [i for i in (self.alphabet.blank, self.alphabet.word_delimiter) if i >= 0]
         order = edges + [i for i in range(emissions.shape[1]) if i not in edges]
         emissions = np.ascontiguousarray(emissions[:, order])
@@ -261,7 +271,7 @@ class BeamSearch:
             *(self.beam_size, tokens, self.beam_threshold, 1.0, 0.0, self.log_add),
             flashlight.CriterionType.CTC,
         )
-        model = _TokenModel(self._scorer, self.alphabet, order, context, is_last)
+        model = TokenModel(self._scorer, self.alphabet, order, context, is_last)
         decoder = flashlight.LexiconFreeDecoder(options, model, len(edges) - 1, 0, [])
         decoder.decode_begin()
         start = 0
@@ -276,63 +286,63 @@ class BeamSearch:
             result.tokens = [order[token] for token in result.tokens]
         return results
 
-    def _found(self, result: Any, frames: int, score: float) -> _Found:
-        # before the first frame and after the last one there is a token that stands for none
+    def _piece_result(self, result: Any, frames: int, score: float) -> _PieceResult:
+        # flashlight has a token before the first frame and one after the last
         words = tuple(self._words[label] for label in result.words if label >= 0)
-        return _Found(score, tuple(result.tokens[1 : frames + 1]), words)
+        return _PieceResult(score, tuple(result.tokens[1 : frames + 1]), words)
 
-    def _finished(
+    def _without_last_word(
         self, result: Any, emissions: np.ndarray, context: State, is_last: bool
-    ) -> _Found:
-        """A result whose last word lacks its end, without that word."""
+    ) -> _PieceResult:
+        """Returns a result without its last word, which lacks its end."""
         frames = len(emissions)
         labels = result.words[1 : frames + 1]
-        spoken = max((frame for frame, label in enumerate(labels) if label >= 0), default=-1) + 1
+        kept = max((frame for frame, label in enumerate(labels) if label >= 0), default=-1) + 1
         result.tokens = [
-            *result.tokens[: spoken + 1],
-            *[self.alphabet.blank] * (frames - spoken),
+            *result.tokens[: kept + 1],
+            *[self.alphabet.blank] * (frames - kept),
         ]
-        found = self._found(result, frames, 0.0)
-        context, score = self._said(found.words, context)
+        found = self._piece_result(result, frames, 0.0)
+        context, score = self._score_words(found.words, context)
         score += float(emissions[np.arange(frames), found.tokens].sum())
         return found._replace(score=score + (self._scorer.end(context) if is_last else 0.0))
 
-    def _said(self, words: Iterable[str], context: State) -> tuple[State, float]:
-        """The state after words, and what they add."""
+    def _score_words(self, words: Iterable[str], context: State) -> tuple[State, float]:
+        """Returns the state after words, and their score."""
         total = 0.0
         for word in words:
             context, score = self._scorer.word(context, word)
             total += score
         return context, total
 
-    def _after(self, found: _Found, context: State) -> State:
-        """The state after the words of a piece."""
+    def _after(self, found: _PieceResult, context: State) -> State:
+        """Returns the state after the words of a piece."""
         if self._lexicon is not None:
-            return self._said(found.words, context)[0]
-        spoken = ctc.transcript(_best_path(found.tokens), self.alphabet, 1.0)
-        words: Iterable[str] = (word.text for word in spoken.words)
+            return self._score_words(found.words, context)[0]
+        decoded = ctc.transcript(_best_path(found.tokens), self.alphabet, 1.0)
+        words: Iterable[str] = (word.text for word in decoded.words)
         if self.alphabet.word_delimiter < 0:
-            words = (letter.text for word in spoken.words for letter in word.characters)
-        return self._said(words, context)[0]
+            words = (letter.text for word in decoded.words for letter in word.characters)
+        return self._score_words(words, context)[0]
 
     def _hypothesis(
-        self, found: _Found, emissions: np.ndarray, seconds_per_frame: float
+        self, found: _PieceResult, emissions: np.ndarray, seconds_per_frame: float
     ) -> Hypothesis:
         path = _best_path(found.tokens, emissions)
-        spoken = ctc.transcript(path, self.alphabet, seconds_per_frame)
-        words, text = spoken.words, spoken.text
+        decoded = ctc.transcript(path, self.alphabet, seconds_per_frame)
+        words, text = decoded.words, decoded.text
         if self._lexicon is not None and [word.text for word in words] != [*found.words]:
-            # written otherwise than it is spelt
+            # the lexicon spells the word with other characters than it is written with
             words = tuple(replace(w, text=t) for w, t in zip(words, found.words, strict=True))
             text = self.alphabet.space.join(found.words)
         return Hypothesis(text, words, found.score)
 
 
 def pieces(emissions: np.ndarray, boundary: int) -> Iterator[tuple[np.ndarray, bool]]:
-    """Yields pieces of (frames, vocab) log-probabilities, and whether each is the last.
+    """Yields pieces of `(frames, vocab)` log-probabilities, and whether each is the last.
 
-    They are cut at the surest token `boundary` of the second half of `PIECE` frames, which from
-    then on is taken for certain.
+    They are cut where the token `boundary` is likeliest in the second half of `PIECE` frames; the
+    frame is then fixed to that token.
     """
     start = 0
     while len(emissions) - start > PIECE:
@@ -345,166 +355,15 @@ def pieces(emissions: np.ndarray, boundary: int) -> Iterator[tuple[np.ndarray, b
     yield emissions[start:], True
 
 
-class _WordModel(flashlight.LM):
-    """What flashlight asks of words of the lexicon. A state is a history of words."""
-
-    def __init__(self, scorer: Scorer, words: Sequence[str], context: State, is_last: bool) -> None:
-        super().__init__()
-        self._scorer, self._words, self._is_last = scorer, words, is_last
-        self._first = flashlight.LMState()
-        # It holds the states that flashlight gives back, which else were new objects each time.
-        self._known: dict[Any, tuple[State, float]] = {self._first: (context, 0.0)}
-
-    def start(self, start_with_nothing: bool) -> Any:
-        return self._first
-
-    def score(self, state: Any, word: int) -> tuple[Any, float]:
-        after = state.child(word)
-        if after not in self._known:
-            self._known[after] = self._scorer.word(self._known[state][0], self._words[word])
-        return after, self._known[after][1]
-
-    def finish(self, state: Any) -> tuple[Any, float]:
-        return state, self._scorer.end(self._known[state][0]) if self._is_last else 0.0
-
-
-class _TokenModel(flashlight.LM):
-    """What flashlight asks of tokens: words count where they end, or else every token is a word.
-
-    A state is a history of tokens, in which delimiters that end no word do not count. flashlight
-    numbers the tokens by `order`: first the blank, then the delimiter, if there is one.
-    """
-
-    def __init__(
-        self,
-        scorer: Scorer,
-        alphabet: ctc.Alphabet,
-        order: Sequence[int],
-        context: State,
-        is_last: bool,
-    ) -> None:
-        super().__init__()
-        self._scorer, self._is_last = scorer, is_last
-        self._tokens = [alphabet.tokens[index] for index in order]
-        self._delimiter = 1 if alphabet.word_delimiter >= 0 else None
-        self._first = flashlight.LMState()
-        # Every state that was reached, lest flashlight make a new object of it each time: what came
-        # before, the letters of the word it is in, and the states after it with their scores.
-        self._known: dict[Any, tuple[State, str, dict[int, tuple[Any, float]]]] = {
-            self._first: (context, "", {})
-        }
-
-    def start(self, start_with_nothing: bool) -> Any:
-        return self._first
-
-    def score(self, state: Any, token: int) -> tuple[Any, float]:
-        context, word, children = self._known[state]
-        found = children.get(token)
-        if found is None:  # this is called some ten thousand times a second of speech
-            found = children[token] = self._extended(state, context, word, token)
-        return found
-
-    def _extended(self, state: Any, context: State, word: str, token: int) -> tuple[Any, float]:
-        if token == self._delimiter and not word:
-            return state, 0.0
-        after = state.child(token)
-        score, letters = 0.0, word
-        if token != self._delimiter:
-            letters += self._tokens[token]
-        if token == self._delimiter or self._delimiter is None:
-            context, score = self._scorer.word(context, letters)
-            letters = ""
-        self._known[after] = context, letters, {}
-        return after, score
-
-    def finish(self, state: Any) -> tuple[Any, float]:
-        score = 0.0
-        if self._delimiter is not None:
-            state, score = self.score(state, self._delimiter)
-        return state, score + self._scorer.end(self._known[state][0]) if self._is_last else score
-
-
-def _joined(before: _Found, after: _Found) -> _Found:
-    return _Found(
+def _joined(before: _PieceResult, after: _PieceResult) -> _PieceResult:
+    return _PieceResult(
         before.score + after.score, before.tokens + after.tokens, before.words + after.words
     )
 
 
 def _best_path(tokens: Sequence[int], emissions: np.ndarray | None = None) -> ctc.BestPath:
-    """An alignment as greedy decoding has one, with the probabilities of its tokens."""
+    """Returns an alignment in the form of greedy decoding, with its tokens' probabilities."""
     path = np.array(tokens, np.int32)
     if emissions is None:
         return ctc.BestPath(path, np.ones(len(path), np.float32))
     return ctc.BestPath(path, np.exp(emissions[np.arange(len(path)), path]))
-
-
-# Spelling
-
-
-def in_letters_of(word: str, alphabet: ctc.Alphabet) -> str | None:
-    """A word in the case that the vocabulary can spell it in; None of one that it cannot."""
-    letters = _letters(alphabet)
-    forms = (word, word.upper(), word.lower())
-    return next((form for form in forms if form and letters.issuperset(form)), None)
-
-
-def spelt(words: Iterable[str], alphabet: ctc.Alphabet) -> dict[str, list[Spelling]]:
-    """A lexicon of words in the vocabulary's letters; those that it cannot spell are left out."""
-    ids = {token: index for index, token in enumerate(alphabet.tokens)}
-    forms = (in_letters_of(word, alphabet) for word in words)
-    return {form: [tuple(ids[letter] for letter in form)] for form in forms if form}
-
-
-def read_lexicon(path: str | PathLike[str], alphabet: ctc.Alphabet) -> dict[str, list[Spelling]]:
-    """A lexicon in a file: a word a line, and behind it, if need be, the tokens it is spelt in.
-
-    That is the format of torchaudio and flashlight, whose delimiter at the end may be there or not.
-
-    Raises:
-        UserError: no such file, no text, or no word that can be spelt.
-    """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; a word a line is wanted") from None
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}); a word a line is wanted"
-        ) from None
-    ids = {token: index for index, token in enumerate(alphabet.tokens)}
-    lexicon: dict[str, list[Spelling]] = {}
-    left_out: list[str] = []
-    for word, *tokens in filter(None, map(str.split, lines)):
-        if tokens and ids.get(tokens[-1]) == alphabet.word_delimiter:
-            tokens.pop()
-        if not tokens:
-            entry = spelt([word], alphabet)
-        elif all(token in ids and ids[token] != alphabet.blank for token in tokens):
-            entry = {word: [tuple(ids[token] for token in tokens)]}
-        else:
-            entry = {}
-        for form, spellings in entry.items():
-            known = lexicon.setdefault(form, [])
-            known += [spelling for spelling in spellings if spelling not in known]
-        if not entry:
-            left_out.append(word)
-    if not lexicon:
-        reason = f"as {left_out[0]!r}" if left_out else "since it is empty"
-        raise UserError(f"{path}: has no word that the model's vocabulary can spell, {reason}")
-    if left_out:
-        log.warning(
-            "%s: left out %d words that the model's vocabulary cannot spell, as %s",
-            *(path, len(left_out), ", ".join(map(repr, left_out[:5]))),
-        )
-    return lexicon
-
-
-@lru_cache
-def _letters(alphabet: ctc.Alphabet) -> frozenset[str]:
-    special = {alphabet.blank, alphabet.word_delimiter}
-    return frozenset(
-        token
-        for index, token in enumerate(alphabet.tokens)
-        if len(token) == 1 and index not in special
-    )

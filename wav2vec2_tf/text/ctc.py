@@ -1,40 +1,50 @@
-"""Logits → text and timed words: greedy CTC decoding.
+"""Greedy CTC decoding: logits to text and words with times.
 
-The best token of each frame, repeats collapsed, blanks removed (Graves et al. 2006, section 3.2),
-with words cut at the delimiter, as transformers' `Wav2Vec2CTCTokenizer` does. `greedy` is it in
-TensorFlow operations, for graphs; `transcript` in NumPy, with each character's time beside it. They
-give the same words.
+Takes the best token of each frame, collapses repeats, drops blanks (Graves et al. 2006, section
+3.2), and cuts words at the delimiter, as transformers' `Wav2Vec2CTCTokenizer`. `greedy` does so in
+TensorFlow operations, for graphs; `transcript` in NumPy, with the time of each character as well.
+Both return the same words.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from wav2vec2_tf.text.spelling import Speller
 from wav2vec2_tf.text.tokenizer import CLEAN_UP, CTCTokenizer
 from wav2vec2_tf.text.transcript import Character, Transcript, Word
 
 
 @dataclass(frozen=True)
 class Alphabet:
-    """What decoding must know of a tokenizer."""
+    """The part of a tokenizer that decoding needs."""
 
     tokens: tuple[str, ...]
-    """What each id is written as."""
+    """The text of each id."""
     blank: int
+    """Id of the CTC blank."""
     word_delimiter: int
-    """-1 where the vocabulary has none: all is one word."""
+    """Id of the word delimiter; -1 if the vocabulary has none, and all text is one word."""
     space: str = " "
-    """What stands between words."""
+    """The text between words."""
     clean_up: tuple[str, ...] = ()
     """Strings that lose the spaces around them, in this order."""
 
+    @cached_property
+    def speller(self) -> Speller:
+        """What can come out of decoding."""
+        special = {self.blank, self.word_delimiter}
+        return Speller({t: id for id, t in enumerate(self.tokens) if id not in special})
+
     @classmethod
     def of(cls, tokenizer: CTCTokenizer) -> Alphabet:
+        """Returns the alphabet of a tokenizer."""
         lower = tokenizer.do_lower_case
         delimiter = tokenizer.word_delimiter_token_id
         return cls(
@@ -47,7 +57,7 @@ class Alphabet:
 
 
 class Decoded(NamedTuple):
-    """One row an utterance. Beyond `count`, `words` is "" and the numbers are 0."""
+    """The results of a batch. Beyond `count`, `words` is "" and the numbers are 0."""
 
     text: tf.Tensor
     """(batch,) strings"""
@@ -66,10 +76,16 @@ class Decoded(NamedTuple):
 def greedy(
     logits: tf.Tensor, frame_lengths: tf.Tensor, alphabet: Alphabet, seconds_per_frame: float
 ) -> Decoded:
-    """Decode (batch, frames, vocab) logits, of which each row's first `frame_lengths` count.
+    """Decodes a batch of logits in TensorFlow operations.
 
     A word starts with the first frame of its first character and ends after the last frame of its
-    last: transformers' `output_word_offsets`, times the seconds from frame to frame.
+    last: transformers' `output_word_offsets`, times `seconds_per_frame`.
+
+    Args:
+        logits: `(batch, frames, vocab)`.
+        frame_lengths: `(batch,)` valid frames of each row, int32.
+        alphabet: the vocabulary.
+        seconds_per_frame: seconds from the start of a frame to that of the next.
     """
     batch, frames = tf.shape(logits)[0], tf.shape(logits)[1]
     probabilities = tf.reduce_max(tf.nn.softmax(logits), axis=-1)
@@ -77,16 +93,16 @@ def greedy(
     valid = tf.sequence_mask(frame_lengths, frames)
     ids = tf.where(valid, ids, alphabet.blank)
 
-    # A run is a stretch of frames with the same token; it is one character, or blank.
+    # A run is a sequence of frames with the same token: one character, a delimiter, or blank.
     before = tf.pad(ids, [[0, 0], [1, 0]], constant_values=-1)[:, :frames]
     starts_run = ids != before
     run = tf.cumsum(tf.cast(starts_run, tf.int32), axis=-1) - 1
     is_character = (ids != alphabet.blank) & (ids != alphabet.word_delimiter) & valid
-    # Characters belong to the word whose number is that of the delimiters before them.
+    # A character's section is the number of delimiters before it.
     gap = starts_run & (ids == alphabet.word_delimiter)
     section = tf.cumsum(tf.cast(gap, tf.int32), axis=-1)
 
-    # Sections without a character (doubled or leading delimiters) are no words: number the rest.
+    # Sections without a character (doubled or leading delimiters) are not words: number the rest.
     sections = frames + 1
     flat_section = tf.range(batch)[:, tf.newaxis] * sections + section
     occupied = tf.math.unsorted_segment_max(
@@ -153,30 +169,30 @@ def greedy(
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Natural logarithms of the probabilities over the last axis, in the type of `logits`."""
+    """Returns natural logarithms of the softmax over the last axis, in the type of `logits`."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
 
 
 class BestPath(NamedTuple):
-    """All that greedy decoding takes of a recording's logits."""
+    """The best token of each frame of a recording."""
 
     tokens: np.ndarray
-    """(frames,) the best token of each frame, int32"""
+    """(frames,) ids, int32"""
     probabilities: np.ndarray
-    """(frames,) its probability, float32"""
+    """(frames,) their probabilities, float32"""
 
     @classmethod
     def of(cls, logits: np.ndarray) -> BestPath:
-        """Of (frames, vocab) logits."""
+        """Returns the best path of `(frames, vocab)` logits."""
         tokens = logits.argmax(axis=-1).astype(np.int32)
         best = np.take_along_axis(logits, tokens[:, np.newaxis], axis=-1)
         return cls(tokens, (1 / np.exp(logits - best).sum(axis=-1)).astype(np.float32))
 
 
 def transcript(path: BestPath, alphabet: Alphabet, seconds_per_frame: float) -> Transcript:
-    """What `greedy` decodes of one row, and each word's characters with their times."""
+    """Decodes one recording like `greedy`, and adds each word's characters with their times."""
     tokens, probabilities = path
     starts = np.flatnonzero(np.diff(tokens, prepend=-1))  # of runs of frames with the same token
     ends = np.append(starts, len(tokens))[1:]

@@ -83,8 +83,9 @@ class BeamSearchOptions:
         """
         if self.is_greedy:
             return None
-        from wav2vec2_tf.text.beam_search import BeamSearch, read_lexicon
+        from wav2vec2_tf.text.beam_search import BeamSearch
         from wav2vec2_tf.text.language_model import LanguageModel
+        from wav2vec2_tf.text.lexicon import read_lexicon
 
         sizes = {name: getattr(self, name) for name in BEAM_SEARCH_FIELDS}
         return BeamSearch(
@@ -159,8 +160,9 @@ def decoder_of(args: argparse.Namespace, alphabet: Alphabet) -> BeamSearch | Non
     check_weights(args)
     if not wants_beam_search(args):
         return None
-    from wav2vec2_tf.text.beam_search import BeamSearch, read_lexicon
+    from wav2vec2_tf.text.beam_search import BeamSearch
     from wav2vec2_tf.text.language_model import LanguageModel
+    from wav2vec2_tf.text.lexicon import read_lexicon
 
     options = {name: getattr(args, name, None) for name in BEAM_SEARCH_FIELDS}
     return BeamSearch(

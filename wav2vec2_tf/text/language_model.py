@@ -1,4 +1,4 @@
-"""What words are worth to a decoder: KenLM's n-grams, and bonuses for words and hotwords."""
+"""Scores of words in a beam search: KenLM's n-grams, and bonuses for words and hotwords."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wav2vec2_tf.text.spelling import case_variants
 from wav2vec2_tf.utils.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -19,24 +20,31 @@ if TYPE_CHECKING:
 
 BINARY_MAGIC = b"mmap lm http://kheafield.com/code"
 GZIP_MAGIC = b"\x1f\x8b"
-SHORTEST_LINE = 4  # bytes of an n-gram in an ARPA file: a digit, a tab, a letter, a line's end
-LONGEST_HEADER = 20  # lines of it that count n-grams, or are empty
-LOWEST = -100.0  # log10; what KenLM, too, takes for as good as impossible
-SAMPLE = 2000  # words of an ARPA file that are looked at
+SHORTEST_LINE = 4
+"""Bytes of the shortest n-gram in an ARPA file: a digit, a tab, a letter, and a line end."""
+LONGEST_HEADER = 20
+"""Lines of an ARPA file's header that are read."""
+LOWEST = -100.0
+"""Least log10 probability, which KenLM, too, takes for impossible."""
+SAMPLE = 2000
+"""Words of an ARPA file that are looked at."""
 
 State = Any
-"""`kenlm.State`: the words before, as far as the model remembers them."""
+"""`kenlm.State`: the preceding words, up to the order of the model."""
 
 
 class LanguageModel:
     """An n-gram model in a file that KenLM reads: ARPA, or its own binary format.
 
-    A word is known in whichever case the model has it: as it is written, else in lower or upper
-    case, else with a capital.
+    A word is looked up as it is written, then in lower case, in upper case and with a capital.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        """Raises `UserError` for a file that KenLM does not read, and where it is not installed."""
+        """Loads a file.
+
+        Raises:
+            UserError: KenLM cannot read the file, or is not installed.
+        """
         self.path = Path(path)
         self._model = _load(self.path)
         self._forms: dict[str, str | None] = {}
@@ -46,26 +54,26 @@ class LanguageModel:
 
     @property
     def order(self) -> int:
-        """Words of its longest n-grams."""
+        """Number of words in the longest n-grams."""
         return self._model.order
 
     def form(self, word: str) -> str | None:
-        """How the model writes a word; None of a word that it does not know."""
+        """Returns a word as the model writes it; None if it does not know the word."""
         if word not in self._forms:
-            forms = (word, word.lower(), word.upper(), word.capitalize())
+            forms = case_variants(word)
             self._forms[word] = next((form for form in forms if form in self._model), None)
         return self._forms[word]
 
     def begin(self) -> State:
-        """The state before a sentence's first word."""
+        """Returns the state before a sentence's first word."""
         return self._state("BeginSentenceWrite")
 
     def nothing(self) -> State:
-        """The state of which no word is remembered."""
+        """Returns the state without preceding words."""
         return self._state("NullContextWrite")
 
     def score(self, state: State, word: str | None) -> tuple[State, float]:
-        """The state after a word as the model writes it, and ln p(word | state).
+        """Returns the state after a word as the model writes it, and ln p(word | state).
 
         None stands for any word that the model does not know.
         """
@@ -73,16 +81,16 @@ class LanguageModel:
 
         after = kenlm.State()
         score = self._model.BaseScore(state, "<unk>" if word is None else word, after)
-        if not LOWEST < score < -LOWEST:  # infinite, or no number: files can hold that
+        if not LOWEST < score < -LOWEST:  # infinite or NaN, which files can contain
             score = LOWEST
         return after, score * math.log(10)
 
     def end(self, state: State) -> float:
-        """ln p(the sentence ends | state)."""
+        """Returns ln p(the sentence ends | state)."""
         return self.score(state, "</s>")[1]
 
     def some_words(self) -> list[str]:
-        """The first words of an ARPA file's list; none of a binary file's."""
+        """Returns the first words of an ARPA file; none for a binary file."""
         if _starts_with(self.path, BINARY_MAGIC):
             return []
         with self.path.open(encoding="utf-8", errors="replace") as file:
@@ -99,11 +107,11 @@ class LanguageModel:
 
 @dataclass(frozen=True)
 class Scorer:
-    """What a decoder adds to the logarithm of CTC's probability, word by word.
+    """The scores that a decoder adds to the logarithm of CTC's probability, word by word.
 
-    A word that the model knows adds `lm_weight` · ln p(word | the words before), one that it does
-    not, `unknown_score`; each word `word_score`, and each hotword `hotword_score`, and a hotword
-    that the model does not know costs nothing for that. The end adds `lm_weight` · ln p(</s> | …).
+    A word that the model knows adds `lm_weight` · ln p(word | preceding words), any other
+    `unknown_score` unless it is a hotword. Each word also adds `word_score`, and each hotword
+    `hotword_score`. The end adds `lm_weight` · ln p(</s> | …).
     """
 
     model: LanguageModel | None
@@ -114,10 +122,11 @@ class Scorer:
     hotword_score: float
 
     def begin(self) -> State:
+        """Returns the state before the first word."""
         return self.model.begin() if self.model else None
 
     def word(self, state: State, word: str) -> tuple[State, float]:
-        """The state after one more word, and what it adds."""
+        """Returns the state after one more word, and its score."""
         is_hotword = word in self.hotwords
         bonus = self.word_score + self.hotword_score * is_hotword
         if self.model is None:
@@ -129,10 +138,11 @@ class Scorer:
         return after, bonus if is_hotword else self.unknown_score + bonus
 
     def end(self, state: State) -> float:
+        """Returns the score of the end."""
         return self.lm_weight * self.model.end(state) if self.model else 0.0
 
     def alone(self, word: str) -> float:
-        """What a word adds where none before it is known."""
+        """Returns the score of a word without preceding words."""
         return self.word(self.model.nothing() if self.model else None, word)[1]
 
 
@@ -140,19 +150,19 @@ class Scorer:
 
 
 def _load(path: Path) -> kenlm.Model:
-    """KenLM's model of a file; raises `UserError` for any that would take the process down."""
+    """Returns KenLM's model of a file; raises `UserError` for a file that would crash KenLM."""
     try:
         import kenlm
     except ModuleNotFoundError:
         raise UserError(
             "a language model needs the package kenlm: pip install 'wav2vec2-tf[lm]'"
         ) from None
-    wanted = "a KenLM model is wanted, ARPA or binary, as `wav2vec2-tf ngram` and lmplz make"
+    wanted = "give a KenLM model, ARPA or binary, as `wav2vec2-tf ngram` and lmplz write it"
     if not path.is_file():
         raise UserError(f"{path}: no such file; {wanted}")
     try:
         if _starts_with(path, GZIP_MAGIC):
-            raise UserError(f"{path}: is compressed; unpack it first, as with gunzip")
+            raise UserError(f"{path}: is compressed; decompress it first, for example with gunzip")
         if _starts_with(path, BINARY_MAGIC):
             _probe(path)
         else:
@@ -173,7 +183,7 @@ def _starts_with(path: Path, magic: bytes) -> bool:
 
 
 def _check_header(path: Path, wanted: str) -> None:
-    """Refuse counts that the file has no room for: KenLM would reserve the memory, or crash."""
+    """Raises `UserError` for counts beyond the file's size: KenLM would allocate them, or crash."""
     with path.open("rb") as file:
         lines = (file.readline(1000).strip() for _ in range(LONGEST_HEADER))
         if next((line for line in lines if line), b"") != b"\\data\\":
@@ -186,22 +196,24 @@ def _check_header(path: Path, wanted: str) -> None:
                 break
             _, _, count = line.partition(b"=")
             if not count.strip().isdigit():
-                raise UserError(f"{path}: {line.decode(errors='replace')!r} is no count")
+                raise UserError(f"{path}: invalid count {line.decode(errors='replace')!r}")
             total += int(count[:20])
     if total * SHORTEST_LINE > path.stat().st_size:
-        raise UserError(f"{path}: counts {total} n-grams, more than there is room for: it is cut")
+        raise UserError(
+            f"{path}: states {total} n-grams, which do not fit in the file: it is truncated"
+        )
 
 
 def _probe(path: Path) -> None:
-    """Load a binary file in a process of its own: KenLM trusts what is in it."""
+    """Loads a binary file in another process first, since KenLM trusts its content."""
     code = "import kenlm, sys; kenlm.Model(sys.argv[1]).score('a')"
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
     if done.returncode < 0:
-        raise UserError(f"{path}: KenLM crashes on it: it is damaged; make it again from its ARPA")
+        raise UserError(f"{path}: damaged, KenLM crashes on it; make it again from its ARPA file")
 
 
 def _unigram_lines(file: Any) -> Iterator[str]:
-    """The lines of an ARPA file that have a word each."""
+    """Yields the lines of an ARPA file's unigrams, which have one word each."""
     inside = False
     for line in file:
         if line.startswith("\\1-grams:"):
@@ -213,7 +225,7 @@ def _unigram_lines(file: Any) -> Iterator[str]:
 
 
 def _reason(error: Exception) -> str:
-    """What KenLM says, without where in its source it says it."""
+    """Returns KenLM's message without the position in its source."""
     text = " ".join(str(error).split())
     if "(" in text:
         text = text.partition("(")[2].rstrip(")")

@@ -1,8 +1,8 @@
-"""Text → an n-gram language model in ARPA format: `wav2vec2-tf ngram TEXT… OUT.arpa`.
+"""Estimates n-gram language models from text, and writes them in ARPA format.
 
-Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1998, section 3; Heafield et al. 2013),
-with the conventions of KenLM's `lmplz` and its numbers. All is held in memory: text beyond a few
-million words is for `lmplz` itself.
+Uses interpolated modified Kneser-Ney smoothing (Chen and Goodman 1998, section 3; Heafield et al.
+2013) with the conventions of KenLM's `lmplz`, and gives the same numbers. Everything is held in
+memory: use `lmplz` itself for text beyond a few million words.
 """
 
 from __future__ import annotations
@@ -13,41 +13,45 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from wav2vec2_tf.text.spelling import to_case
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import whole_file
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 ORDERS = range(2, 7)
 """KenLM reads no model below 2, and its Python package none above 6."""
-NEVER = -99.0  # the customary log10 probability of <s>, which is never predicted
+NEVER = -99.0
+"""The customary log10 probability of <s>, which is never predicted."""
 FALLBACK = (0.5, 1.0, 1.5)
-"""Discounts where a text is too small to estimate them, as of `lmplz --discount_fallback`."""
+"""Discounts if a text is too small to estimate them, as of `lmplz --discount_fallback`."""
 
 NGram = tuple[str, ...]
 
 
 class Entry(NamedTuple):
+    """The numbers of an n-gram."""
+
     probability: float
-    """log10 of the last word's, after the words before it."""
+    """log10 p(last word | the words before it)."""
     backoff: float
-    """log10 of the weight that shorter n-grams have where this is the context."""
+    """log10 of the weight of shorter n-grams after this context."""
 
 
 def estimate(sentences: Iterable[Sequence[str]], order: int) -> list[dict[NGram, Entry]]:
-    """The n-grams of 1, 2, … `order` words of a text, a sentence without words counting nothing.
+    """Returns the n-grams of 1, 2, … `order` words of a text; empty sentences are ignored.
 
     Raises:
-        UserError: an order that KenLM does not read, no words, a word that only models may have,
-            or no sentence long enough for one n-gram of that order.
+        UserError: KenLM does not read the order; there are no words, a reserved word, or no
+            sentence long enough for one n-gram of that order.
     """
     if order not in ORDERS:
-        raise UserError(f"order {order}: one from {ORDERS[0]} to {ORDERS[-1]} is wanted")
+        raise UserError(f"order must be from {ORDERS[0]} to {ORDERS[-1]}, got {order}")
     counts = _adjusted(_counted(sentences, order))
     if not counts[0]:
-        raise UserError("there is no word in the text, so there is nothing to count")
+        raise UserError("the text must have words")
     if not counts[-1]:
         raise UserError(
-            f"no line has the {order - 2} words that an n-gram of order {order} takes: "
+            f"no line has the {order - 2} words that an n-gram of order {order} needs: "
             "give more text, or a lower --order"
         )
     words = {word for (word,) in counts[0]} | {UNKNOWN}
@@ -59,7 +63,7 @@ def estimate(sentences: Iterable[Sequence[str]], order: int) -> list[dict[NGram,
         probabilities.append(known)
         backoffs.append(weights)
         shorter = known
-    backoffs = [*backoffs[1:], {}]  # that of n words is estimated with n + 1
+    backoffs = [*backoffs[1:], {}]  # the backoff of n words is estimated with n + 1
     model = [
         {
             ngram: Entry(math.log10(p), math.log10(weights.get(ngram, 1.0)))
@@ -72,14 +76,14 @@ def estimate(sentences: Iterable[Sequence[str]], order: int) -> list[dict[NGram,
 
 
 def _counted(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[NGram]]:
-    """How often each n-gram of 1 … `order` words occurs; "<s>" is only ever the first of them."""
+    """Counts the n-grams of 1 … `order` words; "<s>" can only be their first word."""
     counts: list[Counter[NGram]] = [Counter() for _ in range(order)]
     for sentence in sentences:
         if not sentence:
             continue
         for word in sentence:
             if word in (BEGIN, END, UNKNOWN):
-                raise UserError(f"the word {word} has a meaning of its own in models: take it out")
+                raise UserError(f"the word {word} is reserved in language models: remove it")
         padded = (BEGIN, *sentence, END)
         for length, ngrams in enumerate(counts, start=1):
             ngrams.update(padded[i : i + length] for i in range(len(padded) - length + 1))
@@ -88,9 +92,9 @@ def _counted(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[NGr
 
 
 def _adjusted(counts: Sequence[Counter[NGram]]) -> list[Counter[NGram]]:
-    """Below the highest order, the number of words that an n-gram is seen after.
+    """Replaces counts below the highest order by the number of different preceding words.
 
-    Nothing precedes a sentence's beginning: what starts with it keeps its count.
+    Nothing precedes the beginning of a sentence: n-grams that start with it keep their counts.
     """
     adjusted = [Counter({n: c for n, c in order.items() if n[0] == BEGIN}) for order in counts[:-1]]
     for lower, higher in zip(adjusted, counts[1:], strict=True):
@@ -101,7 +105,7 @@ def _adjusted(counts: Sequence[Counter[NGram]]) -> list[Counter[NGram]]:
 def _smoothed(
     counts: Counter[NGram], shorter: dict[NGram, float], length: int
 ) -> tuple[dict[NGram, float], dict[NGram, float]]:
-    """Probabilities of n-grams, and the weight each context leaves to the shorter ones."""
+    """Returns probabilities of n-grams, and the weight that each context leaves to shorter ones."""
     discounts = (0.0, *_discounts(counts))
     total: dict[NGram, int] = defaultdict(int)
     kept_back: dict[NGram, float] = defaultdict(float)
@@ -114,13 +118,13 @@ def _smoothed(
         + weights[ngram[:-1]] * shorter[ngram[1:] if length > 1 else ngram]
         for ngram, count in counts.items()
     }
-    if length == 1:  # what is left over is spread evenly, and all that an unknown word has
+    if length == 1:  # the rest is spread evenly; an unknown word has nothing else
         probabilities[UNKNOWN,] = weights[()] * shorter[UNKNOWN,]
     return probabilities, weights
 
 
 def _discounts(counts: Counter[NGram]) -> tuple[float, float, float]:
-    """Of n-grams counted once, twice, and three times or more (Chen and Goodman's equation 26)."""
+    """Returns discounts for counts of 1, 2, and 3 or more (Chen and Goodman's equation 26)."""
     once, twice, thrice, four_times = map(Counter(counts.values()).__getitem__, (1, 2, 3, 4))
     if not (once and twice and thrice and four_times):
         return FALLBACK
@@ -135,7 +139,7 @@ def _discounts(counts: Counter[NGram]) -> tuple[float, float, float]:
 
 
 def arpa_lines(model: Sequence[dict[NGram, Entry]]) -> Iterator[str]:
-    """The lines of an ARPA file."""
+    """Yields the lines of an ARPA file."""
     yield "\\data\\\n"
     for length, ngrams in enumerate(model, start=1):
         yield f"ngram {length}={len(ngrams)}\n"
@@ -144,7 +148,7 @@ def arpa_lines(model: Sequence[dict[NGram, Entry]]) -> Iterator[str]:
         for ngram in sorted(ngrams):
             probability, backoff = ngrams[ngram]
             line = f"{probability:.7g}\t{' '.join(ngram)}"
-            # none that ends a sentence is a context, nor is one of the highest order
+            # neither the end of a sentence nor an n-gram of the highest order is a context
             is_context = length < len(model) and ngram[-1] != END
             yield f"{line}\t{backoff:.7g}\n" if is_context else f"{line}\n"
     yield "\n\\end\\\n"
@@ -190,13 +194,13 @@ def write_arpa(
 
 
 def _sentences(path: Path, letters: str | None) -> Iterator[list[str]]:
-    """The words of each line."""
+    """Yields the words of each line."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             for line in file:
-                words = line.replace("\0", " ").split()  # KenLM, too, splits words there
-                yield [getattr(word, letters)() for word in words] if letters else words
+                words = line.replace("\0", " ").split()  # KenLM splits words there, too
+                yield [to_case(word, letters) for word in words] if letters else words
     except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; convert it first, as with iconv") from None
+        raise UserError(f"{path}: must be UTF-8 text; convert it, for example with iconv") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None

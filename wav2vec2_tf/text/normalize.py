@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wav2vec2_tf.text.spelling import to_case
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.options import check, option
 
@@ -65,9 +66,7 @@ class TextRules:
         if self.replace:
             pattern, replacements = self._replacements
             text = pattern.sub(lambda match: replacements[match[0]], text)
-        text = text.translate(self._removal_table)
-        if self.letter_case != "keep":
-            text = text.upper() if self.letter_case == "upper" else text.lower()
+        text = to_case(text.translate(self._removal_table), self.letter_case)
         return " ".join(self._unicode_normalized(text).split())
 
     def _unicode_normalized(self, text: str) -> str:
@@ -118,20 +117,7 @@ def unknown_characters(texts: Iterable[str], tokenizer: CTCTokenizer) -> Counter
 
     Special tokens are not text: one in a transcript is counted as a whole.
     """
-    special = {*tokenizer.special_tokens.values(), *tokenizer.extra_special_tokens}
-    known = {token for token in tokenizer.tokens if token and token not in special}
-    if tokenizer.word_delimiter_token_id is not None:
-        known.add(" ")
-    # as the tokenizer splits: tokens of several characters match first, the longest of all first
-    longer = sorted((t for t in (*special, *known) if len(t) > 1), key=len, reverse=True)
-    pattern = re.compile("|".join([*map(re.escape, longer), r"[\s\S]"]))
-    unknown: Counter[str] = Counter()
-    for text in texts:
-        for part in pattern.findall(text):
-            letters = part.upper() if tokenizer.do_lower_case else part
-            if not (known.issuperset(letters) if len(part) == 1 else part in known):
-                unknown[part] += 1
-    return unknown
+    return tokenizer.speller.unknown(texts)
 
 
 def describe(characters: Counter[str], listed: int = LISTED) -> str:

@@ -1,8 +1,8 @@
-"""Transcripts as files: plain text, JSON, subtitles (SubRip, WebVTT) and tables of words.
+"""Writes transcripts as plain text, JSON, subtitles (SubRip, WebVTT) and tables of words.
 
-Subtitles are as common guidelines want them (Netflix's Timed Text Style Guide, BBC's Subtitle
-Guidelines): two lines of 42 characters, one to seven seconds, a gap between them, and lines of like
-length.
+Subtitles follow common guidelines (Netflix's Timed Text Style Guide, BBC's Subtitle Guidelines): up
+to two lines of 42 characters, of similar length, for one to seven seconds, with a gap between
+subtitles.
 """
 
 from __future__ import annotations
@@ -17,12 +17,18 @@ from wav2vec2_tf.text.transcript import Transcript, Word
 
 LINE_CHARACTERS = 42
 LONGEST_SECONDS = 7.0
-SHORTEST_SECONDS = 1.0  # where what comes next leaves the time
-GAP_SECONDS = 0.08  # two pictures at 25 a second: the eye sees that the text changes
-CHARACTERS_A_SECOND = 17  # of a reader
-LONG_PAUSE_SECONDS = 2.0  # no subtitle goes over it
-PAUSE_WORTH = 2.0  # what a second of quiet behind a subtitle is worth, in subtitles
-INSIDE_WORD = 0.5  # what it costs that a subtitle ends within a word, in subtitles
+SHORTEST_SECONDS = 1.0
+"""Least duration of a subtitle, if the next one leaves the time."""
+GAP_SECONDS = 0.08
+"""Two frames at 25 frames a second, so that the eye sees the text change."""
+CHARACTERS_A_SECOND = 17
+"""Reading speed."""
+LONG_PAUSE_SECONDS = 2.0
+"""No subtitle extends over a pause as long as this."""
+PAUSE_REWARD = 2.0
+"""Reward for a second of pause after a subtitle; a subtitle costs 1."""
+INSIDE_WORD_COST = 0.5
+"""Cost of a subtitle that starts within a word."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +44,17 @@ class Cue:
 
 @dataclass(frozen=True)
 class _Piece:
-    """What no line break comes into: a word, or a character of one that is longer than a line."""
+    """A text that is never broken: a word, or a character of a word longer than a line."""
 
     text: str
     start: float
     end: float
     joined: bool = False
-    """Whether it goes on a word, with no space before it."""
+    """Whether it continues a word, without a space before it."""
 
 
 def cues(words: Sequence[Word], seconds: float) -> list[Cue]:
-    """Subtitles of all words of a recording of so many seconds, one after another in time."""
+    """Returns the subtitles of all words of a recording that lasts `seconds`, in order."""
     pieces = _Pieces([piece for word in words for piece in _pieces(word)])
     result = []
     for first, end in pieces.grouped():
@@ -56,10 +62,10 @@ def cues(words: Sequence[Word], seconds: float) -> list[Cue]:
         start, spoken_until = pieces[first].start, pieces[end - 1].end
         following = pieces[end].start if end < len(pieces) else seconds
         gap = GAP_SECONDS if end < len(pieces) else 0.0
-        read_in = max(SHORTEST_SECONDS, sum(map(len, lines)) / CHARACTERS_A_SECOND)
-        until = max(spoken_until, start + read_in)
+        reading = max(SHORTEST_SECONDS, sum(map(len, lines)) / CHARACTERS_A_SECOND)
+        until = max(spoken_until, start + reading)
         until = min(until, start + LONGEST_SECONDS, following - gap)
-        if until <= start:  # no time for a gap
+        if until <= start:  # there is no time for a gap
             until = min(spoken_until, following)
         result.append(Cue(start, until, lines))
     return result
@@ -70,7 +76,9 @@ def _pieces(word: Word) -> Iterator[_Piece]:
         yield _Piece(word.text, word.start, word.end)
         return
     letters = [(c.text, c.start, c.end) for c in word.characters]
-    if "".join(text for text, *_ in letters) != word.text:  # no times of their own: evenly
+    if (
+        "".join(text for text, *_ in letters) != word.text
+    ):  # characters without times: spread evenly
         each = (word.end - word.start) / len(word.text)
         times = [word.start + index * each for index in range(len(word.text) + 1)]
         letters = list(zip(word.text, times, times[1:], strict=False))
@@ -79,13 +87,13 @@ def _pieces(word: Word) -> Iterator[_Piece]:
 
 
 class _Pieces(list[_Piece]):
-    """All of a recording's, to be parted into subtitles and lines."""
+    """All pieces of a recording, to be divided into subtitles and lines."""
 
     def __init__(self, pieces: Iterable[_Piece]) -> None:
         super().__init__(pieces)
         widths = (len(piece.text) + (not piece.joined) for piece in self)
-        self._ends = list(accumulate(widths, initial=0))  # each with the space before it
-        self._reach: list[int] = []  # the piece after those that a line from each piece on holds
+        self._ends = list(accumulate(widths, initial=0))  # with the spaces before pieces
+        self._reach: list[int] = []  # for each piece, the end of a line that starts with it
         end = 0
         for first in range(len(self)):
             end = max(end, first + 1)
@@ -94,26 +102,27 @@ class _Pieces(list[_Piece]):
             self._reach.append(end)
 
     def width(self, first: int, end: int) -> int:
-        """Characters of the pieces from `first` to before `end`, as one line."""
+        """Returns the characters of the pieces from `first` to before `end`, as one line."""
         return self._ends[end] - self._ends[first] - (not self[first].joined) if first < end else 0
 
     def text(self, first: int, end: int) -> str:
+        """Returns the pieces from `first` to before `end` as a line."""
         spaced = (piece.text if piece.joined else f" {piece.text}" for piece in self[first:end])
         return "".join(spaced).removeprefix("" if self[first].joined else " ")
 
     def grouped(self) -> list[tuple[int, int]]:
-        """The first piece of each subtitle and the one after its last, at the least cost in all.
+        """Returns the first piece of each subtitle and the one after its last, at the least cost.
 
-        A subtitle costs 1, and the square of the part that it leaves empty; a pause behind it, as
-        far as a second, takes off `PAUSE_WORTH` a second.
+        A subtitle costs 1 plus the square of the share that it leaves empty; a pause after it, up
+        to a second, reduces the cost by `PAUSE_REWARD` per second.
         """
-        best, last = [0.0], [0]  # of the first n pieces; where their last subtitle starts
+        best, last = [0.0], [0]  # cost of the first n pieces; where their last subtitle starts
         for end in range(1, len(self) + 1):
             pause = self[end].start - self[end - 1].end if end < len(self) else 1.0
             cost, start = min(
                 (best[start] + self._cost(start, end), start) for start in self._starts(end)
             )
-            best.append(cost - PAUSE_WORTH * min(max(pause, 0.0), 1.0))
+            best.append(cost - PAUSE_REWARD * min(max(pause, 0.0), 1.0))
             last.append(start)
         groups = []
         end = len(self)
@@ -123,7 +132,7 @@ class _Pieces(list[_Piece]):
         return groups[::-1]
 
     def _starts(self, end: int) -> Iterator[int]:
-        """Where a subtitle that ends before piece `end` may start; one piece alone always may."""
+        """Yields where a subtitle may start that ends before piece `end`, the last piece first."""
         yield end - 1
         for start in range(end - 2, -1, -1):
             pause = self[start + 1].start - self[start].end
@@ -131,16 +140,16 @@ class _Pieces(list[_Piece]):
             if pause >= LONG_PAUSE_SECONDS or seconds > LONGEST_SECONDS:
                 return
             second = self._reach[start]
-            if second < end and self._reach[second] < end:  # two lines do not hold it
+            if second < end and self._reach[second] < end:  # too long for two lines
                 return
             yield start
 
     def _cost(self, start: int, end: int) -> float:
         empty = max(0.0, 1 - self.width(start, end) / (2 * LINE_CHARACTERS))
-        return 1 + empty**2 + (INSIDE_WORD if self[start].joined else 0.0)
+        return 1 + empty**2 + (INSIDE_WORD_COST if self[start].joined else 0.0)
 
     def lines(self, start: int, end: int) -> tuple[str, ...]:
-        """One line, or two as alike in length as can be, the second rather the longer."""
+        """Returns one line, or two of the most similar length, the second rather the longer."""
         furthest = self._reach[start]
         if furthest >= end:
             return (self.text(start, end),)
@@ -154,7 +163,7 @@ class _Pieces(list[_Piece]):
 
 
 def clock(seconds: float, point: str) -> str:
-    """`hours:minutes:seconds`, with three decimals behind `point`."""
+    """Returns `hours:minutes:seconds` with three decimals after `point`."""
     milliseconds = round(1000 * seconds)
     minutes, milliseconds = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
@@ -166,16 +175,18 @@ def clock(seconds: float, point: str) -> str:
 
 
 def to_text(name: str, seconds: float, transcript: Transcript) -> str:
+    """Returns the text, on one line."""
     return transcript.text + "\n"
 
 
 def to_json(name: str, seconds: float, transcript: Transcript) -> str:
-    """One line: an object with the text, and words and characters with times and confidences."""
+    """Returns one line of JSON: the text, words and characters with times and confidences."""
     content = {"file": name, "seconds": seconds, **asdict(transcript)}
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 
 def to_srt(name: str, seconds: float, transcript: Transcript) -> str:
+    """Returns SubRip subtitles."""
     return "\n".join(
         f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n" + _stacked(cue.lines)
         for number, cue in enumerate(cues(transcript.words, seconds), start=1)
@@ -183,6 +194,7 @@ def to_srt(name: str, seconds: float, transcript: Transcript) -> str:
 
 
 def to_vtt(name: str, seconds: float, transcript: Transcript) -> str:
+    """Returns WebVTT subtitles."""
     return "WEBVTT\n" + "".join(
         f"\n{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n"
         + _stacked([html.escape(line, quote=False) for line in cue.lines])
@@ -195,7 +207,7 @@ def _stacked(lines: Sequence[str]) -> str:
 
 
 def to_tsv(name: str, seconds: float, transcript: Transcript) -> str:
-    """A row a word, under a header."""
+    """Returns a table with a header and a row for each word."""
     return "start\tend\tconfidence\tword\n" + "".join(
         f"{word.start:.3f}\t{word.end:.3f}\t{word.confidence:.4f}\t{word.text}\n"
         for word in transcript.words
@@ -209,5 +221,4 @@ FORMATS: dict[str, Callable[[str, float, Transcript], str]] = {
     "vtt": to_vtt,
     "tsv": to_tsv,
 }
-"""Name, which is the ending of files too → what writes it: of the audio's name, its seconds, and
-what was said."""
+"""File ending → function of the audio's name, its duration in seconds, and the transcript."""

@@ -1,4 +1,4 @@
-"""What was said and when: words and characters with times and confidences."""
+"""Transcripts: words and characters with times and confidences."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Character:
+    """One character of a transcript."""
+
     text: str
     start: float
     """Seconds."""
@@ -22,6 +24,8 @@ class Character:
 
 @dataclass(frozen=True)
 class Word:
+    """One word of a transcript."""
+
     text: str
     start: float
     """Seconds."""
@@ -34,12 +38,14 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
+    """The text of a recording, and its words."""
+
     text: str
     words: tuple[Word, ...]
 
 
 class Decoder(Protocol):
-    """Log-probabilities of one recording → what was said."""
+    """A function from the log-probabilities of one recording to its transcript."""
 
     def __call__(self, log_probabilities: np.ndarray, seconds_per_frame: float) -> Transcript:
-        """Decode (frames, vocab) float32 natural logarithms."""
+        """Decodes float32 natural logarithms `(frames, vocab)`."""

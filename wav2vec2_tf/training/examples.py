@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.data.corpora import Corpus, Utterance, open_corpus
+from wav2vec2_tf.data.corpus import Corpus, Utterance, open_corpus
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.text.normalize import TextRules, describe, unknown_characters
 from wav2vec2_tf.text.tokenizer import CTCTokenizer
@@ -72,7 +72,7 @@ class Selection:
 def open_corpora(
     names: Sequence[str], split: str | None, cache_dir: str | None, *, transcribed: bool = True
 ) -> list[Corpus]:
-    """Opens several corpora; see `data.corpora.open_corpus`."""
+    """Opens several corpora; see `data.corpus.open_corpus`."""
     return [
         open_corpus(name, split=split, cache_dir=cache_dir, transcribed=transcribed)
         for name in names

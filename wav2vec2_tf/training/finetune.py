@@ -10,12 +10,13 @@ import keras
 
 from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.checkpoint.loader import initial
-from wav2vec2_tf.data.corpora import Corpus
+from wav2vec2_tf.data.corpus import Corpus
 from wav2vec2_tf.models.auto import AutoModelForCTC
 from wav2vec2_tf.models.base import Wav2Vec2ForCTC
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.text.normalize import build_vocabulary
-from wav2vec2_tf.text.tokenizer import VOCABULARY_FILE, CTCTokenizer
+from wav2vec2_tf.text.tokenizer import CTCTokenizer
+from wav2vec2_tf.text.tokenizer_files import VOCABULARY_FILE
 from wav2vec2_tf.training.batches import Batches
 from wav2vec2_tf.training.ctc_loss import CTCObjective
 from wav2vec2_tf.training.distribution import model_scope, open_strategy

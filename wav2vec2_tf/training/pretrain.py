@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from wav2vec2_tf.checkpoint.hub import HubOptions, resolve
-from wav2vec2_tf.data.corpora import Corpus
+from wav2vec2_tf.data.corpus import Corpus
 from wav2vec2_tf.models.config import Wav2Vec2Config
 from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
 from wav2vec2_tf.models.pretrained import read_config

@@ -16,7 +16,7 @@ from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import whole_file, whole_folder, write_whole
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.data.corpora import Corpus
+    from wav2vec2_tf.data.corpus import Corpus
     from wav2vec2_tf.models.pretrained import Pretrained
     from wav2vec2_tf.models.processor import Processor
     from wav2vec2_tf.training.settings import TrainingOptions

@@ -143,9 +143,7 @@ class Recognizer:
     @property
     def characters(self) -> frozenset[str]:
         """Characters that the vocabulary can spell."""
-        special = {self.tokenizer.pad_token_id, self.tokenizer.word_delimiter_token_id}
-        ordinary = (t for i, t in enumerate(self.tokenizer.tokens) if t and i not in special)
-        return frozenset("".join(token for token in ordinary if not token.startswith("<")))
+        return self.tokenizer.speller.characters
 
     @property
     def alphabet(self) -> ctc.Alphabet:

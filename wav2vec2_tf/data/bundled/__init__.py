@@ -1,4 +1,4 @@
-"""What comes with the package: a small model, its outputs in PyTorch, and a sample of speech."""
+"""Files in the package: a small model, its outputs in PyTorch, and a sample of speech."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from wav2vec2_tf.audio.discover import audio_below
-from wav2vec2_tf.data.corpora import AUDIO_COLUMNS, MANIFEST_SUFFIXES, manifest_rows, row_id
+from wav2vec2_tf.data.manifest import MANIFEST_SUFFIXES, manifest_rows, row_id
+from wav2vec2_tf.data.utterances import AUDIO_COLUMNS
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import encodable
 
