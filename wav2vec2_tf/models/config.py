@@ -36,6 +36,7 @@ class Config:
     """
 
     model_type: ClassVar[str]
+    classes: ClassVar[dict[str, type[Config]]] = {}  # every family's, by model_type
     feat_proj_layer_norm: ClassVar[bool] = True
 
     vocab_size: int | None = 32  # None where there is no CTC head
@@ -77,6 +78,11 @@ class Config:
 
     pad_token_id: int = 0  # the blank of CTC
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "model_type" in cls.__dict__:
+            Config.classes[cls.model_type] = cls
 
     def __post_init__(self) -> None:
         for name, kinds in self.field_kinds().items():
@@ -413,6 +419,25 @@ class Wav2Vec2BertConfig(Config):
 
     def samples_of(self, frames: int) -> int:
         return MEL_WINDOW + (MEL_STACK * frames - 1) * MEL_HOP
+
+
+def config_from_dict(values: Mapping[str, Any]) -> Config:
+    """Returns the config that `Config.to_dict` wrote: the inverse, for any family.
+
+    This is the serialized form of a config in `get_config` of layers and models, and the content
+    of `config.json` (`pretrained.read_config` reads the file, changes fields and names the file in
+    errors; `pretrained.write_config` adds the class to `architectures`).
+
+    Raises:
+        UserError: `model_type` is missing or unknown, or what `Config.from_dict` raises.
+    """
+    model_type = values.get("model_type")
+    if not isinstance(model_type, str) or model_type not in Config.classes:
+        raise UserError(
+            f"config: model_type {model_type!r} is unknown; known: {', '.join(Config.classes)}"
+            + did_you_mean(str(model_type), Config.classes)
+        )
+    return Config.classes[model_type].from_dict(values)
 
 
 _COUNTS = frozenset(

@@ -21,7 +21,7 @@ from wav2vec2_tf.models.data2vec import PositionalConvStack
 from wav2vec2_tf.models.hubert import hubert_positions
 from wav2vec2_tf.models.transformer import Encoder
 from wav2vec2_tf.models.wavlm import GatedAttention
-from wav2vec2_tf.utils.errors import UserError, did_you_mean
+from wav2vec2_tf.utils.errors import UserError
 
 BASE, CTC, PRE_TRAINING = "Model", "ForCTC", "ForPreTraining"
 SEQUENCE, FRAME = "ForSequenceClassification", "ForAudioFrameClassification"
@@ -118,12 +118,6 @@ def head_named(config: configs.Config) -> str | None:
 
 def config_of(values: Mapping[str, Any]) -> configs.Config:
     """The config in the values of a `config.json`; `UserError` for an unknown `model_type`."""
-    model_type = values.get("model_type")
-    if not isinstance(model_type, str) or model_type not in FAMILIES:
-        raise UserError(
-            f"config: model_type {model_type!r} is unknown; known: {', '.join(FAMILIES)}"
-            + did_you_mean(str(model_type), FAMILIES)
-        )
-    config = FAMILIES[model_type].config.from_dict(values)
+    config = configs.config_from_dict(values)
     family_of(config)  # refuses what the family lacks
     return config
