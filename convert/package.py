@@ -51,59 +51,6 @@ CARDS = {
 }
 
 
-class Paper(NamedTuple):
-    name: str
-    """Of the model, in its family's words."""
-    title: str
-    number: str
-    """On arXiv."""
-
-
-PAPERS = {
-    "wav2vec2": Paper(
-        "wav2vec 2.0",
-        "wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations",
-        "2006.11477",
-    ),
-    "hubert": Paper(
-        "HuBERT",
-        "HuBERT: Self-Supervised Speech Representation Learning by Masked Prediction of Hidden "
-        "Units",
-        "2106.07447",
-    ),
-    "wavlm": Paper(
-        "WavLM",
-        "WavLM: Large-Scale Self-Supervised Pre-Training for Full Stack Speech Processing",
-        "2110.13900",
-    ),
-    "data2vec-audio": Paper(
-        "data2vec",
-        "data2vec: A General Framework for Self-supervised Learning in Speech, Vision and Language",
-        "2202.03555",
-    ),
-    "unispeech": Paper(
-        "UniSpeech",
-        "UniSpeech: Unified Speech Representation Learning with Labeled and Unlabeled Data",
-        "2101.07597",
-    ),
-    "unispeech-sat": Paper(
-        "UniSpeech-SAT",
-        "UniSpeech-SAT: Universal Speech Representation Learning with Speaker Aware Pre-Training",
-        "2110.05752",
-    ),
-    "wav2vec2-conformer": Paper(
-        "wav2vec 2.0 with Conformer blocks",
-        "fairseq S2T: Fast Speech-to-Text Modeling with fairseq",
-        "2010.05171",
-    ),
-    "wav2vec2-bert": Paper(
-        "Wav2Vec2-BERT",
-        "Seamless: Multilingual Expressive and Streaming Speech Translation",
-        "2312.05187",
-    ),
-}
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="SavedModel that `convert saved-model` made")
     parser.add_argument("out", type=Path, help="NAME.tar.gz to write; NAME.md goes beside it")
@@ -230,7 +177,7 @@ def module_card(
     from wav2vec2_tf.audio import SAMPLE_RATE
     from wav2vec2_tf.export.provenance import UNKNOWN, Provenance
     from wav2vec2_tf.export.saved_model import OF_UTTERANCES, load_saved_model
-    from wav2vec2_tf.models.families import head_named
+    from wav2vec2_tf.models.families import family_of, head_named
     from wav2vec2_tf.models.feature_extractor import PREPROCESSOR_FILE
     from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
     from wav2vec2_tf.models.processor import Processor
@@ -242,7 +189,7 @@ def module_card(
         raise UserError(f"{model}: its config.json names no class, so it is no SavedModel of ours")
     if parity is not None:
         _check_certificate(parity, config.model_type, head_name, origin.sha256)
-    head, paper = CARDS[head_name], PAPERS[config.model_type]
+    head, paper = CARDS[head_name], family_of(config).paper
     with_files = (facts / PREPROCESSOR_FILE).exists()
     processor = Processor.from_pretrained(facts) if with_files else None
     signatures = load_saved_model(model).signatures
@@ -317,16 +264,11 @@ def module_card(
 
 def _layers(config: Config) -> str:
     """The sizes of the model, in words."""
-    from wav2vec2_tf.models.config import (
-        Wav2Vec2BertConfig,
-        Wav2Vec2ConformerConfig,
-        WaveformConfig,
-    )
+    from wav2vec2_tf.models.families import family_of
 
-    conformer = isinstance(config, Wav2Vec2ConformerConfig | Wav2Vec2BertConfig)
-    block = "Conformer" if conformer else "Transformer"
+    block = family_of(config).block
     words = f"{config.num_hidden_layers} {block} layers of {config.hidden_size}"
-    if isinstance(config, WaveformConfig):
+    if config.feat_extract_norm is not None:
         words += f", {config.feat_extract_norm} norm in the feature encoder"
     if config.add_adapter:
         words += f", and an adapter that strides {config.adapter_stride**config.num_adapter_layers}"
@@ -335,9 +277,7 @@ def _layers(config: Config) -> str:
 
 def _scale(config: Config, processor: Processor | None) -> str:
     """How the waveform is to be scaled, in words."""
-    from wav2vec2_tf.models.config import Wav2Vec2BertConfig
-
-    if isinstance(config, Wav2Vec2BertConfig):
+    if config.log_mel_input:
         return "full scale ±1 (its log-mel features are made inside)"
     if processor is None:
         return "scaled as the checkpoint asks for"

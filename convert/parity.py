@@ -20,14 +20,7 @@ import numpy as np
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.data.bundled import BUNDLED_SPEECH
 from wav2vec2_tf.models import families
-from wav2vec2_tf.models.config import (
-    PUBLISHED_LENGTH,
-    Config,
-    Wav2Vec2BertConfig,
-    Wav2Vec2Config,
-    Wav2Vec2ConformerConfig,
-    WaveformConfig,
-)
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config, Wav2Vec2Config
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.progress import ProgressBar
 
@@ -184,7 +177,7 @@ def shortest_of(config: Config, head: str) -> int:
 def _levelled(config: Config, speech: np.ndarray) -> np.ndarray:
     from wav2vec2_tf import audio
 
-    return audio.normalize(speech) if isinstance(config, WaveformConfig) else speech
+    return speech if config.log_mel_input else audio.normalize(speech)
 
 
 def log_mel_of_transformers(speech: np.ndarray) -> np.ndarray:
@@ -241,7 +234,7 @@ class Theirs:
         from wav2vec2_tf.models.log_mel import log_mel
 
         speech = utterance.speech
-        if self.model.config.model_type != "wav2vec2-bert":
+        if not families.FAMILIES[self.model.config.model_type].config.log_mel_input:
             parts = self.run(speech[np.newaxis], paths)
             return ReferenceOutputs(parts, parts)
         features = log_mel_of_transformers(speech)
@@ -337,17 +330,16 @@ class Exported:
 
 def inner_parts(config: Config, head: str) -> list[str]:
     """Paths of the layers to compare before the last hidden state, below the base model."""
-    count = config.num_hidden_layers
-    paths = ["feature_encoder"] if isinstance(config, WaveformConfig) else []
+    count, family = config.num_hidden_layers, families.family_of(config)
+    paths = [] if config.log_mel_input else ["feature_encoder"]
     paths.append("feature_projection")
-    if not isinstance(config, Wav2Vec2ConformerConfig | Wav2Vec2BertConfig):
-        paths.append("encoder.pos_conv_embed")
-    elif count:
-        paths += [f"encoder.layers.0.{part}" for part in ("ffn1", "self_attn", "conv_module")]
+    first_layer = "encoder.layers.0."
+    paths += [path for path in family.compared_layers if count or not path.startswith(first_layer)]
     paths += [f"encoder.layers.{index}" for index in sorted({0, count // 2}) if index < count]
     if config.add_adapter:
         paths.append("adapter")
-    if head == families.PRE_TRAINING and config.model_type != "unispeech-sat":  # has no use for it
+    unused = family.objective is families.Objective.SPEAKER_AWARE
+    if head == families.PRE_TRAINING and not unused:
         paths.append(QUANTIZER)
     return paths
 

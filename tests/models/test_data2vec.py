@@ -15,7 +15,7 @@ from transformers.models.data2vec.modeling_data2vec_audio import (
 from tests.support import layer_reference, reference
 from tests.support.reference import difference
 from wav2vec2_tf.models.config import Data2VecAudioConfig
-from wav2vec2_tf.models.data2vec import PositionalConvStack
+from wav2vec2_tf.models.positions import PositionalConvStack
 
 HIDDEN = 12
 

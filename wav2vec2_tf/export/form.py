@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from wav2vec2_tf.export.provenance import Provenance
-from wav2vec2_tf.models.config import Config, Wav2Vec2BertConfig
+from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.log_mel import log_mel
 from wav2vec2_tf.models.pretrained import CONFIG_FILE, write_config
 from wav2vec2_tf.models.processor import Processor
@@ -127,7 +127,7 @@ class Exported:
 def inputs(config: Config, form: Form, speech: np.ndarray, lengths: np.ndarray) -> Sample:
     """What a file takes: speech as it is, or for Wav2Vec2-BERT log-mel features of its rows."""
     first = speech.astype(np.float32, copy=False)
-    if isinstance(config, Wav2Vec2BertConfig):
+    if config.log_mel_input:
         first, lengths = _features(config, first, lengths)
         return {FEATURES: first, LENGTHS: lengths}
     sample = {form.speech: first}
@@ -135,10 +135,10 @@ def inputs(config: Config, form: Form, speech: np.ndarray, lengths: np.ndarray) 
 
 
 def _features(
-    config: Wav2Vec2BertConfig, speech: np.ndarray, lengths: np.ndarray
+    config: Config, speech: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     frames = config.encoder_frames(speech.shape[1])
-    features = np.zeros((len(speech), frames, config.feature_projection_input_dim), np.float32)
+    features = np.zeros((len(speech), frames, config.feature_channels), np.float32)
     counts = np.zeros(len(speech), np.int32)
     for row, (samples, length) in enumerate(zip(speech, lengths, strict=True)):
         own = log_mel(samples[:length])

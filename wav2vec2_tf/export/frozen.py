@@ -8,13 +8,13 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from wav2vec2_tf.export.form import LARGEST, LENGTHS, Form
 from wav2vec2_tf.export.saved_model import ONLY_OUTPUT, features_spec, outputs, speech_spec
 from wav2vec2_tf.models import families
-from wav2vec2_tf.models.config import Config, Wav2Vec2BertConfig
+from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.keras_internals import with_constants
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def check(config: Config, head: str, parameters: int, form: Form) -> None:
 
 def freeze(model: keras.Model, form: Form) -> Frozen:
     """The model's graph for inference, traced with `form`'s inputs."""
-    bert = isinstance(model.config, Wav2Vec2BertConfig)
-    kind = features_spec(model.config, form.length) if bert else speech_spec(form.length)
-    name = kind.name if bert else form.speech
+    log_mel = model.config.log_mel_input
+    kind = features_spec(model.config, form.length) if log_mel else speech_spec(form.length)
+    name = kind.name if log_mel else form.speech
     specs = [tf.TensorSpec([form.rows, *kind.shape[1:]], kind.dtype, name)]
     if form.takes_lengths:
         specs.append(tf.TensorSpec([form.rows], tf.int32, LENGTHS))
@@ -59,7 +59,7 @@ def freeze(model: keras.Model, form: Form) -> Frozen:
     def infer(first: tf.Tensor, lengths: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         return outputs(model, first, lengths, log_softmax=form.log_softmax)
 
-    function = convert_variables_to_constants_v2(infer.get_concrete_function())
+    function = with_constants(infer.get_concrete_function())
     return Frozen(
         function.graph.as_graph_def(),
         {spec.name: tensor.name for spec, tensor in zip(specs, function.inputs, strict=True)},

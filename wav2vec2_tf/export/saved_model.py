@@ -12,7 +12,7 @@ import tensorflow as tf
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models import lengths as padding
-from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config, Wav2Vec2BertConfig
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config
 from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, write_config
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.text import ctc
@@ -123,7 +123,7 @@ def export(
     if model.head == families.PRE_TRAINING:
         root.temperature = model.quantizer.temperature  # no weight, but training lowers it
     kinds = [speech_spec(length)]
-    if isinstance(model.config, Wav2Vec2BertConfig):
+    if model.config.log_mel_input:
         kinds.append(features_spec(model.config, length))
     modes = (False, True) if trainable else (False,)
     run = traced(model, kinds, log_softmax, modes)
@@ -161,10 +161,10 @@ def speech_spec(length: int | None) -> tf.TensorSpec:
     return tf.TensorSpec([None, length], tf.float32, name="speech")
 
 
-def features_spec(config: Wav2Vec2BertConfig, length: int | None) -> tf.TensorSpec:
+def features_spec(config: Config, length: int | None) -> tf.TensorSpec:
     """Of the log-mel features that `length` samples give."""
     frames = None if length is None else config.encoder_frames(length)
-    shape = [None, frames, config.feature_projection_input_dim]
+    shape = [None, frames, config.feature_channels]
     return tf.TensorSpec(shape, tf.float32, name="input_features")
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.keras_internals import set_keras_mask
 
 BUCKETS = (*(320 * round(50 * 2 ** (step / 4)) for step in range(28)), 1_920_000)
 """Padded lengths in samples, 1 s to 120 s in steps of 2^¼: shapes to compile for, 9 % of padding
@@ -87,7 +88,7 @@ def with_mask(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     They look for it under this name (keras.io, "Masking and padding").
     """
     if mask is not None:
-        values._keras_mask = mask
+        set_keras_mask(values, mask)
     return values
 
 

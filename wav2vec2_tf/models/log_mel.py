@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.models.config import MEL_HOP, MEL_STACK, MEL_WINDOW, mel_windows
+from wav2vec2_tf.models.frame_counts import MEL_HOP, MEL_STACK, MEL_WINDOW, mel_windows
 from wav2vec2_tf.models.lengths import clip_lengths, silence_padding, size, valid
 
 MEL_BINS = 80

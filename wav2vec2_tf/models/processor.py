@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.models.config import Config, WaveformConfig
+from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.feature_extractor import (
     PROCESSOR_FILE,
     FeatureExtractor,
@@ -96,7 +96,7 @@ class Processor:
     def check_extractor(self, source: Path, config: Config) -> None:
         """Raises `UserError` where the extractor is for another kind of model or another rate."""
         extractor = self.feature_extractor
-        wanted = FeatureExtractor if isinstance(config, WaveformConfig) else LogMelFeatureExtractor
+        wanted = LogMelFeatureExtractor if config.log_mel_input else FeatureExtractor
         if not isinstance(extractor, wanted):
             raise UserError(
                 f"{source}: its preprocessor_config.json is of a {extractor.kind}, and a "
