@@ -376,7 +376,7 @@ def test_overrides_change_the_config(folder: Path) -> None:
 def test_a_misspelt_override_is_refused_with_the_nearest(
     folder: Path, name: str, suggestion: str
 ) -> None:
-    with pytest.raises(UserError, match=f"{name} is not a field.*did you mean {suggestion}"):
+    with pytest.raises(UserError, match=f"{name} is no field.*did you mean {suggestion}"):
         AutoModelForCTC.from_pretrained(folder, **{name: 0.1})
 
 

@@ -207,9 +207,9 @@ class Processor:
 def _fairseq_tokenizer(
     checkpoint: Path, dictionary: str | PathLike[str] | None, target_lang: str | None
 ) -> CTCTokenizer | None:
-    from wav2vec2_tf.checkpoint import fairseq
+    from wav2vec2_tf.checkpoint.fairseq_dictionary import vocabulary
 
     file = checkpoint.parent / DICTIONARY_FILE if dictionary is None else Path(dictionary)
     if dictionary is None and not file.exists():
         return None
-    return CTCTokenizer(fairseq.vocabulary(file), target_lang=target_lang)
+    return CTCTokenizer(vocabulary(file), target_lang=target_lang)
