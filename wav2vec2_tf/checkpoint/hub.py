@@ -84,14 +84,14 @@ def resolve(
 
 
 def adapter_file(source: Path, language: str) -> Path:
-    """The weights of a language's adapter: `adapter.fra.safetensors` or else `adapter.fra.bin`.
+    """Returns the weights of a language's adapter: `adapter.fra.safetensors`, or `adapter.fra.bin`.
 
     Args:
         source: the model's folder, or a file in it.
-        language: as the files are named, "fra".
+        language: the language as in the names of the files, such as "fra".
 
     Raises:
-        UserError: there is none for the language; similar ones are named.
+        UserError: there is no adapter for the language; the error names similar ones.
     """
     folder = source.parent if source.is_file() else source
     return folder / _adapter_name(str(source), _names(folder), language)
@@ -99,7 +99,7 @@ def adapter_file(source: Path, language: str) -> Path:
 
 def _adapter_name(title: str, files: Iterable[str], language: str) -> str:
     if not isinstance(language, str):
-        raise UserError(f"{title}: a language is text as 'fra', not {language!r}")
+        raise UserError(f"{title}: target_lang must be text such as 'fra', got {language!r}")
     kinds: dict[str, set[str]] = {}
     for name in files:
         if match := ADAPTER_FILE.fullmatch(name):
@@ -120,7 +120,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _local(source: str | os.PathLike[str]) -> Path | None:
-    """The folder or file that a source names, or None if it is a hub's id."""
+    """Returns the folder or file that a source names; None if it is an id on the hub."""
     if not os.fspath(source):
         raise UserError("the model's name is empty; give a folder or a hub's model id")
     path = os.path.expanduser(source)
@@ -134,7 +134,7 @@ def _local(source: str | os.PathLike[str]) -> Path | None:
 
 
 def _looks_like_a_path(source: str) -> bool:
-    """A hub's id is "name" or "owner/name", of letters, digits and `-_.`."""
+    """Returns whether a source is not an id: "name" or "owner/name" of letters, digits, `-_.`."""
     return not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", source, re.ASCII)
 
 
@@ -146,7 +146,7 @@ def _from_hub(
     cache_dir: str | os.PathLike[str] | None,
     local_files_only: bool,
 ) -> Path:
-    """The folder with a model's files, and with the adapter of a language if one is named."""
+    """Returns the folder with a model's files, and a language's adapter if `adapter` is given."""
     import huggingface_hub
     from huggingface_hub import constants, errors
 
@@ -216,7 +216,7 @@ def _wanted(title: str, files: list[str], adapter: str | None) -> list[str]:
 
 
 def _cached(model: str, revision: str | None, cache: Path | None) -> Path | None:
-    """The cached folder of a model with weights."""
+    """Returns the cached folder of a model, if it has weights."""
     import huggingface_hub
 
     config = huggingface_hub.try_to_load_from_cache(
@@ -230,7 +230,7 @@ def _cached(model: str, revision: str | None, cache: Path | None) -> Path | None
 
 
 def _raise_if_final(model: str, revision: str | None, problem: BaseException) -> None:
-    """Raise a UserError unless the hub just could not be reached."""
+    """Raises `UserError` unless the problem is that the hub cannot be reached."""
     from huggingface_hub import constants, errors
 
     hub = constants.ENDPOINT

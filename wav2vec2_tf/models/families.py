@@ -38,7 +38,7 @@ Operations = Callable[[Any, int], int]
 
 
 class Objective(enum.Enum):
-    """What a member is pre-trained to predict: decides on the layers and outputs of that head."""
+    """The objective of pre-training, which decides on the layers and outputs of that head."""
 
     CONTRASTIVE = "contrastive"
     """Projected states predict projected quantized features (arXiv:2006.11477)."""
@@ -83,13 +83,13 @@ class Family:
     """Inner layers, below the base model, that `convert verify` compares with PyTorch."""
 
     feature_operations: Operations | None = operations.waveform_convolutions
-    """Of the feature encoder, from samples."""
+    """Counts the feature encoder's, from samples; None without one."""
     position_operations: Operations | None = operations.convolutional_positions
-    """Of the layer of positions, from frames."""
+    """Counts those of positions, from frames; None without such a layer."""
     layer_operations: Operations = operations.transformer_layer
-    """Of a layer of the encoder, from frames."""
+    """Counts those of one layer of the encoder, from frames."""
     adapter_operations: Operations = operations.adapter_convolution
-    """Of a layer of the adapter, from its frames of output."""
+    """Counts those of one layer of the adapter, from its frames of output."""
 
     @property
     def heads(self) -> tuple[str, ...]:
