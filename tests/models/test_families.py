@@ -205,7 +205,7 @@ def test_training_has_finite_gradients(pair: Pair) -> None:
 
 @of_distinct_layers
 def test_ctc_loss_and_every_gradient_equal_pytorch(pair: Pair, tmp_path: Path) -> None:
-    """Of a ragged batch, against PyTorch run one utterance at a time; without dropout."""
+    """Compares those of a ragged batch with PyTorch's of single utterances, without dropout."""
     speeches = [inputs(pair, reference.noise(count, seed=count)) for count in (SAMPLES, 6000)]
     labels = np.array([[5, 8, 8], [11, -100, -100]])  # what fits after an adapter too
     carrier = copy.deepcopy(pair.theirs)

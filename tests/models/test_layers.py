@@ -15,7 +15,6 @@ import pytest
 import tensorflow as tf
 
 from tests.support import reference
-from tests.support.layer_reference import policy
 from wav2vec2_tf import models
 from wav2vec2_tf.models import positions
 from wav2vec2_tf.models.adapters import AdapterLayer, AttentionAdapter, ConvolutionalAdapter
@@ -46,7 +45,7 @@ from wav2vec2_tf.models.conformer_attention import (
     SelfAttention,
 )
 from wav2vec2_tf.models.feature_encoder import ConvLayer, FeatureEncoder, GroupNormConvLayer
-from wav2vec2_tf.models.layers import ConfigLayer, Dense, LayerDrop
+from wav2vec2_tf.models.layers import ConfigLayer, Dense, LayerDrop, dtype_policy
 from wav2vec2_tf.models.pretrained import Pretrained
 from wav2vec2_tf.models.quantizer import GumbelVectorQuantizer
 from wav2vec2_tf.models.transformer import (
@@ -206,7 +205,7 @@ def test_a_layer_is_made_again_from_its_config(make: Make, inputs: tuple[Any, ..
 
 
 def test_inner_layers_have_the_dtype_of_the_layer() -> None:
-    with policy("mixed_bfloat16"):
+    with dtype_policy("mixed_bfloat16"):
         layer = Encoder(MMS)
     again = Encoder.from_config(layer.get_config())
     inner = again.layers[0].feed_forward.output_dense
