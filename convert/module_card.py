@@ -9,12 +9,8 @@ from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.export.loading import head_of_export, load_saved_model, speech_spec_of
 from wav2vec2_tf.export.provenance import UNKNOWN, Provenance
 from wav2vec2_tf.export.saved_model import OF_UTTERANCES
-from wav2vec2_tf.models.config import (
-    Config,
-    Wav2Vec2BertConfig,
-    Wav2Vec2ConformerConfig,
-    WaveformConfig,
-)
+from wav2vec2_tf.models.config import Config
+from wav2vec2_tf.models.families import family_of
 from wav2vec2_tf.models.feature_extractor import PREPROCESSOR_FILE
 from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
 from wav2vec2_tf.models.processor import Processor
@@ -54,61 +50,6 @@ CARDS = {
 }
 
 
-class Paper(NamedTuple):
-    """The paper of a family."""
-
-    name: str
-    """The family's name in prose."""
-    title: str
-    number: str
-    """Number on arXiv."""
-
-
-PAPERS = {
-    "wav2vec2": Paper(
-        "wav2vec 2.0",
-        "wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations",
-        "2006.11477",
-    ),
-    "hubert": Paper(
-        "HuBERT",
-        "HuBERT: Self-Supervised Speech Representation Learning by Masked Prediction of Hidden "
-        "Units",
-        "2106.07447",
-    ),
-    "wavlm": Paper(
-        "WavLM",
-        "WavLM: Large-Scale Self-Supervised Pre-Training for Full Stack Speech Processing",
-        "2110.13900",
-    ),
-    "data2vec-audio": Paper(
-        "data2vec",
-        "data2vec: A General Framework for Self-supervised Learning in Speech, Vision and Language",
-        "2202.03555",
-    ),
-    "unispeech": Paper(
-        "UniSpeech",
-        "UniSpeech: Unified Speech Representation Learning with Labeled and Unlabeled Data",
-        "2101.07597",
-    ),
-    "unispeech-sat": Paper(
-        "UniSpeech-SAT",
-        "UniSpeech-SAT: Universal Speech Representation Learning with Speaker Aware Pre-Training",
-        "2110.05752",
-    ),
-    "wav2vec2-conformer": Paper(
-        "wav2vec 2.0 with Conformer blocks",
-        "fairseq S2T: Fast Speech-to-Text Modeling with fairseq",
-        "2010.05171",
-    ),
-    "wav2vec2-bert": Paper(
-        "Wav2Vec2-BERT",
-        "Seamless: Multilingual Expressive and Streaming Speech Translation",
-        "2312.05187",
-    ),
-}
-
-
 def module_card(
     model: Path,
     name: str,
@@ -135,7 +76,7 @@ def module_card(
     head_name = head_of_export(model, config)
     if parity is not None:
         _check_certificate(parity, config.model_type, head_name, origin.sha256)
-    head, paper = CARDS[head_name], PAPERS[config.model_type]
+    head, paper = CARDS[head_name], family_of(config).paper
     with_files = (facts / PREPROCESSOR_FILE).exists()
     processor = Processor.from_pretrained(facts) if with_files else None
     loaded = load_saved_model(model)
@@ -209,10 +150,9 @@ def module_card(
 
 def _layers(config: Config) -> str:
     """Returns the sizes of the model, in words."""
-    conformer = isinstance(config, Wav2Vec2ConformerConfig | Wav2Vec2BertConfig)
-    block = "Conformer" if conformer else "Transformer"
+    block = family_of(config).block
     words = f"{config.num_hidden_layers} {block} layers of {config.hidden_size}"
-    if isinstance(config, WaveformConfig):
+    if config.feat_extract_norm is not None:
         words += f", {config.feat_extract_norm} norm in the feature encoder"
     if config.add_adapter:
         words += f", and an adapter that strides {config.adapter_stride**config.num_adapter_layers}"
@@ -221,7 +161,7 @@ def _layers(config: Config) -> str:
 
 def _scale(config: Config, processor: Processor | None) -> str:
     """Returns how the waveform is to be scaled, in words."""
-    if isinstance(config, Wav2Vec2BertConfig):
+    if config.log_mel_input:
         return "full scale ±1 (its log-mel features are made inside)"
     if processor is None:
         return "scaled as the checkpoint asks for"

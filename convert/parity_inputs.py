@@ -12,7 +12,7 @@ import numpy as np
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.data.bundled import BUNDLED_SPEECH
 from wav2vec2_tf.models import families
-from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config, WaveformConfig
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,4 +91,4 @@ def shortest_of(config: Config, head: str) -> int:
 def _normalized(config: Config, speech: np.ndarray) -> np.ndarray:
     from wav2vec2_tf import audio
 
-    return audio.normalize(speech) if isinstance(config, WaveformConfig) else speech
+    return speech if config.log_mel_input else audio.normalize(speech)

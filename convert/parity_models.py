@@ -19,9 +19,6 @@ from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.config import (
     Config,
-    Wav2Vec2BertConfig,
-    Wav2Vec2ConformerConfig,
-    WaveformConfig,
 )
 from wav2vec2_tf.utils.errors import UserError
 
@@ -235,17 +232,16 @@ class SavedModel:
 
 def inner_parts(config: Config, head: str) -> list[str]:
     """Returns the paths, in the base model, of the layers to compare before the last state."""
-    count = config.num_hidden_layers
-    paths = ["feature_encoder"] if isinstance(config, WaveformConfig) else []
+    count, family = config.num_hidden_layers, families.family_of(config)
+    paths = [] if config.log_mel_input else ["feature_encoder"]
     paths.append("feature_projection")
-    if not isinstance(config, Wav2Vec2ConformerConfig | Wav2Vec2BertConfig):
-        paths.append("encoder.pos_conv_embed")
-    elif count:
-        paths += [f"encoder.layers.0.{part}" for part in ("ffn1", "self_attn", "conv_module")]
+    first_layer = "encoder.layers.0."
+    paths += [path for path in family.compared_layers if count or not path.startswith(first_layer)]
     paths += [f"encoder.layers.{index}" for index in sorted({0, count // 2}) if index < count]
     if config.add_adapter:
         paths.append("adapter")
-    if head == families.PRE_TRAINING and config.model_type != "unispeech-sat":  # does not use it
+    unused = family.objective is families.Objective.SPEAKER_AWARE
+    if head == families.PRE_TRAINING and not unused:
         paths.append(QUANTIZER)
     return paths
 

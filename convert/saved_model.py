@@ -88,7 +88,6 @@ def write_expected(
 
     from wav2vec2_tf.audio import SAMPLE_RATE
     from wav2vec2_tf.export.saved_model import outputs
-    from wav2vec2_tf.models.config import Wav2Vec2BertConfig
     from wav2vec2_tf.models.families import CTC
     from wav2vec2_tf.transcription.recognizer import Recognizer, TensorFlowLogits
 
@@ -104,9 +103,9 @@ def write_expected(
 
     expect("plain", raw, None)
     expect("masked", raw, lengths)
-    if isinstance(config, Wav2Vec2BertConfig):
+    if config.log_mel_input:
         frames = config.encoder_frames(samples)
-        shape = (2, frames, config.feature_projection_input_dim)
+        shape = (2, frames, config.feature_channels)
         arrays["input_features"] = random.normal(size=shape).astype(np.float32)
         arrays["frames"] = np.array([frames, (frames + 1) // 2], np.int32)
         expect("features", arrays["input_features"], arrays["frames"])

@@ -19,7 +19,8 @@ import transformers
 from tests.support.paths import FAIRSEQ
 from tests.support.torch_files import CONTAINERS, assert_equal, fails, save
 from wav2vec2_tf.checkpoint import open_checkpoint
-from wav2vec2_tf.checkpoint.fairseq import Settings, vocabulary
+from wav2vec2_tf.checkpoint.fairseq import Settings
+from wav2vec2_tf.checkpoint.fairseq_dictionary import vocabulary
 from wav2vec2_tf.utils.errors import UserError
 
 GENUINE = ("pretrained_group_norm", "finetuned_ctc_group_norm", "finetuned_ctc_layer_norm_cfg")
@@ -454,7 +455,7 @@ FINE_TUNED: dict[str, Any] = {
         (small("data2vec_audio", pos_conv_depth=0), "pos_conv_depth = 0"),
         (small("data2vec_audio", pos_conv_depth=2, layer_norm_first=True), "norms"),
         (small("data2vec_audio", pos_conv_depth=2, extractor_mode="default"), "norms"),
-        (small("data2vec_multi"), "of the kind 'data2vec_multi', which is not read"),
+        (small("data2vec_multi"), "of the kind 'data2vec_multi', which is not supported"),
         (small() | {"args": None}, "holds neither 'args' nor 'cfg'"),
         (small() | {"args": [1]}, "of the kind '<NoneType>'"),
         (small() | {"model": {}}, "holds no tensors"),

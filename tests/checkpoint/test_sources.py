@@ -345,7 +345,7 @@ MMS = BOTH | {
 
 
 def fails_for_language(source: str | Path, language: str, **options: object) -> str:
-    """Of a local folder one message, whether all of the model or only the adapter is asked for."""
+    """The message for a local folder is the same for the model and for the adapter alone."""
     message = fails(source, adapter=language, **options)
     if isinstance(source, Path):
         with pytest.raises(UserError) as caught:

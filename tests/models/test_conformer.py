@@ -16,6 +16,7 @@ from tests.support import layer_reference, reference
 from tests.support.reference import difference
 from wav2vec2_tf.models.conformer import ConformerEncoder, DepthwiseConv
 from wav2vec2_tf.models.conformer_attention import RelativePositions, RotaryPositions
+from wav2vec2_tf.models.layers import dtype_policy
 
 HIDDEN = theirs.HIDDEN
 KINDS = (
@@ -275,7 +276,7 @@ def test_depthwise_conv(kernel_size: int, causal: bool) -> None:
 def test_half_precision(family: str, positions: str | None) -> None:
     """Near the float32 result, and neither padding nor an empty row makes NaN."""
     rows, batch, mask = masked_batch()
-    with layer_reference.policy("mixed_bfloat16"):
+    with dtype_policy("mixed_bfloat16"):
         module, encoder = pair_of(family, positions)
     got = tf.cast(encoder(tf.constant(batch), tf.constant(mask)).last_hidden_state, tf.float32)
     assert np.all(np.isfinite(got))

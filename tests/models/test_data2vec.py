@@ -15,7 +15,8 @@ from transformers.models.data2vec.modeling_data2vec_audio import (
 from tests.support import layer_reference, reference
 from tests.support.reference import difference
 from wav2vec2_tf.models.config import Data2VecAudioConfig
-from wav2vec2_tf.models.data2vec import PositionalConvStack
+from wav2vec2_tf.models.layers import dtype_policy
+from wav2vec2_tf.models.positions import PositionalConvStack
 
 HIDDEN = 12
 
@@ -50,7 +51,7 @@ def test_padding_has_no_influence_in_training() -> None:
 
 
 def test_half_precision() -> None:
-    with layer_reference.policy("mixed_float16"):
+    with dtype_policy("mixed_float16"):
         ours, theirs = positions()
     values = reference.noise(2, 20, HIDDEN)
     got = ours(values)

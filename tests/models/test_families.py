@@ -17,7 +17,8 @@ from safetensors.numpy import load_file
 from tests.support import reference
 from tests.support.reference import difference
 from wav2vec2_tf import AutoModel, AutoModelForCTC, CTCLoss, UserError
-from wav2vec2_tf.models.families import MEMBERS
+from wav2vec2_tf.models.config import Config, config_from_dict
+from wav2vec2_tf.models.families import FAMILIES, MEMBERS
 
 TOLERANCE = 2e-5  # a tenth of the contract's: float32 gives a few 1e-6 at this size
 NO_GRADIENT = ("k_proj/bias", "linear_k/bias", "masked_spec_embed")
@@ -86,6 +87,14 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def tolerance(pair: Pair, raw: bool = True) -> float:
     # transformers' log-mel features are of float32: it is they that are off
     return 1e-3 if raw and pair.theirs.config.model_type == "wav2vec2-bert" else TOLERANCE
+
+
+def test_every_family_is_in_a_config_and_a_row() -> None:
+    assert set(Config.classes) == set(FAMILIES)
+    for model_type, kind in Config.classes.items():
+        assert FAMILIES[model_type].config is kind
+        assert (FAMILIES[model_type].feature_encoder is None) == kind.log_mel_input
+        assert FAMILIES[model_type].config() == config_from_dict(kind().to_dict())
 
 
 def test_every_family_has_its_variants() -> None:
@@ -196,7 +205,7 @@ def test_training_has_finite_gradients(pair: Pair) -> None:
 
 @of_distinct_layers
 def test_ctc_loss_and_every_gradient_equal_pytorch(pair: Pair, tmp_path: Path) -> None:
-    """Of a ragged batch, against PyTorch run one utterance at a time; without dropout."""
+    """Compares those of a ragged batch with PyTorch's of single utterances, without dropout."""
     speeches = [inputs(pair, reference.noise(count, seed=count)) for count in (SAMPLES, 6000)]
     labels = np.array([[5, 8, 8], [11, -100, -100]])  # what fits after an adapter too
     carrier = copy.deepcopy(pair.theirs)
@@ -282,5 +291,6 @@ def test_a_checkpoint_of_another_family_is_named(pair: Pair, tmp_path: Path) -> 
     reference.tiny_config("hubert-group" if other == "hubert" else other).save_pretrained(tmp_path)
     weights = (pair.folder / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(weights)
-    with pytest.raises(UserError, match=f"of type {pair.ours.config.model_type}, .* says {other}"):
+    message = f"model_type .* that of the weights, {pair.ours.config.model_type}, got {other}"
+    with pytest.raises(UserError, match=message):
         AutoModelForCTC.from_pretrained(tmp_path)

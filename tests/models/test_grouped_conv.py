@@ -8,7 +8,7 @@ import tensorflow as tf
 import torch
 
 from tests.support import reference
-from wav2vec2_tf.models.grouped_conv import same_padded_grouped_conv
+from wav2vec2_tf.models.positions import same_padded_grouped_conv
 
 FRAMES = 40
 ROUNDING = {"float32": 1e-5, "float16": 1e-3, "bfloat16": 8e-3}

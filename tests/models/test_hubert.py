@@ -15,7 +15,7 @@ from transformers.models.hubert.modeling_hubert import HubertPositionalConvEmbed
 from tests.support import layer_reference, reference
 from tests.support.reference import difference
 from wav2vec2_tf.models.config import HubertConfig
-from wav2vec2_tf.models.hubert import BatchNormPositionalConv, hubert_positions
+from wav2vec2_tf.models.positions import BatchNormPositionalConv, hubert_positions
 from wav2vec2_tf.models.transformer import PositionalConvEmbedding
 
 HIDDEN = 12

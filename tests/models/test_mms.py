@@ -191,7 +191,7 @@ def test_half_precision_is_kept(folder: Path, speech: np.ndarray) -> None:
 def test_a_head_of_another_size_is_not_to_be_had(folder: Path) -> None:
     with pytest.raises(UserError, match="leave vocab_size out"):
         AutoModelForCTC.from_pretrained(folder, target_lang="fra", vocab_size=99)
-    with pytest.raises(UserError, match="a language is text"):
+    with pytest.raises(UserError, match="target_lang must be text"):
         AutoModelForCTC.from_pretrained(folder, target_lang=["fra"])
 
 

@@ -17,12 +17,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from convert import parity_models as parity
-from tests.support import layer_reference, reference
+from tests.support import reference
 from tests.support.paths import ROOT
 from tests.support.reference import difference
 from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, Wav2Vec2Config, Wav2Vec2ForCTC
 from wav2vec2_tf.checkpoint import loader
 from wav2vec2_tf.models import families
+from wav2vec2_tf.models.layers import dtype_policy
 from wav2vec2_tf.models.spec_augment import span_mask
 from wav2vec2_tf.models.transformer import PositionalConvEmbedding
 
@@ -249,7 +250,7 @@ def test_weight_norm_where_float16_cannot_add_up_squares(policy: str, scale: flo
     config = Wav2Vec2Config(hidden_size=240, num_attention_heads=2, num_conv_pos_embedding_groups=2)
     kernels = []
     for name in ("float32", policy):
-        with layer_reference.policy(name):
+        with dtype_policy(name):
             layer = PositionalConvEmbedding(config)
             layer.build()
         layer.v.assign(np.random.default_rng(0).normal(0, scale, layer.v.shape))
@@ -320,7 +321,7 @@ def loss_weights(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def torch_gradients(model: torch.nn.Module, speeches: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Of the sum of the utterances' losses, each run alone."""
+    """Returns those of the sum of the utterances' losses, each computed alone."""
     model.zero_grad()
     for speech in speeches:
         logits = model(torch.from_numpy(speech[np.newaxis])).logits

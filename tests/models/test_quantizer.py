@@ -228,7 +228,7 @@ def test_mixed_precision(ours: Any) -> None:
 
 def test_unispeech_sat_holds_one_of_the_width_of_its_states() -> None:
     config = UniSpeechSatConfig(**SIZES)
-    quantizer = GumbelVectorQuantizer(config)
+    quantizer = GumbelVectorQuantizer(config, config.hidden_size)
     quantizer.build()
     their = UniSpeechSatGumbelVectorQuantizer(reference.tiny_config("group", **SIZES))
     shape = tuple(their.weight_proj.weight.shape)

@@ -16,6 +16,7 @@ from tests.support import layer_reference, reference
 from tests.support.layer_reference import TOLERANCE
 from tests.support.reference import difference
 from wav2vec2_tf.models.config import WavLMConfig
+from wav2vec2_tf.models.layers import dtype_policy
 from wav2vec2_tf.models.lengths import attention_bias, silence_padding
 from wav2vec2_tf.models.transformer import Encoder
 from wav2vec2_tf.models.wavlm import GatedAttention, distance_buckets
@@ -188,7 +189,7 @@ def test_padding_has_no_influence_in_training() -> None:
 
 
 def test_half_precision() -> None:
-    with layer_reference.policy("mixed_float16"):
+    with dtype_policy("mixed_float16"):
         ours, theirs = encoders(stable=False)
     values = reference.noise(2, 20, HIDDEN)
     got = ours(values).last_hidden_state

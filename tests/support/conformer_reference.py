@@ -34,7 +34,7 @@ FAMILIES: dict[str, tuple[type, type, dict[str, Any]]] = {
 
 
 def configs(family: str, **changes: Any) -> tuple[Any, Any]:
-    """transformers' config and ours."""
+    """Returns transformers' config and ours."""
     theirs, ours, sizes = FAMILIES[family]
     fields = {**SIZES, **sizes, **changes}
     config = theirs(**fields)
@@ -45,7 +45,7 @@ def configs(family: str, **changes: Any) -> tuple[Any, Any]:
 def run(
     module: torch.nn.Module, hidden_states: np.ndarray, mask: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """The last state, and what went through the layers and their attention."""
+    """Returns the last state, the states between the layers, and their attention weights."""
     seen: dict[str, Any] = {"hidden_states": [], "attentions": []}
 
     def keep(layer: Any, arguments: Any, output: Any) -> None:

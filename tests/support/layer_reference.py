@@ -1,4 +1,4 @@
-"""One torch module as the reference of one of our layers: weights, and `check_layer`."""
+"""Compares one of our layers with its PyTorch module: copied weights, and `check_layer`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MODES = ("eager", "tf.function", "jit_compile")
 
 
 def compiled(call: Call, mode: str, channels: int, masked: bool) -> Call:
-    """A layer's call on (batch, frames, channels) and a mask, compiled for any batch and frames."""
+    """Returns a call on (batch, frames, channels) and a mask, compiled for any batch and frames."""
     if mode == "eager":
         return lambda values, mask: call(tf.constant(values), tf.constant(mask) if masked else None)
     values = tf.TensorSpec((None, None, channels), tf.float32)
@@ -42,7 +42,7 @@ def compiled(call: Call, mode: str, channels: int, masked: bool) -> Call:
 
 
 def perturbed(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """The module for inference; nothing that a checkpoint holds is left at its initial value."""
+    """Returns the module for inference, with no value of a checkpoint the initial one."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for values in module.state_dict().values():
@@ -55,7 +55,7 @@ def perturbed(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
 
 
 def torch_name(layer: keras.layers.Layer, variable: Any) -> str:
-    """The name in torch's module of the tensor that holds a layer's variable."""
+    """Returns the name in PyTorch's module of the tensor that holds a layer's variable."""
     *path, name = variable.path.removeprefix(f"{layer.name}/").split("/")
     path = [re.sub(r"^layers_(\d+)$", r"layers.\1", part) for part in path]
     if path[-1:] == ["pos_conv_embed"] and name == "bias":
@@ -64,13 +64,13 @@ def torch_name(layer: keras.layers.Layer, variable: Any) -> str:
 
 
 def in_our_layout(variable: Any, tensor: torch.Tensor) -> np.ndarray:
-    """A tensor of torch with its axes in the order of our variable."""
+    """Returns a PyTorch tensor with its axes in the order of our variable."""
     values: np.ndarray = tensor.detach().numpy()
     return values.transpose() if variable.path.rsplit("/", 1)[-1] in TRANSPOSED else values
 
 
 def copy_weights(layer: keras.layers.Layer, module: torch.nn.Module) -> None:
-    """Each of our variables from the module's tensor of the same path; neither has one more."""
+    """Copies the module's tensors to our variables of the same paths; asserts that all match."""
     tensors = module.state_dict()
     for variable in layer.variables:
         if not variable.path.endswith("seed_generator_state"):
@@ -80,7 +80,7 @@ def copy_weights(layer: keras.layers.Layer, module: torch.nn.Module) -> None:
 
 
 def pair(layer: keras.layers.Layer, module: torch.nn.Module) -> tuple[Any, Any]:
-    """Both with the same weights, none of them an initial one."""
+    """Returns both with the same weights, none of them initial."""
     layer.build()
     copy_weights(layer, perturbed(module))
     return layer, module
@@ -92,13 +92,13 @@ def run(module: TheirCall, values: np.ndarray) -> np.ndarray:
 
 
 def hidden_states(output: Any) -> Any:
-    """The hidden states of what a layer or module returns, alone or with something beside them."""
+    """Returns the hidden states in the output of a layer or module."""
     output = getattr(output, "last_hidden_state", output)
     return output[0] if isinstance(output, tuple) else output
 
 
 def ragged(channels: int, fill: float, frames: tuple[int, ...] = RAGGED) -> tuple[Any, Any]:
-    """Noise of so many frames a row with `fill` behind, and the mask of valid frames."""
+    """Returns noise with a number of frames for each row, padded with `fill`, and its mask."""
     mask = np.arange(max(frames)) < np.array(frames)[:, np.newaxis]
     noise = reference.noise(len(frames), max(frames), channels)
     return np.where(mask[..., np.newaxis], noise, np.float32(fill)), mask
@@ -165,7 +165,7 @@ def check_layer(
 
 
 def with_mask(call: Call) -> Call:
-    """The hidden states and the mask that is valid for them."""
+    """Returns a call that gives the hidden states and their mask."""
 
     def states_and_mask(values: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         output = call(values, mask)
@@ -176,12 +176,12 @@ def with_mask(call: Call) -> Call:
 
 
 def loss_weights(frames: int, channels: int) -> np.ndarray:
-    """What hidden states are summed with, the same for the first frames whatever their number."""
+    """Returns the weights of the loss; those of a frame do not depend on the number of frames."""
     return reference.noise(frames, channels, seed=7)
 
 
 def with_gradients(call: Call, variables: Sequence[Any]) -> Call:
-    """The hidden states, their mask, and gradients of the input and of the variables."""
+    """Returns a call that gives states, mask, and gradients of the input and the variables."""
 
     def step(values: tf.Tensor, mask: tf.Tensor) -> Any:
         with tf.GradientTape() as tape:
@@ -199,7 +199,7 @@ def with_gradients(call: Call, variables: Sequence[Any]) -> Call:
 def of_each_alone(
     their_call: TheirCall, module: torch.nn.Module, values: np.ndarray
 ) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """Hidden states of each ragged row run alone, and gradients of the sum of their losses."""
+    """Returns the hidden states of each row run alone, and gradients of the sum of losses."""
     module.zero_grad()
     states, inputs = [], torch.zeros(values.shape)
     for row, count in enumerate(RAGGED):
@@ -219,7 +219,7 @@ def of_each_alone(
 def check_gradients(
     layer: keras.layers.Layer, wanted: dict[str, Any], got: Sequence[tf.Tensor]
 ) -> None:
-    """Of the input and of every variable; what is fixed in our layer has none in torch's module."""
+    """Compares gradients of input and variables; PyTorch has none for what is fixed here."""
     wanted = dict(wanted)
     of_input, *of_variables = got
     assert difference(of_input, wanted.pop("input")) < 1e-4
@@ -232,20 +232,9 @@ def check_gradients(
 
 @contextmanager
 def refusal_of_few_frames() -> Iterator[None]:
-    """Passes over torch's refusal of fewer frames than a convolution's kernel is long."""
+    """Ignores PyTorch's error for fewer frames than a convolution's kernel."""
     try:
         yield
     except RuntimeError as error:
         if "Kernel size can't be greater" not in str(error):
             raise
-
-
-@contextmanager
-def policy(name: str) -> Iterator[None]:
-    """Layers made inside compute as the policy says."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -126,7 +126,7 @@ TINY_BERT = {"left_max_position_embeddings": 5, "right_max_position_embeddings":
 
 
 def tiny_config(variant: str, **changes: Any) -> Any:
-    """A model of under 100,000 parameters with the published convolutions' kernels and strides."""
+    """Returns a config of under 100,000 parameters, with the published kernels and strides."""
     family, own = VARIANTS[f"wav2vec2-{variant}" if variant in STYLES else variant]
     sizes = dict(TINY)
     sizes |= TINY_BERT if family == "Wav2Vec2Bert" else TINY_WAVEFORM
@@ -145,21 +145,21 @@ def published_config(name: str, **changes: Any) -> Any:
 
 
 def family_name(config: Any) -> str:
-    """What transformers' classes of a config's family begin with."""
+    """Returns the beginning of the names of transformers' classes for a config."""
     return type(config).__name__.removesuffix("Config")
 
 
 def perturbed_model(
     config: Any, *, head: str = CTC, seed: int = 0, least: float = 0.1
 ) -> torch.nn.Module:
-    """A random model in which nothing that a checkpoint holds has its initial value.
+    """Returns a random model in which no value of a checkpoint is the initial one.
 
-    Initial biases are 0 and norms 1 and 0: with those, a swapped or forgotten one is not seen.
+    Initial biases are 0 and norms 1 and 0, which would hide a swapped or missing one.
 
     Args:
         head: how the name of transformers' class ends.
         least: standard deviation of what is added to weights of less. At the published sizes 0.1
-            would saturate every attention; at the tiny ones less would hardly be felt.
+            would saturate every attention; at the tiny ones less would have little effect.
     """
     torch.manual_seed(seed)
     model = getattr(transformers, family_name(config) + head)(config).eval()
@@ -184,10 +184,10 @@ def perturbed_model(
 def deep_model(
     config: Any, *, head: str = CTC, seed: int = 0, least: float = 0.01
 ) -> torch.nn.Module:
-    """`perturbed_model` at a published size, quickly: layers are the first one's, rolled along.
+    """Returns `perturbed_model` at a published size, fast: layers are the first one, rolled.
 
-    Attention is made to say less: random attention means over all frames, and 24 layers of it in
-    post-norm leave frames that are all alike, which would be compared for nothing.
+    The output of attention is scaled down: random attention averages over all frames, and 24
+    layers of it in post-norm give equal frames, whose comparison would prove little.
     """
     shallow = copy.deepcopy(config)
     shallow.num_hidden_layers = 1
@@ -208,7 +208,7 @@ def deep_model(
 
 
 def strengthen_head(model: torch.nn.Module, factor: float = 3.0) -> torch.nn.Module:
-    """With larger weights in a classifier: a tiny one's outputs are else little but its biases."""
+    """Enlarges the weights of a classifier: otherwise its biases dominate a tiny one's outputs."""
     heads = ("projector.", "tdnn.", "feature_extractor.", "classifier.")
     with torch.no_grad():
         for name, values in model.state_dict().items():
@@ -218,7 +218,7 @@ def strengthen_head(model: torch.nn.Module, factor: float = 3.0) -> torch.nn.Mod
 
 
 def save_checkpoint(model: torch.nn.Module, folder: Path, *, tokenizer: bool = True) -> Path:
-    """A folder as on the Hugging Face Hub: weights, config, processor files."""
+    """Writes a folder as on the Hugging Face Hub: weights, config, processor files."""
     model.save_pretrained(folder)
     if model.config.model_type == "wav2vec2-bert":
         transformers.SeamlessM4TFeatureExtractor().save_pretrained(folder)
@@ -237,7 +237,7 @@ def save_checkpoint(model: torch.nn.Module, folder: Path, *, tokenizer: bool = T
 
 
 def write_tokenizer(folder: Path) -> None:
-    """vocab.json and tokenizer_config.json as base-960h has them."""
+    """Writes vocab.json and tokenizer_config.json as in base-960h."""
     vocabulary = {token: index for index, token in enumerate(TOKENS)}
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     write_tokenizer_config(folder)
@@ -263,14 +263,14 @@ def torch_model(folder: Path, *, head: bool = True) -> torch.nn.Module:
 
 
 def run(model: torch.nn.Module, speech: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """Logits, or the last hidden state, of (batch, samples) speech."""
+    """Returns the logits, or the last hidden state, of (batch, samples) speech."""
     with torch.inference_mode():
         result = model(torch.from_numpy(speech), None if mask is None else torch.from_numpy(mask))
         return (result.logits if "logits" in result else result.last_hidden_state).numpy()
 
 
 def padded(speeches: Sequence[np.ndarray], width: int, fill: float) -> np.ndarray:
-    """(batch, width): each utterance, and `fill` after it."""
+    """Returns (batch, width): each utterance, padded with `fill`."""
     batch = np.full((len(speeches), width), fill, np.float32)
     for row, speech in zip(batch, speeches, strict=True):
         row[: len(speech)] = speech
@@ -282,19 +282,19 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def difference(got: Any, wanted: Any) -> float:
-    """The largest absolute difference of two arrays, which must be of one shape."""
+    """Returns the largest absolute difference of two arrays, which must have the same shape."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     assert got.shape == wanted.shape
     return float(np.abs(got.astype(np.float64) - wanted).max(initial=0))
 
 
 def frames(samples: int) -> int:
-    """Frames of the published convolutions, by the counting of whole windows."""
+    """Returns the frames of the published convolutions, by counting whole windows."""
     return max(0, (samples - FIRST_FRAME) // STRIDE + 1)
 
 
 def argmax_flips(reference: np.ndarray, got: np.ndarray, tolerance: float) -> int:
-    """Frames whose best token differs although the reference's is ahead by twice the tolerance."""
+    """Counts frames whose best token differs, though the reference's leads by 2 tolerances."""
     second, best = np.moveaxis(np.sort(reference, axis=-1)[..., -2:], -1, 0)
     differs = reference.argmax(-1) != got.argmax(-1)
     return int((differs & (best - second > 2 * tolerance)).sum())

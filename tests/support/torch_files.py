@@ -1,4 +1,4 @@
-"""Files of torch, genuine and built by hand, for the tests of the readers."""
+"""PyTorch files, genuine ones and ones built by hand, for the tests of the readers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTAINERS = ("zip", "stream")
 
 
 def save(content: object, path: Path, container: str = "zip", protocol: int = 2) -> Path:
-    """torch.save, as now ("zip") or as before torch 1.6 ("stream")."""
+    """Saves with torch.save in the format of today ("zip") or before version 1.6 ("stream")."""
     torch.save(
         content,
         path,
@@ -34,7 +34,7 @@ def bits(tensor: torch.Tensor) -> bytes:
 
 
 def assert_equal(checkpoint: Checkpoint, expected: dict[str, torch.Tensor]) -> None:
-    """Same names, shapes, dtypes and bits, in what the header says and in what is read."""
+    """Asserts that names, shapes, dtypes and bits are equal, in the headers and in the values."""
     assert set(checkpoint) == set(expected) and len(checkpoint) == len(expected)
     for name, tensor in expected.items():
         lazy = checkpoint[name]
@@ -63,7 +63,7 @@ def fails(path: Path) -> str:
 def write_archive(
     path: Path, pickled: bytes, storages: dict[str, bytes] | None = None, **parts: bytes
 ) -> Path:
-    """A zip file as torch.save writes it, around any pickle."""
+    """Writes a zip file as torch.save does, around any pickle."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", pickled)
         for name, data in parts.items():
@@ -87,7 +87,7 @@ def write_parts(path: Path, parts: dict[str, bytes], compression: int = zipfile.
 def write_stream(
     path: Path, pickled: bytes, storages: Mapping[str, tuple[int, bytes]], keys: Sequence[str] = ()
 ) -> Path:
-    """A file as torch.save wrote it before torch 1.6, around any pickle.
+    """Writes a file as torch.save did before version 1.6, around any pickle.
 
     Args:
         storages: key → what it says of its number of elements, and its bytes.
@@ -103,7 +103,7 @@ def write_stream(
 
 
 def write_torch_file(path: Path, container: str, pickled: bytes, values: np.ndarray) -> Path:
-    """Any pickle in either container, with `values` as storage "0".
+    """Writes any pickle in either format, with `values` as storage "0".
 
     In a stream a storage's description has a sixth part: it is added before each `tQ`.
     """

@@ -23,7 +23,13 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["wav2vec2_tf.checkpoint", "pickletools"]):
-    from wav2vec2_tf.checkpoint import fairseq, open_checkpoint, torch_pickle
+    from wav2vec2_tf.checkpoint import (
+        fairseq,
+        fairseq_dictionary,
+        fairseq_settings,
+        open_checkpoint,
+        torch_pickle,
+    )
     from wav2vec2_tf.utils.errors import UserError
 
 import numpy as np
@@ -57,14 +63,16 @@ def test_one_input(data: bytes) -> None:
             write_stream(file, rest, {key: STORAGES[key] for key in used})
         elif kind == 3:
             file.write_bytes(rest)
-            assert len(fairseq.vocabulary(file)) > len(fairseq.SPECIAL_SYMBOLS)
+            assert len(fairseq_dictionary.vocabulary(file)) > len(
+                fairseq_dictionary.SPECIAL_SYMBOLS
+            )
             return
         else:
             try:
-                layers = fairseq._convolutions(rest.decode("latin-1"))
-            except fairseq._Fault:
+                layers = fairseq_settings.convolutions(rest.decode("latin-1"))
+            except fairseq_settings.Fault:
                 return
-            assert 0 < len(layers) <= fairseq.MAX_CONVOLUTIONS
+            assert 0 < len(layers) <= fairseq_settings.MAX_CONVOLUTIONS
             return
         checkpoint = open_checkpoint(file)
         for lazy in list(checkpoint.values())[:MAX_TENSORS_READ]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tests.support import reference
-from wav2vec2_tf.models.grouped_conv import same_padded_grouped_conv
+from wav2vec2_tf.models.positions import same_padded_grouped_conv
 
 FRAMES, CHANNELS, GROUPS, WIDTH = 768, 768, 16, 128
 REPETITIONS = 15

@@ -1,9 +1,9 @@
-"""fairseq's checkpoints (`.pt`): their tensors and settings, as Hugging Face names them.
+"""Reads fairseq's checkpoints (`.pt`): tensors and settings under Hugging Face's names.
 
 fairseq saves a dictionary: `model` holds the tensors; `args` (an `argparse.Namespace`) or `cfg`
-(omegaconf's, or a plain dictionary) the settings; beside them lies the state of the training,
-which is left out. A fine-tuned model holds the pre-trained one below `w2v_encoder.w2v_model.` and
-its settings in `w2v_args`.
+(omegaconf's, or a plain dictionary) the settings; the state of the training beside them is
+ignored. A fine-tuned model holds the pre-trained one below `w2v_encoder.w2v_model.` and its
+settings in `w2v_args`.
 
 References: fairseq's `models/wav2vec/wav2vec2.py`, `wav2vec2_asr.py`, `models/hubert/hubert.py`,
 `examples/data2vec/models/data2vec_audio.py`; transformers' `convert_…_original_…_checkpoint…`.
@@ -11,37 +11,40 @@ References: fairseq's `models/wav2vec/wav2vec2.py`, `wav2vec2_asr.py`, `models/h
 
 from __future__ import annotations
 
-import ast
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from wav2vec2_tf.checkpoint.fairseq_settings import (
+    Fault,
+    SettingsGroup,
+    convolutions,
+    shown,
+)
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor, quoted
-from wav2vec2_tf.checkpoint.torch_pickle import Record
 from wav2vec2_tf.utils.errors import UserError
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a fairseq checkpoint says beside its tensors."""
+    """The settings of a fairseq checkpoint, in Hugging Face's terms."""
 
     config: Mapping[str, Any]
     """The values of Hugging Face's `config.json`."""
     preprocessor: Mapping[str, Any]
     """The values of Hugging Face's `preprocessor_config.json`."""
     ignored: tuple[str, ...]
-    """Keys in `model` that have no place in the Hugging Face model, in the file's words."""
+    """Keys in `model` that the Hugging Face model does not have, as the file names them."""
     proven: bool
-    """Whether the names were tried on files that fairseq wrote; else they are those of
-    transformers' conversion."""
+    """Whether the names were tested on files that fairseq wrote; otherwise they are those of
+    transformers' conversion script."""
 
 
-# fairseq's key below the pre-trained model → Hugging Face's below the base model. `#` stands for a
-# number, `@` for weight or bias.
 Rows = tuple[tuple[str, str], ...]
+"""fairseq's key below the pre-trained model, and Hugging Face's below the base model. `#` stands
+for a number, `@` for weight or bias."""
 
 BASE: Rows = (
     ("mask_emb", "masked_spec_embed"),
@@ -84,49 +87,15 @@ PRETRAINING_HEAD: Rows = (
 )
 
 
-@dataclass(frozen=True)
-class Family:
-    """What is a family's own in the conversion."""
-
-    model_type: str
-    class_name: str  # of transformers' classes, before "Model" and "ForCTC"
-    pretraining_head: Rows
-    unused: tuple[str, ...]  # keys, or their beginnings up to a dot, that only pre-training needs
-    proven: bool
-
-
-FAMILIES: Mapping[str, Family] = {  # by fairseq's name
-    "wav2vec2": Family(
-        "wav2vec2",
-        "Wav2Vec2",
-        PRETRAINING_HEAD,
-        unused=(),
-        proven=True,
-    ),
-    "hubert": Family(
-        "hubert",
-        "Hubert",
-        (),
-        unused=("final_proj.", "label_embs_concat", "target_glu."),
-        proven=False,
-    ),
-    "data2vec_audio": Family(
-        "data2vec-audio",
-        "Data2VecAudio",
-        (),
-        unused=("final_proj.", "_ema"),
-        proven=False,
-    ),
-}
-# A fine-tuned model keeps the pre-training head of old versions of fairseq, of no use to it.
+# In old versions of fairseq, a fine-tuned model keeps the head for pre-training.
 UNUSED_WHEN_FINE_TUNED = (
     *("quantizer.", "project_q.", "final_proj.", "target_glu."),
     *("label_embs_concat", "_ema"),
 )
-FINE_TUNED = {"wav2vec_ctc": "wav2vec2", "hubert_ctc": "hubert"}  # the family, if unnamed inside
+FINE_TUNED = {"wav2vec_ctc": "wav2vec2", "hubert_ctc": "hubert"}  # for settings without a name
 ENCODER = "w2v_encoder.w2v_model."
 
-# Settings that change the computation in ways that the Hugging Face model has no field for, and
+# Settings that change the computation in ways that the Hugging Face model has no field for, with
 # the one value that does not.
 NEUTRAL: Mapping[str, object] = {
     "layer_type": "transformer",
@@ -175,98 +144,144 @@ PRETRAINING = {
     "contrastive_logits_temperature": "logit_temp",
     "num_negatives": "num_negatives",
 }
-FIELD_TYPES: Mapping[str, type] = {
-    **dict.fromkeys(("conv_bias", "layer_norm_first", "apply_mask", "normalize"), bool),
-    **dict.fromkeys(("quantize_input", "conv_pos_batch_norm"), bool),
-    **dict.fromkeys(("activation_fn", "extractor_mode", "conv_feature_layers"), str),
-    **dict.fromkeys(("layer_type", "arch", "_name"), str),
-    **dict.fromkeys(("dropout", "attention_dropout", "activation_dropout"), float),
-    **dict.fromkeys(("dropout_input", "dropout_features", "final_dropout"), float),
-    **dict.fromkeys(("encoder_layerdrop", "layerdrop", "logit_temp"), float),
-    **dict.fromkeys(("mask_prob", "mask_channel_prob"), float),
-}  # int, if not here
-
 MAX_KEYS = 20_000  # 25 times those of the largest model
-MAX_LAYERS_TEXT = 1000
-MAX_CONVOLUTIONS = 64
-# What comes before a dictionary, as Hugging Face calls it; fairseq: <s>, <pad>, </s>, <unk>.
-SPECIAL_SYMBOLS = ("<pad>", "<s>", "</s>", "<unk>")
-MAX_DICTIONARY_LENGTH = 16 * 2**20  # characters
+
+
+def _extractor_norm(group: SettingsGroup) -> str:
+    """Returns `feat_extract_norm`."""
+    mode = group.required("extractor_mode")
+    if mode not in EXTRACTOR_NORMS:
+        known = ", ".join(EXTRACTOR_NORMS)
+        raise Fault(f"has the extractor_mode {quoted(mode)}, which is unknown; known: {known}")
+    return EXTRACTOR_NORMS[mode]
+
+
+def _wav2vec2_fields(group: SettingsGroup) -> dict[str, Any]:
+    """Returns the fields of norms and positions."""
+    return {
+        "feat_extract_norm": _extractor_norm(group),
+        "do_stable_layer_norm": group.required("layer_norm_first"),
+        "num_conv_pos_embeddings": group.required("conv_pos"),
+        "num_conv_pos_embedding_groups": group.required("conv_pos_groups"),
+    }
+
+
+def _hubert_fields(group: SettingsGroup) -> dict[str, Any]:
+    """Returns the fields of norms and positions."""
+    batch_norm = group.optional("conv_pos_batch_norm") or False
+    own = {"feat_proj_layer_norm": True, "conv_pos_batch_norm": batch_norm}
+    return _wav2vec2_fields(group) | own
+
+
+def _data2vec_fields(group: SettingsGroup) -> dict[str, Any]:
+    """Returns the fields of positions; the norms are fixed."""
+    norm, first = _extractor_norm(group), group.required("layer_norm_first")
+    width, groups = group.required("conv_pos"), group.required("conv_pos_groups")
+    if norm != "layer" or first:
+        raise Fault("has norms (extractor_mode, layer_norm_first) that data2vec never has")
+    depth = group.required("pos_conv_depth")
+    if depth < 1:
+        raise Fault(f"has the setting pos_conv_depth = {depth}, which must be at least 1")
+    return {
+        "num_conv_pos_embeddings": depth,
+        # fairseq: `make_conv_block(e, max(3, conv_pos // depth), groups, depth)`
+        "conv_pos_kernel_size": max(3, width // depth),
+        "num_conv_pos_embedding_groups": groups,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """The particulars of a family in the conversion."""
+
+    model_type: str
+    class_name: str
+    """The beginning of the names of transformers' classes."""
+    fields: Callable[[SettingsGroup], dict[str, Any]]
+    """Returns the fields of config.json that depend on the family."""
+    own_settings: tuple[str, ...] = ()
+    """Those of `NEUTRAL` that the family has fields for."""
+    positions: Rows = POSITIONS
+    pretraining_head: Rows = ()
+    unused: tuple[str, ...] = ()
+    """Keys, or their beginnings up to a dot, that only pre-training needs."""
+    mask_time_min_masks: int = 2
+    """fairseq's `compute_mask_indices(…, min_masks=…)` over time."""
+    proven: bool = False
+    """See `Settings`."""
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of the base model's keys in a checkpoint that has a head."""
+        return self.model_type.replace("-", "_") + "."
+
+
+FAMILIES: Mapping[str, Family] = {
+    "wav2vec2": Family(
+        model_type="wav2vec2",
+        class_name="Wav2Vec2",
+        fields=_wav2vec2_fields,
+        pretraining_head=PRETRAINING_HEAD,
+        proven=True,
+    ),
+    "hubert": Family(
+        model_type="hubert",
+        class_name="Hubert",
+        fields=_hubert_fields,
+        own_settings=("conv_pos_batch_norm",),
+        unused=("final_proj.", "label_embs_concat", "target_glu."),
+    ),
+    "data2vec_audio": Family(
+        model_type="data2vec-audio",
+        class_name="Data2VecAudio",
+        fields=_data2vec_fields,
+        own_settings=("pos_conv_depth",),
+        positions=POSITIONS_STACK,
+        unused=("final_proj.", "_ema"),
+        mask_time_min_masks=1,
+    ),
+}
+"""By fairseq's name."""
 
 
 def is_fairseq(value: object) -> TypeGuard[dict]:
-    """Whether a file of torch's holds a fairseq checkpoint."""
+    """Returns whether the content of a PyTorch file is a fairseq checkpoint."""
     return isinstance(value, dict) and "model" in value and ("args" in value or "cfg" in value)
 
 
 def read(path: Path, value: dict) -> tuple[dict[str, LazyTensor], Settings]:
-    """The tensors of a fairseq checkpoint under Hugging Face's names, and its settings.
+    """Returns the tensors of a fairseq checkpoint under Hugging Face's names, and its settings.
 
     Keys are those of `…ForCTC` for a fine-tuned model, of `Wav2Vec2ForPreTraining` for a
-    pre-trained wav2vec 2.0, and of the base model alone for HuBERT and data2vec pre-trained.
+    pre-trained wav2vec 2.0, and of the base model for a pre-trained HuBERT or data2vec.
+
+    Args:
+        path: the file, for errors.
+        value: its content, as `torch_pickle` reads it.
 
     Raises:
-        UserError: a key of the file has no place in that model, or a setting is missing, of the
-            wrong kind, or changes the model in a way that Hugging Face's does not offer.
+        UserError: the Hugging Face model has no such tensor, or a setting is missing, of the wrong
+            type, or not supported by the Hugging Face model.
     """
     try:
         return _converted(value)
-    except _Fault as fault:
+    except Fault as fault:
         raise UserError(f"{path}: {fault}") from fault
-
-
-def vocabulary(file: str | Path) -> dict[str, int]:
-    """The values of Hugging Face's `vocab.json` from a fairseq dictionary (`dict.ltr.txt`).
-
-    A line is a symbol, a space and a count. Four symbols come before the first: fairseq's `<s>`
-    (0), which is its blank of CTC, and `<pad>` (1) change names, since Hugging Face's blank is
-    `<pad>`; then `</s>` and `<unk>`.
-
-    Raises:
-        UserError: the file cannot be read, or a line is malformed or gives a symbol again.
-    """
-    path = Path(file)
-    remedy = "give the model's own dict.ltr.txt, lines of a symbol, a space and a count"
-    try:
-        with path.open(encoding="utf-8") as file_:
-            content = file_.read(MAX_DICTIONARY_LENGTH + 1)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; {remedy}") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is not text in UTF-8; {remedy}") from error
-    if not content or len(content) > MAX_DICTIONARY_LENGTH:
-        raise UserError(f"{path}: is {'too large' if content else 'empty'}; {remedy}")
-
-    result = {symbol: index for index, symbol in enumerate(SPECIAL_SYMBOLS)}
-    for number, line in enumerate(content.removesuffix("\n").split("\n"), start=1):
-        symbol, space, count = line.rstrip().rpartition(" ")
-        if not (symbol and space and re.fullmatch("-?[0-9]+", count)):
-            raise UserError(f"{path}: line {number} is {quoted(line)}; {remedy}")
-        if symbol in result:
-            raise UserError(f"{path}: line {number} gives {quoted(symbol)} again; {remedy}")
-        result[symbol] = len(result)
-    return result
-
-
-class _Fault(Exception):
-    """What is wrong with a checkpoint, and what to do, without the file's name."""
 
 
 def _converted(value: dict) -> tuple[dict[str, LazyTensor], Settings]:
     model = value["model"]
     if not isinstance(model, dict) or not any(isinstance(t, LazyTensor) for t in model.values()):
-        raise _Fault("its 'model' holds no tensors; take the file that fairseq's training saved")
+        raise Fault("its 'model' holds no tensors; take the file that fairseq's training saved")
     if len(model) > MAX_KEYS:
-        raise _Fault(f"its 'model' has {len(model)} entries, more than any model of fairseq's")
+        raise Fault(f"its 'model' has {len(model)} entries, more than any model of fairseq's")
     # fairseq: `args` before `cfg`
     whole = value.get("args") if value.get("args") is not None else value.get("cfg")
     if whole is None:
-        raise _Fault("holds neither 'args' nor 'cfg', so the model's sizes are not known")
-    outer = _Group.of(whole)
+        raise Fault("holds neither 'args' nor 'cfg', so the model's sizes are not known")
+    outer = SettingsGroup.of(whole)
     fine_tuned = any(type(key) is str and key.startswith(ENCODER) for key in model)
-    inner = _Group.of(outer.model.get("w2v_args"), "w2v_args") if fine_tuned else outer
+    inner = SettingsGroup.of(outer.model.get("w2v_args"), "w2v_args") if fine_tuned else outer
     family = _family(outer, inner)
 
     config = _config(family, outer, inner, fine_tuned)
@@ -275,7 +290,7 @@ def _converted(value: dict) -> tuple[dict[str, LazyTensor], Settings]:
     if fine_tuned:
         config["architectures"] = [f"{family.class_name}ForCTC"]
         if "lm_head.weight" not in tensors or len(tensors["lm_head.weight"].shape) != 2:
-            raise _Fault("is fine-tuned, but has no CTC head (w2v_encoder.proj)")
+            raise Fault("is fine-tuned, but has no CTC head (w2v_encoder.proj)")
         config["vocab_size"] = tensors["lm_head.weight"].shape[0]
     elif family.pretraining_head:
         config["architectures"] = [f"{family.class_name}ForPreTraining"]
@@ -294,14 +309,14 @@ def _converted(value: dict) -> tuple[dict[str, LazyTensor], Settings]:
     return tensors, Settings(config, preprocessor, tuple(ignored), family.proven)
 
 
-def _family(outer: _Group, inner: _Group) -> Family:
+def _family(outer: SettingsGroup, inner: SettingsGroup) -> Family:
     name = inner.optional("_name") or inner.optional("arch")
     if name is None and inner is not outer:
         name = FINE_TUNED.get(outer.optional("_name") or outer.optional("arch"))
     if name not in FAMILIES:
-        raise _Fault(
-            f"is a fairseq model of the kind {quoted(name)}, which is not read; "
-            f"read are {', '.join(FAMILIES)} and their fine-tuned CTC models"
+        raise Fault(
+            f"is a fairseq model of the kind {quoted(name)}, which is not supported; "
+            f"supported are {', '.join(FAMILIES)} and their fine-tuned CTC models"
         )
     return FAMILIES[name]
 
@@ -309,22 +324,19 @@ def _family(outer: _Group, inner: _Group) -> Family:
 def _renamed(
     model: Mapping[object, object], family: Family, batch_norm: bool, fine_tuned: bool
 ) -> tuple[dict[str, LazyTensor], list[str]]:
-    """Tensors under Hugging Face's names, and the keys that are left out."""
-    if family.model_type == "data2vec-audio":
-        base = BASE + POSITIONS_STACK
-    else:
-        base = BASE + (POSITIONS_BATCH_NORM if batch_norm else POSITIONS)
+    """Returns the tensors under Hugging Face's names, and the keys that are ignored."""
+    base = BASE + (POSITIONS_BATCH_NORM if batch_norm else family.positions)
     head = CTC_HEAD if fine_tuned else family.pretraining_head
     unused = UNUSED_WHEN_FINE_TUNED if fine_tuned else family.unused
     with_head = fine_tuned or bool(head)
-    prefix = f"{family.model_type.replace('-', '_')}." if with_head else ""
+    prefix = family.prefix if with_head else ""
 
     tensors: dict[str, LazyTensor] = {}
     ignored: list[str] = []
     unknown: list[str] = []
     for key, tensor in model.items():
         if type(key) is not str:
-            raise _Fault("has an entry in 'model' named by a number, not by text")
+            raise Fault("has an entry in 'model' named by a number, not by text")
         inside = key.startswith(ENCODER) == fine_tuned
         below = key.removeprefix(ENCODER)
         name = _match(base, below) if inside else None
@@ -334,21 +346,21 @@ def _renamed(
         elif name is None or not isinstance(tensor, LazyTensor):
             unknown.append(key)
         elif name in tensors:
-            raise _Fault(f"has two tensors for Hugging Face's {name}, {quoted(key)} is one of them")
+            raise Fault(f"has two tensors for Hugging Face's {name}, {quoted(key)} is one of them")
         else:
             tensors[name] = tensor
     if unknown:
-        shown = ", ".join(quoted(key) for key in unknown[:10])
+        shown_keys = ", ".join(quoted(key) for key in unknown[:10])
         more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
-        raise _Fault(
+        raise Fault(
             f"{len(unknown)} of its tensors have no place in a {family.model_type} model of "
-            f"Hugging Face's: {shown}{more}; convert it without what was added to the model"
+            f"Hugging Face's: {shown_keys}{more}; convert a checkpoint without added layers"
         )
     return tensors, ignored
 
 
 def _match(rows: Rows, key: str) -> str | None:
-    """Hugging Face's name of a key, if a row has it."""
+    """Returns Hugging Face's name of a key; None if no row matches."""
     for theirs, ours in rows:
         pattern = re.escape(theirs).replace(r"\#", "([0-9]+)").replace("@", "(weight|bias)")
         match = re.fullmatch(pattern, key)
@@ -361,57 +373,41 @@ def _begins(key: str, beginnings: tuple[str, ...]) -> bool:
     return any(key.startswith(b) if b.endswith(".") else key == b for b in beginnings)
 
 
-def _config(family: Family, outer: _Group, inner: _Group, fine_tuned: bool) -> dict[str, Any]:
+def _config(
+    family: Family, outer: SettingsGroup, inner: SettingsGroup, fine_tuned: bool
+) -> dict[str, Any]:
     config: dict[str, Any] = {"model_type": family.model_type}
     config |= {name: inner.required(field) for name, field in REQUIRED.items()}
     activation = inner.optional("activation_fn") or "gelu"
     if activation not in ACTIVATIONS:
-        raise _Fault(f"has the activation {quoted(activation)}, which Hugging Face's model has not")
+        raise Fault(
+            f"has the activation {quoted(activation)}, which Hugging Face's model does not have"
+        )
     config |= {"hidden_act": ACTIVATIONS[activation], "feat_extract_activation": "gelu"}
-    layers = _convolutions(inner.required("conv_feature_layers"))
+    layers = convolutions(inner.required("conv_feature_layers"))
     for place, name in enumerate(("conv_dim", "conv_kernel", "conv_stride")):
         config[name] = [layer[place] for layer in layers]
 
-    norm, first = _extractor_norm(inner), inner.required("layer_norm_first")
-    positions = {
-        "num_conv_pos_embeddings": inner.required("conv_pos"),
-        "num_conv_pos_embedding_groups": inner.required("conv_pos_groups"),
-    }
-    offered = set()
-    if family.model_type == "data2vec-audio":
-        if norm != "layer" or first:
-            raise _Fault("has norms (extractor_mode, layer_norm_first) that data2vec's never has")
-        depth = inner.required("pos_conv_depth")
-        if depth < 1:
-            raise _Fault(f"has the setting pos_conv_depth = {depth}, which is not a depth")
-        # fairseq: `make_conv_block(e, max(3, conv_pos // depth), groups, depth)`
-        positions["conv_pos_kernel_size"] = max(3, positions["num_conv_pos_embeddings"] // depth)
-        positions["num_conv_pos_embeddings"] = depth
-        offered = {"pos_conv_depth"}
-    else:
-        config |= {"feat_extract_norm": norm, "do_stable_layer_norm": first}
-    if family.model_type == "hubert":
-        config["feat_proj_layer_norm"] = True
-        config["conv_pos_batch_norm"] = inner.optional("conv_pos_batch_norm") or False
-        offered = {"conv_pos_batch_norm"}
-    config |= positions
+    config |= family.fields(inner)
     for field, neutral in NEUTRAL.items():
         setting = inner.optional(field)
-        if field not in offered and setting is not None and setting != neutral:
-            raise _Fault(f"has the setting {field} = {_shown(setting)}, which is not read")
+        if field not in family.own_settings and setting is not None and setting != neutral:
+            raise Fault(
+                f"has the setting {field} = {shown(setting)}, which must be {shown(neutral)}: "
+                "Hugging Face's model has no such option"
+            )
 
     config |= inner.chosen(OPTIONAL)
     if fine_tuned:  # fairseq: these override the pre-trained model's
         config |= outer.chosen(OPTIONAL) | outer.chosen(FINE_TUNING)
-    # fairseq: `compute_mask_indices(…, min_masks=2)` over time, in data2vec 1; 0 over channels
-    config["mask_time_min_masks"] = 1 if family.model_type == "data2vec-audio" else 2
-    config["mask_feature_min_masks"] = 0
+    config["mask_time_min_masks"] = family.mask_time_min_masks
+    config["mask_feature_min_masks"] = 0  # fairseq's over channels
     if family.pretraining_head:
         config |= inner.chosen(PRETRAINING) | _quantizer(config["hidden_size"], inner)
     return {**config, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 
 
-def _quantizer(hidden_size: int, group: _Group) -> dict[str, Any]:
+def _quantizer(hidden_size: int, group: SettingsGroup) -> dict[str, Any]:
     final = group.optional("final_dim") or hidden_size
     result: dict[str, Any] = {
         "proj_codevector_dim": final,
@@ -420,144 +416,3 @@ def _quantizer(hidden_size: int, group: _Group) -> dict[str, Any]:
     if group.diversity_weight is not None:
         result["diversity_loss_weight"] = group.diversity_weight
     return result
-
-
-def _extractor_norm(group: _Group) -> str:
-    mode = group.required("extractor_mode")
-    if mode not in EXTRACTOR_NORMS:
-        raise _Fault(f"has the extractor_mode {quoted(mode)}, which is not known")
-    return EXTRACTOR_NORMS[mode]
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Settings of one model: of `args`, where all lie side by side, or of `cfg`, in its parts."""
-
-    model: Mapping[str, object]
-    task: Mapping[str, object]
-    criterion: Mapping[str, object]
-    within: str = ""
-
-    @classmethod
-    def of(cls, value: object, within: str = "") -> _Group:
-        whole = _mapping(value)
-        if isinstance(whole.get("model"), dict):
-            model, task, criterion = (
-                _mapping(whole.get(n)) for n in ("model", "task", "criterion")
-            )
-            return cls(model, task, criterion, within)
-        return cls(whole, whole, whole, within)
-
-    def optional(self, field: str, *, in_task: bool = False) -> Any:
-        """A setting of its type (None stays None), or None if it is not there."""
-        value = self.task.get(field) if in_task else None
-        if value is None:
-            value = self.model.get(field)
-        expected = FIELD_TYPES.get(field, int)
-        number = _finite(value)
-        if expected is float and number is not None:
-            return number
-        if value is not None and (type(value) is not expected or expected is float):
-            raise _Fault(
-                f"has the setting {field} = {_shown(value)}, "
-                f"which is not of the type {expected.__name__}"
-            )
-        return value
-
-    def required(self, field: str) -> Any:
-        value = self.optional(field)
-        if value is None:
-            where = f" in {self.within}" if self.within else ""
-            raise _Fault(
-                f"lacks the setting {quoted(field)}{where}; save it with its args or cfg whole"
-            )
-        return value
-
-    def chosen(self, fields: Mapping[str, str]) -> dict[str, Any]:
-        """config.json's field → value, of those that are there."""
-        values = {name: self.optional(field) for name, field in fields.items()}
-        return {name: value for name, value in values.items() if value is not None}
-
-    @property
-    def diversity_weight(self) -> float | None:
-        """The first of the criterion's weights; the second is of the features' size."""
-        weights = _value(self.criterion.get("loss_weights"))
-        return _finite(_value(weights[0])) if isinstance(weights, list) and weights else None
-
-
-def _finite(value: object) -> float | None:
-    """A floating-point number from any number, or None."""
-    if type(value) is int:
-        value = max(-(2**53), min(value, 2**53)) * 1.0
-    return value if isinstance(value, float) and math.isfinite(value) else None
-
-
-def _shown(value: object) -> str:
-    return repr(value)[:100] if isinstance(value, int | float) else quoted(value)
-
-
-def _mapping(value: object) -> dict[str, object]:
-    """The entries of a group of settings, whatever holds it; {} if it is no group."""
-    group = _value(value)
-    if not isinstance(group, dict):
-        return {}
-    return {key: _value(item) for key, item in group.items() if type(key) is str}
-
-
-def _value(value: object) -> object:
-    """The content of a Namespace, or of omegaconf's container or node: one level of it."""
-    for _ in range(4):  # a node may hold a Namespace; a hostile one holds itself
-        if not isinstance(value, Record):
-            break
-        attributes = value.state if isinstance(value.state, dict) else {}
-        if value.class_name == "argparse.Namespace":
-            value = attributes
-        elif value.class_name.startswith("omegaconf."):
-            value = attributes.get("_content", attributes.get("_val"))
-    return value
-
-
-def _convolutions(text: str) -> list[tuple[int, int, int]]:
-    """(channels, kernel, stride) a layer, from fairseq's Python expression, which is not run.
-
-    Read are lists of triples of numbers, joined by `+` and repeated by `*`.
-    """
-
-    def evaluated(node: ast.expr) -> list[tuple[int, int, int]]:
-        match node:
-            case ast.List(elts=items):
-                layers = [triple(item) for item in items]
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                layers = evaluated(left) + evaluated(right)
-            case (
-                ast.BinOp(left=repeated, op=ast.Mult(), right=ast.Constant(value=int(times)))
-                | ast.BinOp(left=ast.Constant(value=int(times)), op=ast.Mult(), right=repeated)
-            ):
-                layers = evaluated(repeated) * min(times, MAX_CONVOLUTIONS + 1)
-            case _:
-                raise ValueError
-        if len(layers) > MAX_CONVOLUTIONS:
-            raise ValueError
-        return layers
-
-    def triple(node: ast.expr) -> tuple[int, int, int]:
-        match node:
-            case ast.Tuple(
-                elts=[
-                    ast.Constant(value=int(channels)),
-                    ast.Constant(value=int(kernel)),
-                    ast.Constant(value=int(stride)),
-                ]
-            ) if min(channels, kernel, stride) > 0:
-                return channels, kernel, stride
-        raise ValueError
-
-    try:
-        if not re.fullmatch(r"[0-9()\[\]+*, ]+", text) or len(text) > MAX_LAYERS_TEXT:
-            raise ValueError
-        layers = evaluated(ast.parse(text.strip(), mode="eval").body)
-        if not layers:
-            raise ValueError
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise _Fault(f"has the setting conv_feature_layers = {quoted(text)}, not read") from error
-    return layers

@@ -1,4 +1,4 @@
-"""A tensor in a file, read when it is asked for."""
+"""Tensors in files, whose values are read on request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LazyTensor:
-    """What a checkpoint's header says of one tensor, and the way to its values."""
+    """Shape and dtype of a tensor in a checkpoint, and a function that reads its values."""
 
     shape: tuple[int, ...]
     dtype: np.dtype  # bfloat16 is ml_dtypes'
@@ -19,6 +19,6 @@ class LazyTensor:
 
 
 def quoted(name: object) -> str:
-    """A name taken from a file, fit for a one-line message: printable, short, in quotes."""
+    """Returns a name from a file as one-line errors show it: printable, short, in quotes."""
     text = name if isinstance(name, str) else f"<{type(name).__name__}>"
     return ascii(text if len(text) <= 100 else text[:100] + "…")

@@ -1,4 +1,7 @@
-"""Checkpoint → variables and back, strictly: nothing skipped, nothing left unassigned."""
+"""Loads a checkpoint into a model's variables, and names the variables as a checkpoint does.
+
+Loading is strict: every tensor is used or reported as ignored, and every variable is assigned.
+"""
 
 from __future__ import annotations
 
@@ -6,49 +9,58 @@ import zlib
 from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.weight_names import HEAD_KEYS, Name, name_of
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.keras_internals import initialize, set_value
 
 if TYPE_CHECKING:
     import keras
 
     from wav2vec2_tf.checkpoint.readers import Checkpoint
-    from wav2vec2_tf.models.config import Config
 
 MASK_EMBEDDING = "masked_spec_embed"
-"""The one tensor that may be missing (published base-960h lacks it) or left over (a config without
-SpecAugment has no use for it)."""
+"""The one tensor that may be missing (published base-960h lacks it) or unused (by a config without
+SpecAugment)."""
 HEAD = "head"
-MOST_FAULTS = 20
-"""Of a checkpoint, in one message."""
+MAX_FAULTS = 20
+"""Faults of a checkpoint that one error lists."""
+
+
+class ModelConfig(Protocol):
+    """The field of a model's config that initial values need."""
+
+    @property
+    def initializer_range(self) -> float:
+        """Standard deviation of initial weights."""
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a checkpoint did not hold, and what it held beyond the model."""
+    """The differences between a checkpoint and the model that was loaded from it."""
 
     seeded: tuple[str, ...]
-    """Keys of tensors drawn anew, the same each time."""
+    """Keys that the checkpoint lacks; their values are drawn, the same at each load."""
     ignored: tuple[str, ...]
-    """Keys of tensors that this model has no use for: other heads', mostly."""
+    """Keys of tensors that the model does not have, mostly those of other heads."""
     not_finite: tuple[str, ...] = ()
-    """Keys of tensors that hold NaN or infinity, or numbers too large for the model's type."""
+    """Keys of tensors that hold NaN, infinity, or numbers beyond the range of the model's dtype."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What comes from where, worked out before any value is read."""
+    """Which tensor each variable is loaded from, known before any value is read."""
 
     keys: Mapping[str, str]
     """Variable's path below the model → the checkpoint's key."""
     seeded: Mapping[str, str]
-    """Variable's path below the model → the key that the checkpoint lacks, or has otherwise."""
+    """Variable's path below the model → a key that the checkpoint lacks or has in another shape."""
     ignored: tuple[str, ...]
+    """Keys of tensors that the model does not have."""
 
 
 def plan(
@@ -58,24 +70,30 @@ def plan(
     *,
     new_parts: Collection[str] = (),
 ) -> Plan:
-    """Match every weight of a built model, initialised or not, with a tensor of `checkpoint`.
+    """Matches every weight of a built model with a tensor of `checkpoint`.
 
     Args:
-        prefixes: what begins the keys of each family's base model, by `model_type`.
-        new_parts: what to draw anew where the checkpoint has none of that shape: the `HEAD`, or
+        model: a built `models.pretrained.Pretrained`; its variables need no values.
+        checkpoint: the tensors.
+        prefixes: the prefix of the keys of each family's base model, by `model_type`.
+        new_parts: parts to initialize where the checkpoint has no tensor of their shape: `HEAD`, or
             modules by their names in a key ("adapter").
 
+    Returns:
+        The key of each variable, and the keys that are drawn or ignored.
+
     Raises:
-        UserError: tensors are missing, left over, of another shape or kind of number, or of
-            another family; the first of them are listed.
+        UserError: tensors are missing, unexpected, of another shape or kind of number, or of
+            another family; one error lists them, up to `MAX_FAULTS`.
     """
     model_type = model.config.model_type
     first_parts = {key.partition(".")[0] + "." for key in checkpoint}
     begun = {kind for kind, prefix in prefixes.items() if prefix in first_parts}
     if begun and model_type not in begun:
         raise UserError(
-            f"{checkpoint.path}: holds a model of type {', '.join(sorted(begun))}, and its config "
-            f"says {model_type}: take the config.json that came with the weights"
+            f"{checkpoint.path}: model_type in the config must be that of the weights, "
+            f"{', '.join(sorted(begun))}, got {model_type}: take the config.json that came with "
+            "the weights"
         )
     prefix = prefixes[model_type] if begun else ""
     keys: dict[str, str] = {}
@@ -109,17 +127,17 @@ def plan(
                 faults.append(f"{key} is {list(tensor.shape)}, not {list(wanted)}")
                 of_head += faults[-1:] if in_head else []
         elif not (tensor.dtype.kind in "iu" if whole else _is_float(tensor.dtype)):
-            kind = "whole" if whole else "floating-point"
-            faults.append(f"{key} holds {tensor.dtype}, not {kind} numbers")
+            kind = "integers" if whole else "floating-point numbers"
+            faults.append(f"{key} holds {tensor.dtype}, not {kind}")
     matched = set(keys.values())
-    left = [key for key in checkpoint if key not in matched]
-    ignored = [key for key in left if _may_be_left(key, prefix, own_heads)]
-    faults += [f"unexpected {key}" for key in left if key not in ignored]
+    unmatched = [key for key in checkpoint if key not in matched]
+    ignored = [key for key in unmatched if _may_be_ignored(key, prefix, own_heads)]
+    faults += [f"unexpected {key}" for key in unmatched if key not in ignored]
     if faults:
         raise UserError(
             f"{checkpoint.path}: {len(faults)} tensors do not fit the config: "
-            + "; ".join(faults[:MOST_FAULTS])
-            + (f"; and {len(faults) - MOST_FAULTS} more" if len(faults) > MOST_FAULTS else "")
+            + "; ".join(faults[:MAX_FAULTS])
+            + (f"; and {len(faults) - MAX_FAULTS} more" if len(faults) > MAX_FAULTS else "")
             + (_head_advice(of_head) if len(of_head) == len(faults) else "")
         )
     present = {path: key for path, key in keys.items() if path not in seeded}
@@ -129,9 +147,19 @@ def plan(
 def load(
     model: keras.Model, checkpoint: Checkpoint, plan: Plan, *, only: Container[str] | None = None
 ) -> LoadReport:
-    """Give every weight of a built model its value as planned, or those of the keys in `only`.
+    """Assigns the checkpoint's values to the weights of a built model.
 
-    The model may be a skeleton, whose variables have none yet.
+    Args:
+        model: a built model; its variables need no values yet.
+        checkpoint: the tensors, each read when its variable is assigned.
+        plan: the result of `plan` for this model and checkpoint.
+        only: the keys of the tensors to load; None for all.
+
+    Returns:
+        What was drawn, ignored, or not finite.
+
+    Raises:
+        UserError: the bytes of a tensor are damaged.
     """
     not_finite = []
     for variable in model.weights:
@@ -147,19 +175,19 @@ def load(
             values = values.astype(variable.dtype, copy=False)
         if not np.isfinite(values).all():
             not_finite.append(key)
-        if variable._value is None:
-            variable._initializer = lambda shape, dtype, values=values: values
-            variable._deferred_initialize()
-        else:
-            variable.assign(values)
+        set_value(variable, values)
     for variable in model.variables:  # the states of random generators
-        if variable._value is None:
-            variable._deferred_initialize()
+        initialize(variable)
     return LoadReport(tuple(plan.seeded.values()), plan.ignored, tuple(not_finite))
 
 
 def keyed(model: keras.Model, prefix: str) -> Iterator[tuple[str, str, keras.Variable]]:
-    """Every weight: its path below the model, its key in a Hugging Face checkpoint, itself."""
+    """Yields each weight: its path below the model, its key in a Hugging Face checkpoint, itself.
+
+    Args:
+        model: a built model.
+        prefix: the prefix of the base model's keys in a checkpoint that has a head.
+    """
     for variable in model.weights:
         name, in_head = _locate(model, variable)
         below = "" if in_head or not model.base_name else prefix
@@ -167,7 +195,15 @@ def keyed(model: keras.Model, prefix: str) -> Iterator[tuple[str, str, keras.Var
 
 
 def tensors(model: keras.Model, prefix: str) -> dict[str, LazyTensor]:
-    """The weights under the names and in the layout of a Hugging Face checkpoint."""
+    """Returns the weights under the names and in the layout of a Hugging Face checkpoint.
+
+    Args:
+        model: a built model.
+        prefix: the prefix of the base model's keys in a checkpoint that has a head.
+
+    Returns:
+        Tensors by key, each read from its variable when it is asked for.
+    """
 
     def read(name: Name, variable: keras.Variable) -> np.ndarray:
         return name.to_checkpoint(variable.numpy())
@@ -181,12 +217,12 @@ def tensors(model: keras.Model, prefix: str) -> dict[str, LazyTensor]:
 
 
 def path_below(variable: keras.Variable) -> str:
-    """The variable's path below the model's own name, which is numbered."""
+    """Returns the variable's path without the model's own name, which Keras numbers."""
     return variable.path.split("/", 1)[1]
 
 
 def _locate(model: keras.Model, variable: keras.Variable) -> tuple[Name, bool]:
-    """The variable's name in a checkpoint, and whether it is part of a head."""
+    """Returns the variable's name in a checkpoint, and whether it is part of a head."""
     path = path_below(variable)
     below = path.removeprefix(f"{model.base_name}/")
     return name_of(below), bool(model.base_name) and below == path
@@ -196,17 +232,25 @@ def _is_float(dtype: np.dtype) -> bool:
     return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
-def _may_be_left(key: str, prefix: str, own_heads: set[str]) -> bool:
+def _may_be_ignored(key: str, prefix: str, own_heads: set[str]) -> bool:
     if key.endswith(MASK_EMBEDDING):
         return True
     first = key.partition(".")[0]
-    # in a base model alone, the feature extractor is not an x-vector's
+    # In a checkpoint without a head, "feature_extractor" is not the x-vector's layer.
     is_base = not prefix and first == "feature_extractor"
     return first in HEAD_KEYS and first not in own_heads and not is_base
 
 
-def initial(key: str, shape: tuple[int, ...], config: Config) -> np.ndarray:
-    """As transformers initialises; drawn by the key alone, whatever else draws numbers."""
+def initial(key: str, shape: tuple[int, ...], config: ModelConfig) -> np.ndarray:
+    """Returns initial values with the distributions of transformers, float32.
+
+    The random numbers depend on the key alone, so that each load draws the same.
+
+    Args:
+        key: the tensor's key in a checkpoint.
+        shape: the shape of the variable.
+        config: gives the standard deviation of matrices.
+    """
     random = np.random.default_rng(zlib.crc32(key.encode()))
     if key.endswith(MASK_EMBEDDING):
         return random.uniform(size=shape).astype(np.float32)
@@ -216,9 +260,9 @@ def initial(key: str, shape: tuple[int, ...], config: Config) -> np.ndarray:
 
 
 def _head_advice(faults: list[str]) -> str:
-    """What to do where nothing but a head does not fit."""
+    """Returns advice for a checkpoint in which only the head does not fit."""
     if any("lm_head" in fault for fault in faults):
-        return "; from_pretrained(…, vocab_size=…) makes a new head, --head none does without"
+        return "; from_pretrained(…, vocab_size=…) makes a new head, --head none loads no head"
     if any("classifier" in fault for fault in faults):
-        return "; from_pretrained(…, num_labels=…) makes a new head, --head none does without"
+        return "; from_pretrained(…, num_labels=…) makes a new head, --head none loads no head"
     return ""

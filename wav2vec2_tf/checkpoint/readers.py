@@ -1,4 +1,4 @@
-"""Checkpoint files → names and lazily read tensors, whatever the format."""
+"""Opens checkpoint files of every format as tensors by name, read on request."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SAFETENSORS_DTYPES = {
     "BOOL": np.dtype(np.bool_),
 }
 
-# Hundreds of times those of the largest model; parsing takes many times the memory.
+# Hundreds of times the size for the largest model; parsing takes many times the memory.
 MAX_HEADER_BYTES = MAX_INDEX_BYTES = 16 * 2**20
 GIT_LFS_POINTER = b"version https://git-lfs"
 
@@ -51,8 +51,8 @@ class Checkpoint(Mapping[str, LazyTensor]):
     Attributes:
         path: what was opened, a folder or a file.
         files: the files of weights, one or one a shard.
-        settings: what a fairseq checkpoint says beside its tensors, which are then under Hugging
-            Face's names; None for a checkpoint in Hugging Face format.
+        settings: the settings of a fairseq checkpoint, whose tensors are under Hugging Face's
+            names; None for a checkpoint in Hugging Face format.
     """
 
     def __init__(
@@ -81,15 +81,21 @@ class Checkpoint(Mapping[str, LazyTensor]):
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:
-    """Open the weights in a folder in Hugging Face format, or in one file.
+    """Opens the weights in a folder in Hugging Face format, or in one file.
 
-    Read are safetensors, torch's two formats (`pytorch_model.bin`; see `torch_zip`,
+    The formats are safetensors, PyTorch's two (`pytorch_model.bin`; see `torch_zip`,
     `torch_stream`), indexes of shards of these, and fairseq's checkpoints (`.pt`; see `fairseq`).
-    Only headers are read here; the files are mapped, and each tensor's values are copied when its
-    `read()` is called.
+    Only headers are read here: the files are mapped, and each tensor's values are copied when its
+    `read()` is called. No code in a file is executed.
+
+    Args:
+        path: the folder or the file.
+
+    Returns:
+        The tensors by name, and a fairseq checkpoint's settings.
 
     Raises:
-        UserError: if there is nothing to read, or it is damaged, unsafe or contradicts itself.
+        UserError: there are no weights, or they are damaged, unsafe or inconsistent.
     """
     path = Path(path)
     file = _weight_file(path) if path.is_dir() else path
@@ -106,7 +112,7 @@ def _weight_file(folder: Path) -> Path:
 
 
 def _open_file(path: Path) -> tuple[Mapping[str, LazyTensor], Settings | None]:
-    """Dispatch on what the file holds: its name may say anything."""
+    """Opens a file by its content, whatever its name is."""
     try:
         with path.open("rb") as file:
             head = file.read(64)
@@ -134,10 +140,10 @@ def _open_file(path: Path) -> tuple[Mapping[str, LazyTensor], Settings | None]:
 
 
 def _open_torch(path: Path, head: bytes) -> tuple[Mapping[str, LazyTensor], Settings | None]:
-    """A state dict, or fairseq's dictionary around one.
+    """Returns the tensors of a state dict or of a fairseq checkpoint, and the latter's settings.
 
-    A state dict is a flat mapping of names to tensors; whatever else a file holds is refused, so
-    that nothing in it is passed over in silence.
+    A state dict is a flat mapping of names to tensors; any other content is refused, so that
+    nothing is silently skipped.
     """
     try:
         value = torch_stream.read(path) if torch_stream.is_stream(head) else torch_zip.read(path)
@@ -234,7 +240,7 @@ def _open_shards(path: Path, index: Path) -> Checkpoint:
 
 
 def _read_index(index: Path) -> dict[str, str]:
-    """tensor name → shard's file name, from an index as transformers writes it."""
+    """Returns the shard of each tensor, from an index in transformers' format."""
     try:
         with index.open("rb") as file:
             encoded = file.read(MAX_INDEX_BYTES + 1)
@@ -247,7 +253,7 @@ def _read_index(index: Path) -> dict[str, str]:
     if not isinstance(shard_of, dict) or not shard_of:
         raise UserError(f"{index}: has no weight_map; download it again")
     for name, shard in shard_of.items():
-        # A shard lies beside its index: a path could lead to any file of this machine.
+        # A shard is beside its index: a path could name any file of the machine.
         plain = isinstance(shard, str) and shard.isprintable() and not set(shard) & set("/\\:")
         if not plain or shard in ("", ".", "..") or shard.endswith(".json"):
             raise UserError(

@@ -1,9 +1,9 @@
-"""The pickles inside torch's files, turned into tensors and plain values; nothing in them is run.
+"""Interprets the pickles in PyTorch's files as tensors and plain values, without running code.
 
 Python's unpickler calls whatever a file names, so it is not used. `pickletools.genops`, which only
-splits a pickle into opcodes, feeds an interpreter of the few opcodes that torch writes; a name in
-the file is a key of a table of our own stand-ins, and whatever is not in the table is refused by
-name. No name is ever imported. What lies around these pickles: `torch_zip`, `torch_stream`.
+splits a pickle into opcodes, feeds an interpreter of the few opcodes that PyTorch writes. A name in
+the file is looked up in a table of stand-ins, and refused if it is not there; no name is ever
+imported. `torch_zip` and `torch_stream` read the files around these pickles.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ STORAGE_DTYPES = {
 # torch 2.3 added these; they have no storage class and come as (untyped storage, dtype).
 UNSIGNED_DTYPES = {name: np.dtype(name) for name in ("uint16", "uint32", "uint64")}
 
-# What the settings and the training state in fairseq's files are made of.
+# The classes in the settings and the training state of fairseq's files.
 INERT_CLASSES = (
     "argparse.Namespace",
     *(f"omegaconf.{name}" for name in ("dictconfig.DictConfig", "listconfig.ListConfig")),
@@ -80,7 +80,7 @@ INERT_CLASSES = (
 
 @dataclass(frozen=True)
 class Function:
-    """Our stand-in for a callable that a file may name; REDUCE calls nothing else."""
+    """The stand-in for a callable that a file may name; REDUCE calls nothing else."""
 
     call: Callable[[tuple], object]
 
@@ -94,28 +94,28 @@ class StorageType:
 
 @dataclass(frozen=True)
 class InertClass:
-    """A class that is known to be of no danger and is not made either: see `Record`."""
+    """A class that a file may name and that is never instantiated: see `Record`."""
 
     name: str
 
 
 @dataclass(eq=False, slots=True)
 class Record:
-    """Stands for an object of an `InertClass`: what the file says of it, and nothing else."""
+    """The stand-in for an object of an `InertClass`, with the values from the file."""
 
     class_name: str
     arguments: tuple
-    state: object = None  # its attributes, a dict as a rule; may lead back to the record itself
+    state: object = None  # its attributes, usually a dict; may refer to the record itself
 
 
 class Malformed(Exception):
-    """What is wrong with a file, without its name."""
+    """A fault of a file, without the file's name."""
 
     remedy = "download it again"
 
 
 class Unsupported(Malformed):
-    """A whole file that holds what is not read here, hostile or not."""
+    """An undamaged file with content that is not supported, hostile or not."""
 
     remedy = "take its safetensors file, or save model.state_dict() again with torch.save"
 
@@ -137,7 +137,7 @@ class Storage:
         shape: tuple[int, ...],
         strides: tuple[int, ...],
     ) -> LazyTensor:
-        """The tensor at `offset` with `strides`, all three counted in elements."""
+        """Returns the tensor at `offset`; offset and strides count elements."""
         count, held = math.prod(shape), self.size // dtype.itemsize
         if len(shape) != len(strides):
             raise Malformed("it has a tensor whose strides do not fit its shape")
@@ -174,12 +174,12 @@ class Storage:
 
 
 def refuse_reference(identifier: object) -> NoReturn:
-    """The `persistent_load` of a pickle that has no business to refer to storages."""
+    """Refuses any storage: the `persistent_load` of a pickle that must not refer to one."""
     raise Malformed("it refers to storages where there are none")
 
 
 def storage_reference(identifier: object, properties: int) -> tuple[StorageType, str, int, tuple]:
-    """kind, key, number of elements and further properties of a storage, from a persistent id."""
+    """Returns type, key, number of elements and further properties from a persistent id."""
     if type(identifier) is not tuple or not identifier or type(identifier[0]) is not str:
         raise Malformed("it refers to something outside the file that is not a storage")
     if len(identifier) != properties or identifier[0] != "storage":
@@ -196,19 +196,19 @@ def unpickle(
     globals_: Mapping[str, object],
     persistent_load: Callable[[object], object],
 ) -> tuple[object, int]:
-    """Build the object that a pickle of protocol 2 to 5 describes, from plain values only.
+    """Builds the object that a pickle of protocol 2 to 5 describes, from plain values only.
 
     Args:
         data: begins with a pickle.
-        globals_: "module.name" → what stands for it. A `Function` may be applied to arguments, of
-            an `InertClass` a `Record` is made, anything else is an inert value.
+        globals_: the stand-in for each "module.name". A `Function` may be applied to arguments, an
+            `InertClass` becomes a `Record`, anything else is an inert value.
         persistent_load: turns a persistent id into a value.
 
     Returns:
         The object, and the number of bytes that its pickle takes.
 
     Raises:
-        Malformed: for any other global or opcode, and for what is not a well-formed pickle.
+        Malformed: another global or opcode, or a pickle that is not well-formed.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of genops, about a backslash in a name
@@ -221,7 +221,7 @@ def _interpret(
     persistent_load: Callable[[object], object],
 ) -> tuple[object, int]:
     stack: list = []
-    outer_stacks: list[list] = []  # what lay below each open MARK
+    outer_stacks: list[list] = []  # the stack below each open MARK
     memo: dict[int, object] = {}
 
     def pop_mark() -> list:
@@ -372,8 +372,8 @@ def _set_items(target: object, items: list | tuple) -> None:
     assert isinstance(target, dict)
     for key, value in zip(items[::2], items[1::2], strict=True):
         if type(key) is int:
-            # torch before 1.6 numbered optimiser states by addresses. As text they hash safely; in
-            # a tuple they are still no names.
+            # PyTorch before 1.6 numbered optimizer states by addresses. As text they hash safely,
+            # and in a tuple they are not mistaken for names.
             target[key if abs(key) <= MAX_DICT_INT else (str(key),)] = value
         # Hashing a nested tuple can take for ever, or exhaust the stack.
         elif type(key) is str:
@@ -397,7 +397,7 @@ def _ordered_dict(arguments: tuple) -> OrderedDict:
 
 
 def _default_dict(arguments: tuple) -> dict:
-    """Without its factory, which nothing here calls."""
+    """Returns a dict without the factory, which is never called."""
     if len(arguments) > 1:
         raise Malformed("it makes a defaultdict from items")
     return {}
@@ -410,7 +410,7 @@ def _size(arguments: tuple) -> tuple[int, ...]:
 
 
 def integers(value: object, what: str) -> tuple[int, ...]:
-    """A tuple of whole numbers from 0 up to what a file can hold."""
+    """Returns a tuple of integers from 0 to the largest size of a file."""
     if type(value) is not tuple or len(value) > MAX_RANK:
         raise Malformed(f"it has a tensor with a wrong {what}")
     if not all(type(item) is int and 0 <= item < 2**48 for item in value):

@@ -1,9 +1,9 @@
-"""torch's first format (`torch.save` before torch 1.6), read without torch.
+"""Reads PyTorch's first format (`torch.save` before version 1.6) without PyTorch.
 
-Such a file is a stream: pickles of a magic number, of the protocol's number, of facts of the
-machine, of what was saved, and of the list of its storages' keys; then each storage in that order,
-as an eight-byte count of elements and the elements themselves, little-endian always (reference:
-`torch/serialization.py`, `_legacy_save`).
+Such a file is a stream: pickles of a magic number, the protocol's number, facts of the machine, the
+saved object, and the list of its storages' keys; then each storage in that order, as an eight-byte
+count of elements and the elements, always little-endian (reference: `torch/serialization.py`,
+`_legacy_save`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COUNT = struct.Struct("<q")
 
 @dataclass
 class _Place:
-    """Where a storage's bytes lie, which is known only after all tensors."""
+    """The position of a storage's bytes, which is known only after all tensors."""
 
     size: int  # bytes
     item_size: int
@@ -45,15 +45,15 @@ class _Place:
 
 
 def is_stream(head: bytes) -> bool:
-    """Whether a file that begins with `head` begins as this format does."""
+    """Returns whether a file that begins with `head` has this format."""
     return head.startswith(b"\x80") and MAGIC in head[:MAX_MAGIC_BYTES]
 
 
 def read(path: Path) -> object:
-    """What `torch.save` was given: tensors in plain containers.
+    """Returns the saved object: tensors in plain containers.
 
     Raises:
-        Malformed: if the file is cut short or damaged, or asks for anything else.
+        Malformed: the file is truncated or damaged, or needs anything but tensors and containers.
     """
     mapped = np.asarray(np.memmap(path, np.uint8, mode="r"))
     places: dict[str, _Place] = {}

@@ -1,7 +1,7 @@
-"""torch's zip format (`torch.save`, torch ≥ 1.6), read without torch.
+"""Reads PyTorch's zip format (`torch.save` since version 1.6) without PyTorch.
 
-Such a file is an uncompressed zip archive: `NAME/data.pkl` is a pickle that describes what was
-saved, `NAME/data/0`, `NAME/data/1`, … are the raw bytes of the storages it points into, and
+Such a file is an uncompressed zip archive: `NAME/data.pkl` is a pickle that describes the saved
+object, `NAME/data/0`, `NAME/data/1`, … are the raw bytes of the storages it points into, and
 `NAME/byteorder` says `little` or `big` (little if absent).
 """
 
@@ -35,11 +35,12 @@ MAX_DIRECTORY_BYTES = 4 * 2**20  # ten times that of the largest model with its 
 
 
 def read(path: Path) -> object:
-    """What `torch.save` was given: tensors in plain containers.
+    """Returns the saved object: tensors in plain containers.
+
+    A tensor's `read()` raises `UserError` where its bytes do not match their checksum.
 
     Raises:
-        Malformed: if the file is damaged, or asks for anything else.
-        UserError: by a tensor's `read()`, if its bytes do not fit their checksum.
+        Malformed: the file is damaged, or needs anything but tensors and containers.
     """
     archive = _Archive(path)
     pickles = [name for name in archive.names() if name.endswith("/data.pkl")]
@@ -81,7 +82,7 @@ def read(path: Path) -> object:
 
 
 class _File(io.FileIO):
-    """For `zipfile`, which reads a directory of any size at once and makes 15 times that of it."""
+    """A file for `zipfile`, which reads a whole directory at once, into 15 times the memory."""
 
     def read(self, size: int | None = -1) -> bytes:
         left = max(0, os.fstat(self.fileno()).st_size - self.tell())
@@ -115,7 +116,7 @@ class _Archive:
         return list(self._infos)
 
     def entry(self, name: str) -> np.ndarray:
-        """The bytes of an entry as a mapped uint8 array, not yet checked."""
+        """Returns the bytes of an entry as a mapped uint8 array, not yet verified."""
         info = self._infos.get(name)
         if info is None:
             raise Malformed(f"its part {quoted(name)} is missing")
@@ -135,7 +136,7 @@ class _Archive:
         return self._mapped[start : start + info.file_size]
 
     def check(self, name: str) -> None:
-        """Compare an entry with its checksum, the first time it is asked for."""
+        """Compares an entry with its checksum, once; `Malformed` where they differ."""
         if name not in self._checked:
             if zlib.crc32(self.entry(name).data) != self._infos[name].CRC:
                 raise Malformed(f"the checksum of its part {quoted(name)} is wrong")

@@ -1,7 +1,7 @@
-"""One table between our variables and the tensors of a Hugging Face checkpoint, read both ways.
+"""The table of variables and tensors of a Hugging Face checkpoint, used in both directions.
 
-Variables are named as transformers names its modules, with `layers_3` for `layers.3`, so few rows
-serve every family; those above the rules are where our layers are cut otherwise than theirs.
+Variables are named as transformers names its modules, with `layers_3` for `layers.3`, so a few
+rules serve every family; the rows above the rules are for layers that are divided differently here.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of variable. `{}` stands for any part of a path; the first row that fits counts."""
+    """A kind of variable. `{}` stands for any part of a path; the first row that matches counts."""
 
     variable: str
     key: str
     transposed: bool = False
-    """Torch has the axes the other way round: (out, in, kernel) for our (kernel, in, out)."""
+    """Whether PyTorch reverses the axes: (out, in, kernel) for our (kernel, in, out)."""
     older_key: str = ""
-    """Another spelling that published files use."""
+    """Another key that published files use."""
 
 
 _CONV = "feature_extractor.conv_layers.{}"
@@ -54,29 +54,32 @@ HEAD_KEYS = (
     *("label_embeddings_concat", "layer_norm_for_extract", "layer_weights", "projector"),
     *("classifier", "tdnn", "feature_extractor", "objective"),
 )
-"""What keys begin with that belong to a head, in a checkpoint whose base model has a prefix."""
+"""The first parts of a head's keys, in a checkpoint whose base model has a prefix."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """Where one variable lies in a checkpoint."""
+    """The place of a variable in a checkpoint."""
 
     keys: tuple[str, ...]
-    """Its spellings, the one we write first."""
+    """Its possible keys, first the one that is written."""
     transposed: bool
 
     def checkpoint_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the tensor's shape from the variable's."""
         return shape[::-1] if self.transposed else shape
 
     def to_variable(self, tensor: np.ndarray) -> np.ndarray:
+        """Returns the variable's values from the tensor's."""
         return tensor.transpose() if self.transposed else tensor
 
     def to_checkpoint(self, values: np.ndarray) -> np.ndarray:
+        """Returns the tensor's values from the variable's, contiguous."""
         return np.ascontiguousarray(values.transpose()) if self.transposed else values
 
 
 def name_of(variable: str) -> Name:
-    """The checkpoint's name for a variable's path below the base model (or for a head's)."""
+    """Returns the place of a variable, from its path below the base model (or of a head's)."""
     for row in TABLE:
         match = re.fullmatch(re.escape(row.variable).replace(r"\{\}", "(.+?)"), variable)
         if match:
@@ -87,4 +90,4 @@ def name_of(variable: str) -> Name:
             ]
             spellings = (row.key, row.older_key) if row.older_key else (row.key,)
             return Name(tuple(key.format(*parts) for key in spellings), row.transposed)
-    raise AssertionError("the last row fits any variable")
+    raise AssertionError("the last row matches any variable")

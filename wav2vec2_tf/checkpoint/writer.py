@@ -1,4 +1,4 @@
-"""Tensors → a safetensors file, one tensor in memory at a time."""
+"""Writes safetensors files with one tensor in memory at a time."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from pathlib import Path
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
 from wav2vec2_tf.checkpoint.readers import SAFETENSORS_DTYPES
 
-ALIGNMENT = 8  # bytes: where the format lets tensors begin
+ALIGNMENT = 8  # bytes: the format aligns the first tensor
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, LazyTensor]) -> None:
-    """Write a file in the format of https://huggingface.co/docs/safetensors.
+    """Writes a file in the format of https://huggingface.co/docs/safetensors.
 
-    The library of that name takes all tensors at once, and copies them: here, a model of n bytes
-    takes memory for its largest tensor.
+    The safetensors library takes all tensors at once and copies them; this function needs memory
+    for the largest tensor only.
+
+    Args:
+        path: the file to write.
+        tensors: the tensors by name.
     """
     names_of_types = {dtype: name for name, dtype in SAFETENSORS_DTYPES.items()}
-    # widest first, so that each begins at a multiple of its own width
+    # Widest dtype first, so that each tensor begins at a multiple of its item size.
     order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0

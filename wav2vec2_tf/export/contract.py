@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wav2vec2_tf.models.config import Config, Wav2Vec2BertConfig
+from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.log_mel import log_mel
 
 SPEECH, FEATURES, LENGTHS = "speech", "input_features", "lengths"
@@ -40,12 +40,12 @@ class Contract:
         """Returns the inputs of a file by name.
 
         Args:
-            config: the model's. Wav2Vec2-BERT takes log-mel features in place of speech.
+            config: the model's; it says whether the input is log-mel features in place of speech.
             speech: (batch, samples) float.
             lengths: (batch,) samples of each row that are not padding.
         """
         first = speech.astype(np.float32, copy=False)
-        if isinstance(config, Wav2Vec2BertConfig):
+        if config.log_mel_input:
             first, lengths = _features(config, first, lengths)
             return {FEATURES: first, LENGTHS: lengths}
         named = {self.speech: first}
@@ -53,11 +53,11 @@ class Contract:
 
 
 def _features(
-    config: Wav2Vec2BertConfig, speech: np.ndarray, lengths: np.ndarray
+    config: Config, speech: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns (batch, frames, channels) log-mel features of each row, and their lengths."""
     frames = config.encoder_frames(speech.shape[1])
-    features = np.zeros((len(speech), frames, config.feature_projection_input_dim), np.float32)
+    features = np.zeros((len(speech), frames, config.feature_channels), np.float32)
     counts = np.zeros(len(speech), np.int32)
     for row, (samples, length) in enumerate(zip(speech, lengths, strict=True)):
         row_features = log_mel(samples[:length])

@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from wav2vec2_tf.export.contract import LENGTHS, Contract
 from wav2vec2_tf.export.saved_model import (
@@ -18,8 +17,9 @@ from wav2vec2_tf.export.saved_model import (
     outputs,
     speech_spec,
 )
-from wav2vec2_tf.models.config import Config, Wav2Vec2BertConfig
+from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.keras_internals import with_constants
 
 LARGEST = 2**31 - 1
 """Most bytes that protocol buffers (ONNX, and the graphs that converters read) and FlatBuffers
@@ -72,10 +72,10 @@ def check_length(length: int | None, shortest: int) -> None:
 
 def freeze(model: keras.Model, contract: Contract) -> FrozenGraph:
     """Traces a model for inference, with the inputs of a contract, and freezes its weights."""
-    bert = isinstance(model.config, Wav2Vec2BertConfig)
+    log_mel = model.config.log_mel_input
     length, rows = contract.length, contract.rows
-    kind = features_spec(model.config, length) if bert else speech_spec(length)
-    name = kind.name if bert else contract.speech
+    kind = features_spec(model.config, length) if log_mel else speech_spec(length)
+    name = kind.name if log_mel else contract.speech
     specs = [tf.TensorSpec([rows, *kind.shape[1:]], kind.dtype, name)]
     if contract.takes_lengths:
         specs.append(tf.TensorSpec([rows], tf.int32, LENGTHS))
@@ -84,7 +84,7 @@ def freeze(model: keras.Model, contract: Contract) -> FrozenGraph:
     def infer(first: tf.Tensor, lengths: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         return outputs(model, first, lengths, log_softmax=contract.log_softmax)
 
-    function = convert_variables_to_constants_v2(infer.get_concrete_function())
+    function = with_constants(infer.get_concrete_function())
     return FrozenGraph(
         function.graph.as_graph_def(),
         {spec.name: tensor.name for spec, tensor in zip(specs, function.inputs, strict=True)},

@@ -14,7 +14,7 @@ from wav2vec2_tf.audio.normalization import VARIANCE_EPSILON
 from wav2vec2_tf.export.contract import FEATURES, LENGTHS, SPEECH
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models import lengths as padding
-from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config, Wav2Vec2BertConfig
+from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config
 from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, write_config
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.text import ctc
@@ -127,7 +127,7 @@ def export(
     if model.head == families.PRE_TRAINING:
         root.temperature = model.quantizer.temperature  # not a weight, but training lowers it
     kinds = [speech_spec(length)]
-    if isinstance(model.config, Wav2Vec2BertConfig):
+    if model.config.log_mel_input:
         kinds.append(features_spec(model.config, length))
     modes = (False, True) if trainable else (False,)
     run = traced(model, kinds, log_softmax, modes)
@@ -172,10 +172,10 @@ def speech_spec(length: int | None) -> tf.TensorSpec:
     return tf.TensorSpec([None, length], tf.float32, name=SPEECH)
 
 
-def features_spec(config: Wav2Vec2BertConfig, length: int | None) -> tf.TensorSpec:
+def features_spec(config: Config, length: int | None) -> tf.TensorSpec:
     """Returns the spec of the log-mel features of `length` samples, (batch, frames, channels)."""
     frames = None if length is None else config.encoder_frames(length)
-    shape = [None, frames, config.feature_projection_input_dim]
+    shape = [None, frames, config.feature_channels]
     return tf.TensorSpec(shape, tf.float32, name=FEATURES)
 
 

@@ -1,4 +1,4 @@
-"""Activations by the names that checkpoints give them."""
+"""Activations, by the names of `hidden_act` and `feat_extract_activation` in a config."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ import tensorflow as tf
 
 
 def gelu(values: tf.Tensor) -> tf.Tensor:
-    """The exact GELU, by `erf`: converters to other formats know it, `erfc` not all of them.
+    """Returns the exact GELU (arXiv:1606.08415) by `erf`, which every export format has.
 
-    Multiplied in the order that TensorFlow knows, and fuses into the product before it.
+    Keras's uses `erfc`, which some lack. The factors are in the order that TensorFlow recognizes
+    and fuses into the matrix product before them.
     """
     half, scale = tf.constant(0.5, values.dtype), tf.constant(math.sqrt(0.5), values.dtype)
     return values * (half * (1 + tf.math.erf(values * scale)))
 
 
 def gelu_new(values: tf.Tensor) -> tf.Tensor:
-    """The tanh approximation of GELU."""
+    """Returns the tanh approximation of GELU."""
     return tf.nn.gelu(values, approximate=True)
 
 
 def gated(values: tf.Tensor) -> tf.Tensor:
-    """(…, 2 · channels) → (…, channels): one half times the sigmoid of the other (GLU)."""
+    """Gates half of the channels by the others (GLU, arXiv:1612.08083).
+
+    (…, 2 · channels) → (…, channels): the first half times the sigmoid of the second.
+    """
     content, gate = tf.split(values, 2, axis=-1)
     return content * tf.sigmoid(gate)
 
@@ -38,5 +42,5 @@ _FUNCTIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 
 
 def activation(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function of a name in `config.ACTIVATIONS`."""
+    """Returns the function with a name in `config.ACTIVATIONS`."""
     return _FUNCTIONS[name]

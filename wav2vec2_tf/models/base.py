@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models import lengths as padding
-from wav2vec2_tf.models.config import Config, Wav2Vec2BertConfig, WaveformConfig
-from wav2vec2_tf.models.feature_encoder import FeatureEncoder
+from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.layers import dense
 from wav2vec2_tf.models.log_mel import log_mel_graph
 from wav2vec2_tf.models.pretrained import Pretrained
 from wav2vec2_tf.models.spec_augment import span_mask
 from wav2vec2_tf.models.transformer import EncoderOutput, FeatureProjection, FeedForward
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.keras_internals import replacing_layer
 
 if keras.backend.backend() != "tensorflow":
     raise UserError(
@@ -50,19 +50,14 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         super().__init__(config, **kwargs)
         family = families.family_of(config)
         self.feature_encoder = None
-        if isinstance(config, WaveformConfig):
-            self.feature_encoder = FeatureEncoder(config, name="feature_encoder")
-            self.channels = config.conv_dim[-1]
-        else:  # log-mel features, which have no weights
-            assert isinstance(config, Wav2Vec2BertConfig)
-            self.channels = config.feature_projection_input_dim
-        self.feature_projection = FeatureProjection(
-            config, self.channels, config.feat_proj_layer_norm, name="feature_projection"
-        )
+        if family.feature_encoder is not None:
+            self.feature_encoder = family.feature_encoder(config, name="feature_encoder")
+        self.channels = config.feature_channels
+        self.feature_projection = FeatureProjection(config, name="feature_projection")
         self.encoder = family.encoder(config, name="encoder")
         self.intermediate_ffn = (
             FeedForward(config, hidden_act="relu", name="intermediate_ffn")
-            if getattr(config, "use_intermediate_ffn_before_adapter", False)
+            if config.use_intermediate_ffn_before_adapter
             else None
         )
         self.adapter = None
@@ -319,10 +314,8 @@ class Wav2Vec2ForCTC(Pretrained, keras.Model):
         before = self.lm_head
         for variable in before.weights:
             variable.assign(tf.fill(variable.shape, tf.constant(float("nan"), variable.dtype)))
-        self._tracker.unlock()  # Keras lets a built model change its layers in no other way
-        self._layers.remove(before)
-        self.lm_head = dense(self.config, vocab_size, "lm_head", dtype=before.dtype_policy)
-        self._tracker.lock()
+        with replacing_layer(self, before):
+            self.lm_head = dense(self.config, vocab_size, "lm_head", dtype=before.dtype_policy)
         with keras.name_scope(self.name, caller=self):
             self.lm_head.build((None, None, self.config.last_hidden_size))
 

@@ -1,34 +1,43 @@
-"""Batch norm as torch's, whose statistics padding does not enter."""
+"""Batch norm as in PyTorch, with statistics over valid frames only."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from wav2vec2_tf.models.layers import PACKAGE
 from wav2vec2_tf.models.lengths import silence_padding, size
 
-EPSILON, MOMENTUM = 1e-5, 0.1  # torch's BatchNorm1d
+EPSILON, MOMENTUM = 1e-5, 0.1  # defaults of torch.nn.BatchNorm1d
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class BatchNorm(keras.layers.Layer):
-    """(batch, frames, channels) → the same, each channel normalised (arXiv:1502.03167).
+    """Normalizes each channel (arXiv:1502.03167): (batch, frames, channels) → the same shape.
 
     As `torch.nn.BatchNorm1d`: in training by the mean and the biased variance of the valid frames,
-    while the moving variance follows the unbiased one; otherwise by the moving statistics. Without
-    one valid frame the moving statistics stay. What comes out of other frames is of no meaning.
+    while the moving variance follows the unbiased one; otherwise by the moving statistics. A batch
+    without valid frames does not change the moving statistics.
     """
 
-    def __init__(self, channels: int, **kwargs: object) -> None:
+    def __init__(self, channels: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.channels = channels
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the layer's arguments."""
+        return {**super().get_config(), "channels": self.channels}
+
     def build(self, input_shape: object = None) -> None:
+        """Creates scale, shift and moving statistics."""
         options = {"shape": (self.channels,), "autocast": False}  # float32 in mixed precision too
         self.gamma = self.add_weight(name="gamma", initializer="ones", **options)
         self.beta = self.add_weight(name="beta", initializer="zeros", **options)
         self.moving_mean = self._observed("moving_mean", "zeros", (self.channels,))
         self.moving_variance = self._observed("moving_variance", "ones", (self.channels,))
-        # Not used here: torch counts its training steps, and a checkpoint holds the number.
+        # Only kept for checkpoints, in which PyTorch stores its number of training steps.
         self.num_batches_tracked = self._observed(
             "num_batches_tracked", "zeros", (), dtype="int64", aggregation="only_first_replica"
         )
@@ -41,10 +50,10 @@ class BatchNorm(keras.layers.Layer):
         dtype: str | None = None,
         aggregation: str = "mean",
     ) -> keras.Variable:
-        """A variable that each replica updates by itself: replicas agree when it is read.
+        """Returns a variable that each replica updates alone, combined over replicas when read.
 
-        `add_weight` makes variables that replicas update together, which none can do in a function
-        compiled for one replica.
+        Variables of `add_weight` are updated by all replicas together, which is impossible in a
+        function compiled for one replica.
         """
         return keras.Variable(
             initializer,
@@ -60,6 +69,7 @@ class BatchNorm(keras.layers.Layer):
     def call(
         self, values: tf.Tensor, frame_mask: tf.Tensor | None = None, training: bool = False
     ) -> tf.Tensor:
+        """Returns the normalized values; those of padded frames are undefined."""
         dtype = values.dtype
         values = tf.cast(silence_padding(values, frame_mask), tf.float32)
         if training:
@@ -73,7 +83,7 @@ class BatchNorm(keras.layers.Layer):
     def _observe(
         self, values: tf.Tensor, frame_mask: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean and biased variance over the valid frames; the moving statistics follow them."""
+        """Returns mean and biased variance over the valid frames, and updates the moving ones."""
         if frame_mask is None:
             count = tf.cast(size(values, 0) * size(values, 1), tf.float32)
         else:

@@ -1,6 +1,8 @@
-"""What may follow the encoder of Wav2Vec2-BERT: attention over fewer frames."""
+"""The adapter of Wav2Vec2-BERT: strided convolutions and attention over fewer frames."""
 
 from __future__ import annotations
+
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -14,20 +16,22 @@ from wav2vec2_tf.models.adapters import (
 )
 from wav2vec2_tf.models.config import Wav2Vec2BertConfig
 from wav2vec2_tf.models.conformer_attention import SelfAttention
-from wav2vec2_tf.models.layers import layer_norm
+from wav2vec2_tf.models.layers import PACKAGE, ConfigLayer, layer_norm
 from wav2vec2_tf.models.lengths import attention_bias, size
 from wav2vec2_tf.models.transformer import FeedForward
 
 
-class BertAdapterLayer(keras.layers.Layer):
-    """Two strided convolutions, one for the residual and one to attend over; then a feed-forward.
+@keras.saving.register_keras_serializable(PACKAGE)
+class BertAdapterLayer(ConfigLayer):
+    """Two strided convolutions, for the residual and for attention, and a feed-forward.
 
-    transformers' `Wav2Vec2BertAdapterLayer`. What is not valid comes out as anything.
+    (batch, frames, channels) → (batch, fewer frames, channels). transformers'
+    `Wav2Vec2BertAdapterLayer`.
     """
 
-    def __init__(self, config: Wav2Vec2BertConfig, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self.config, self.channels = config, config.last_hidden_size
+    def __init__(self, config: Wav2Vec2BertConfig, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.channels = config.last_hidden_size
         self.residual_layer_norm = layer_norm(config, "residual_layer_norm")
         self.residual_conv = strided_conv(config, "residual_conv")
         self.self_attn_layer_norm = layer_norm(config, "self_attn_layer_norm")
@@ -38,6 +42,7 @@ class BertAdapterLayer(keras.layers.Layer):
         self.ffn = FeedForward(config, self.channels, config.adapter_act, name="ffn")
 
     def build(self, input_shape: object = None) -> None:
+        """Builds the layers inside."""
         shape = (None, None, self.channels)
         for norm in (self.residual_layer_norm, self.self_attn_layer_norm, self.ffn_layer_norm):
             norm.build(shape)
@@ -49,6 +54,8 @@ class BertAdapterLayer(keras.layers.Layer):
     def call(
         self, hidden_states: tf.Tensor, frame_mask: tf.Tensor | None = None, training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Returns the states and their mask; those of padded frames are undefined."""
+
         def convolved(conv: keras.layers.Layer, values: tf.Tensor) -> tf.Tensor:
             return gated(conv(silently_padded(self.config, values, frame_mask)))
 
@@ -62,8 +69,9 @@ class BertAdapterLayer(keras.layers.Layer):
         return hidden_states, frame_mask
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class BertAdapter(ConvolutionalAdapter):
-    """`ConvolutionalAdapter` of such layers; transformers' `Wav2Vec2BertAdapter`."""
+    """A `ConvolutionalAdapter` of `BertAdapterLayer`s; transformers' `Wav2Vec2BertAdapter`."""
 
-    def __init__(self, config: Wav2Vec2BertConfig, **kwargs: object) -> None:
-        super().__init__(config, BertAdapterLayer, norm_epsilon=None, **kwargs)
+    layer_class: ClassVar[type[ConfigLayer]] = BertAdapterLayer
+    norm_epsilon: ClassVar[float | None] = None

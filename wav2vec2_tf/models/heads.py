@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.base import Encoded, LogitsOutput, Wav2Vec2Model, with_states
-from wav2vec2_tf.models.config import Config, UniSpeechConfig, UniSpeechSatConfig, Wav2Vec2Config
+from wav2vec2_tf.models.config import Config, Wav2Vec2Config
+from wav2vec2_tf.models.families import Objective
 from wav2vec2_tf.models.layers import dense, layer_norm
 from wav2vec2_tf.models.lengths import silence_padding, size, valid, with_mask
 from wav2vec2_tf.models.pretrained import Pretrained
@@ -63,16 +64,19 @@ class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
     def __init__(self, config: Wav2Vec2Config, **kwargs: object) -> None:
         super().__init__(config, **kwargs)
         _refuse_wider_adapter(config, "pre-training")
+        self.objective = families.family_of(config).objective
         self.base_model = Wav2Vec2Model(config, name="base_model")
         self.dropout_features = keras.layers.Dropout(config.feat_quantizer_dropout)
-        self.quantizer = GumbelVectorQuantizer(config, name="quantizer")
+        # Of UniSpeech-SAT's, which is as wide as its states, checkpoints hold the weights alone.
+        channels = config.hidden_size if self.objective is Objective.SPEAKER_AWARE else None
+        self.quantizer = GumbelVectorQuantizer(config, channels, name="quantizer")
         self.project_q = dense(config, config.proj_codevector_dim, "project_q")
-        if isinstance(config, UniSpeechConfig):
+        if self.objective is Objective.PHONETIC:
             self.project_hid = dense(config, config.hidden_size, "project_hid")
-            self.ctc_proj = dense(config, config.num_ctc_classes, "ctc_proj")
+            self.ctc_proj = dense(config, config.num_ctc_classes, "ctc_proj")  # type: ignore[attr-defined]
         else:
             self.project_hid = dense(config, config.proj_codevector_dim, "project_hid")
-        if isinstance(config, UniSpeechSatConfig):
+        if self.objective is Objective.SPEAKER_AWARE:
             self.speaker_proj = dense(config, config.codevector_dim, "speaker_proj")
             self.layer_norm_for_extract = layer_norm(config, "layer_norm_for_extract")
 
@@ -81,17 +85,17 @@ class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
         self.base_model.build()
         self.quantizer.build()
         self.project_q.build((None, None, config.codevector_dim))
-        if isinstance(config, UniSpeechConfig):
+        if self.objective is Objective.PHONETIC:
             self.project_hid.build((None, None, config.proj_codevector_dim))
             self.ctc_proj.build((None, None, config.hidden_size))
         else:
             self.project_hid.build((None, None, config.hidden_size))
-        if isinstance(config, UniSpeechSatConfig):
+        if self.objective is Objective.SPEAKER_AWARE:
             self.speaker_proj.build((None, None, config.hidden_size))
             self.layer_norm_for_extract.build((None, None, config.hidden_size))
             self.label_embeddings_concat = self.add_weight(
                 name="label_embeddings_concat",
-                shape=(config.num_clusters, config.codevector_dim),
+                shape=(config.num_clusters, config.codevector_dim),  # type: ignore[attr-defined]
                 initializer="zeros",
             )
 
@@ -121,15 +125,15 @@ class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
         mask = outputs.encoder_mask
         features = self.dropout_features(outputs.extract_features, training=training)
         states, inner = outputs.last_hidden_state, (outputs.hidden_states, outputs.attentions)
-        if isinstance(self.config, UniSpeechSatConfig):
+        if self.objective is Objective.SPEAKER_AWARE:
             return UniSpeechSatPreTrainingOutput(states, features, *inner)
         chosen = mask
-        if mask_time_indices is not None and not isinstance(self.config, UniSpeechConfig):
+        if mask_time_indices is not None and self.objective is not Objective.PHONETIC:
             masked = tf.cast(mask_time_indices, tf.bool)
             chosen = masked if mask is None else masked & mask
         quantized, perplexity = self.quantizer(features, chosen=chosen, training=training)
         quantized = self.project_q(silence_padding(quantized, mask))
-        if isinstance(self.config, UniSpeechConfig):
+        if self.objective is Objective.PHONETIC:
             return PreTrainingOutput(states, self.project_hid(quantized), perplexity, *inner)
         return PreTrainingOutput(self.project_hid(states), quantized, perplexity, *inner)
 

@@ -1,32 +1,108 @@
-"""Layers that every encoder is made of, as the config wants them."""
+"""What every encoder is built from: layers made from a config, projections, norms, attention."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
-from wav2vec2_tf.models.config import Config
+from wav2vec2_tf.models import activations
+from wav2vec2_tf.models.config import Config, config_from_dict
 from wav2vec2_tf.models.lengths import size
+from wav2vec2_tf.utils.keras_internals import state_variables
+
+PACKAGE = "wav2vec2_tf"
+"""The package under which layers and models are registered with `keras.saving`."""
 
 
-class Dense(keras.layers.Dense):
-    """Keras's layer, as one product of two matrices: whatever the rank of what comes in.
+@contextmanager
+def dtype_policy(policy: keras.DTypePolicy | Mapping[str, Any] | str | None) -> Iterator[None]:
+    """Sets Keras' dtype policy for the layers made inside; None leaves it as it is.
 
-    So TensorFlow fuses bias and activation into the product; Keras's reshapes stand between them.
+    Args:
+        policy: a policy, its name ("bfloat16"), or its serialized form in a layer's config.
+    """
+    before = keras.config.dtype_policy()
+    if policy is not None:
+        keras.config.set_dtype_policy(keras.dtype_policies.get(policy))
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+class ConfigLayer(keras.layers.Layer):
+    """A Keras layer whose sizes and switches come from a model's config.
+
+    It is serialized with that config, so it can be cloned and saved:
+    `Attention.from_config(attention.get_config())` is the same layer with new weights. A subclass
+    with more arguments adds them in `get_config`.
+
+    Args:
+        config: the model's config.
+        **kwargs: `name`, `dtype` and `trainable`, as in `keras.layers.Layer`.
     """
 
+    def __init__(self, config: Config, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the layer, with the model's config as a dict."""
+        return {**super().get_config(), "config": self.config.to_dict()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Returns a new layer with the arguments that `get_config` returned."""
+        with dtype_policy(config.get("dtype")):  # inner layers take the global policy
+            return super().from_config({**config, "config": config_from_dict(config["config"])})
+
+
+def registered(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Returns a layer's arguments, those called `names` as the objects registered with Keras."""
+    return {
+        **config,
+        **{name: keras.saving.get_registered_object(config[name]) for name in names},
+    }
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Dense(keras.layers.Dense):
+    """`keras.layers.Dense` as one product of two matrices, whatever the rank of its input.
+
+    (…, inputs) → (…, units). TensorFlow then fuses bias and activation into the product; Keras's
+    own reshapes stand between them.
+
+    Args:
+        units: size of the last axis of the output.
+        activation: a name in `config.ACTIVATIONS`; None for none.
+        **kwargs: as in `keras.layers.Dense`.
+    """
+
+    def __init__(self, units: int, activation: str | None = None, **kwargs: Any) -> None:
+        super().__init__(units, **kwargs)
+        self.activation_name = activation
+        if activation is not None:
+            self.activation = activations.activation(activation)
+
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns `activation(inputs · kernel + bias)`."""
         outputs = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), self.kernel)
         if self.use_bias:
             outputs = tf.nn.bias_add(outputs, self.bias)
         shape = [size(inputs, axis) for axis in range(inputs.shape.rank - 1)]
         return tf.reshape(self.activation(outputs), [*shape, self.units])
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the layer's arguments."""
+        return {**super().get_config(), "activation": self.activation_name}
 
-def dense(config: Config, units: int, name: str, **kwargs: object) -> Dense:
+
+def dense(config: Config, units: int, name: str, **kwargs: Any) -> Dense:
+    """Returns a dense layer with the config's initializer."""
     initializer = keras.initializers.RandomNormal(stddev=config.initializer_range)
     return Dense(units, kernel_initializer=initializer, name=name, **kwargs)
 
@@ -34,24 +110,30 @@ def dense(config: Config, units: int, name: str, **kwargs: object) -> Dense:
 def layer_norm(
     config: Config, name: str, epsilon: float | None = None
 ) -> keras.layers.LayerNormalization:
-    """Over channels, with the config's epsilon unless another is given."""
+    """Returns a layer norm over channels, with the config's epsilon unless another is given."""
     epsilon = config.layer_norm_eps if epsilon is None else epsilon
     return keras.layers.LayerNormalization(epsilon=epsilon, name=name)
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class LayerDrop(keras.layers.Layer):
-    """In training, now and then what went into a layer instead of its output (arXiv:1909.11556)."""
+    """Skips a layer with probability `rate` during training (LayerDrop, arXiv:1909.11556)."""
 
-    def __init__(self, rate: float, **kwargs: object) -> None:
+    def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate = rate
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, after: tf.Tensor, before: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the layer's output `after`, or its input `before` where it is skipped."""
         if not training or self.rate == 0:
             return after
         draw = keras.random.uniform((), seed=self.seed_generator)
         return tf.where(draw < self.rate, before, after)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the layer's arguments."""
+        return {**super().get_config(), "rate": self.rate}
 
 
 def recomputed(
@@ -60,21 +142,14 @@ def recomputed(
     context: Sequence[tf.Tensor | None],
     training: bool,
 ) -> Any:
-    """`layer(hidden_states, *context, training=training)`, its inner values computed again.
+    """Returns `layer(hidden_states, *context, training=training)`, with less memory for gradients.
 
-    They are not kept for the gradient: less memory for a third more work (arXiv:1604.06174).
-
-    What is drawn and observed inside is drawn and observed once: the second time starts from the
-    state in which the first did, so the gradient is that of what was computed.
+    The values inside the layer are not kept but computed again for the gradient (gradient
+    checkpointing, arXiv:1604.06174): less memory for a third more work. The second computation
+    starts from the state of the random generators and moving statistics in which the first did, so
+    the gradient is that of the values returned.
     """
-    state = [
-        variable
-        for part in layer._flatten_layers()
-        for variable in (
-            *part._non_trainable_variables,
-            *(generator.state for generator in part._seed_generators),
-        )
-    ]
+    state = state_variables(layer)
     differentiable = [
         index
         for index, value in enumerate(context)
@@ -105,16 +180,19 @@ def attend(
     scores: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     weights_of: Callable[[tf.Tensor], tf.Tensor] = tf.nn.softmax,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Multi-head attention (arXiv:1706.03762, section 3.2) among projected frames.
+    """Computes multi-head attention (arXiv:1706.03762, section 3.2) between projected frames.
 
     Args:
-        query, key, value: (batch, frames, hidden); the query is scaled here.
-        scores: of (batch, heads, frames, head_size) queries and keys → (batch, heads, frames,
-            frames), with whatever depends on positions or masks.
-        weights_of: scores → weights.
+        query: (batch, frames, hidden), scaled here by head_size ** -0.5.
+        key: (batch, frames, hidden).
+        value: (batch, frames, hidden).
+        heads: number of heads, which divides hidden.
+        scores: maps scaled queries and keys, (batch, heads, frames, head_size) each, to scores,
+            (batch, heads, frames, frames), including what depends on positions and masks.
+        weights_of: maps the scores to weights of the same shape.
 
     Returns:
-        What each frame gathers, (batch, frames, hidden), and the weights.
+        The attended values, (batch, frames, hidden), and the weights.
     """
     batch, frames, hidden_size = size(query, 0), size(query, 1), query.shape[2]
 

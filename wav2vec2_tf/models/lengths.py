@@ -1,7 +1,7 @@
-"""Lengths, frame lengths and masks: the one place where padding is understood.
+"""Lengths and masks of padded batches.
 
-Rows of a batch are padded at their ends. `lengths` counts the samples of each row that are speech.
-A layer that mixes time takes the mask of valid frames, or `None` where nothing is padded.
+Rows of a batch are padded at their ends. `lengths` counts the valid samples of each row. A layer
+that combines frames takes the mask of valid frames, or `None` where nothing is padded.
 """
 
 from __future__ import annotations
@@ -13,20 +13,25 @@ import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.keras_internals import set_keras_mask
 
 BUCKETS = (*(320 * round(50 * 2 ** (step / 4)) for step in range(28)), 1_920_000)
-"""Padded lengths in samples, 1 s to 120 s in steps of 2^¼: shapes to compile for, 9 % of padding
-on average. The longest is what attention over all frames of a base model holds in about 4 GB."""
+"""Padded lengths in samples, 1 s to 120 s in steps of 2^¼: the shapes to compile for. Padding is
+9 % on average. At the longest, attention of a base model takes about 4 GB."""
 
 
 def size(values: tf.Tensor, axis: int) -> tf.Tensor | int:
-    """The size of an axis: a number where the graph knows it, else a scalar tensor."""
+    """Returns the size of an axis: an int where it is static, otherwise a scalar tensor."""
     static = values.shape[axis]
     return tf.shape(values)[axis] if static is None else static
 
 
 def bucket(length: int) -> int:
-    """The least of `BUCKETS` that holds `length` samples."""
+    """Returns the smallest of `BUCKETS` that holds `length` samples.
+
+    Raises:
+        UserError: the length is above the largest.
+    """
     if length > BUCKETS[-1]:
         raise UserError(
             f"{length / SAMPLE_RATE:.0f} s of speech is more than one pass takes "
@@ -36,12 +41,15 @@ def bucket(length: int) -> int:
 
 
 def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Speech (or features) and lengths, of whichever structure they come in.
+    """Returns speech (or features) and lengths from any of the structures that models accept.
 
-    Besides the tensor alone: `(speech, lengths)`, `(speech, attention_mask)`, and a dict of
-    `speech` (or `input_features`) and one of these.
+    Args:
+        inputs: a tensor; `(speech, lengths)`; `(speech, attention_mask)`; or a dict of `speech` (or
+            `input_features`) and optionally `lengths` or `attention_mask`.
+        lengths: (batch,) lengths that were passed separately.
 
-    Raises `UserError` for other structures and names.
+    Raises:
+        UserError: another structure or name.
     """
     if isinstance(inputs, list | tuple) and len(inputs) in (1, 2):
         first, *rest = inputs
@@ -67,32 +75,29 @@ def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf
 
 
 def clip_lengths(lengths: tf.Tensor, samples: tf.Tensor | int) -> tf.Tensor:
-    """int32 lengths, no less than 0 and no more than the row holds."""
+    """Returns int32 lengths, clipped to 0 and the samples of a row."""
     return tf.clip_by_value(tf.cast(lengths, tf.int32), 0, samples)
 
 
 def lengths_of(attention_mask: tf.Tensor) -> tf.Tensor:
-    """(batch, samples) mask of 1 for speech and then 0 for padding → (batch,) lengths."""
+    """Returns the (batch,) lengths of a (batch, samples) mask: 1 for speech, then 0 for padding."""
     return tf.reduce_sum(tf.cast(tf.cast(attention_mask, tf.bool), tf.int32), axis=-1)
 
 
 def valid(lengths: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:
-    """(batch,) lengths → (batch, size) mask, true up to each length."""
+    """Returns the (batch, size) mask that is true up to each of the (batch,) lengths."""
     return tf.sequence_mask(lengths, size)
 
 
 def with_mask(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """`values`, marked with the (batch, time) mask of what is valid: for Keras's layers and losses.
-
-    They look for it under this name (keras.io, "Masking and padding").
-    """
+    """Returns `values` with the (batch, time) mask that Keras' layers, losses and metrics use."""
     if mask is not None:
-        values._keras_mask = mask
+        set_keras_mask(values, mask)
     return values
 
 
 def silence_padding(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """Zero what is not valid, NaN included: (batch, time, …) by a (batch, time) mask."""
+    """Returns (batch, time, …) values, zero where the (batch, time) mask is false, even for NaN."""
     if mask is None:
         return values
     for _ in range(values.shape.rank - 2):
@@ -101,10 +106,10 @@ def silence_padding(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
 
 
 def attention_bias(mask: tf.Tensor | None, dtype: tf.DType) -> tf.Tensor | None:
-    """(batch, time) mask → (batch, 1, 1, time) to add to attention scores.
+    """Returns the (batch, 1, 1, time) bias that masks attention scores.
 
-    Finite, so that a row with no valid frame attends evenly instead of yielding NaN; so low that
-    the softmax of a padded frame is exactly zero beside any valid one.
+    It is finite, so that a row without valid frames attends uniformly instead of giving NaN, and so
+    low that a padded frame's weight is exactly zero beside any valid one.
     """
     if mask is None:
         return None

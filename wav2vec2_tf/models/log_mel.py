@@ -1,9 +1,10 @@
-"""Speech → the log-mel features that Wav2Vec2-BERT takes, in NumPy and in a graph.
+"""The log-mel features that Wav2Vec2-BERT takes, in NumPy and in a graph.
 
-Kaldi's filter bank (`compute-fbank-feats`) as transformers' `SeamlessM4TFeatureExtractor` sets it:
-windows of 25 ms every 10 ms, each rid of its mean, pre-emphasised, under a Povey window; 80
-triangular mel filters from 20 Hz; log; every bin normalised over the utterance; two windows to a
-frame. All in float64: in float32, the features of real speech are off by 1.7e-3.
+Kaldi's filter bank (`compute-fbank-feats`) with the settings of transformers'
+`SeamlessM4TFeatureExtractor`: windows of 25 ms every 10 ms, without their mean, pre-emphasized,
+times a Povey window; 80 triangular mel filters from 20 Hz; log; every bin normalized over the
+utterance; two windows in a frame. All in float64: in float32, the features of real speech are off
+by 1.7e-3.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.models.config import MEL_HOP, MEL_STACK, MEL_WINDOW, mel_windows
+from wav2vec2_tf.models.frame_counts import MEL_HOP, MEL_STACK, MEL_WINDOW, mel_windows
 from wav2vec2_tf.models.lengths import clip_lengths, silence_padding, size, valid
 
 MEL_BINS = 80
@@ -31,7 +32,7 @@ def _mel(hertz: Any) -> Any:
 
 
 def _mel_filters() -> np.ndarray:
-    """(257, 80): triangles of equal width on the mel scale, each from centre to centre."""
+    """Returns the filters, (257, 80): triangles of equal width on the mel scale."""
     bins = _mel(np.arange(FFT_LENGTH // 2 + 1) * SAMPLE_RATE / FFT_LENGTH)
     corners = np.linspace(_mel(LOWEST), _mel(SAMPLE_RATE / 2), MEL_BINS + 2)
     width = corners[1] - corners[0]
@@ -43,7 +44,7 @@ POVEY_WINDOW = np.hanning(MEL_WINDOW) ** 0.85
 
 
 def normalized_windows(speech: np.ndarray) -> np.ndarray:
-    """(samples,) at 16 kHz, full scale ±1 → (windows, 80) float32, each bin normalised."""
+    """Returns (windows, 80) float32 features, each bin normalized, of (samples,) speech."""
     speech = np.asarray(speech, np.float64)
     if len(speech) < MEL_WINDOW:
         return np.zeros((0, MEL_BINS), np.float32)
@@ -59,19 +60,19 @@ def normalized_windows(speech: np.ndarray) -> np.ndarray:
 
 
 def log_mel(speech: np.ndarray) -> np.ndarray:
-    """The features of one utterance: those that transformers' attention mask calls valid.
+    """Returns the features of one utterance: those that are valid in transformers' attention mask.
 
     Args:
         speech: (samples,) at 16 kHz, full scale ±1.
 
     Returns:
-        (frames, 160) float32, none where there are fewer than 560 samples.
+        (frames, 160) float32; 0 frames for fewer than 560 samples.
     """
     return stack(normalized_windows(speech))
 
 
 def stack(windows: np.ndarray) -> np.ndarray:
-    """(windows, 80) → (frames, 160), without the last of an odd number."""
+    """Joins pairs of windows: (windows, 80) → (frames, 160); an odd last one is dropped."""
     frames = len(windows) // MEL_STACK
     return windows[: frames * MEL_STACK].reshape(frames, MEL_STACK * MEL_BINS)
 
@@ -79,12 +80,12 @@ def stack(windows: np.ndarray) -> np.ndarray:
 def log_mel_graph(
     speech: tf.Tensor, lengths: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """`log_mel` of a batch, in or out of a graph, and under XLA.
+    """Returns `log_mel` of a batch, in or out of a graph, and under XLA.
 
     Args:
         speech: (batch, samples) at 16 kHz, full scale ±1.
-        lengths: (batch,) samples of each row; what lies beyond them has no influence, NaN
-            included. None where every sample counts.
+        lengths: (batch,) valid samples of each row; None if all are. Samples beyond them have no
+            influence, NaN included.
 
     Returns:
         features: (batch, frames, 160) float32, zero beyond each row's own frames.
@@ -100,7 +101,7 @@ def log_mel_graph(
     windows -= tf.reduce_mean(windows, axis=-1, keepdims=True)
     previous = tf.concat([windows[..., :1], windows[..., :-1]], axis=-1)  # none before the first
     windows = (windows - PREEMPHASIS * previous) * POVEY_WINDOW
-    # not left to rfft, which refuses to lengthen what is empty
+    # padded here because rfft fails to pad empty tensors
     spectrum = tf.signal.rfft(tf.pad(windows, [[0, 0], [0, 0], [0, FFT_LENGTH - MEL_WINDOW]]))
     power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
     bins = tf.math.log(tf.maximum(power @ MEL_FILTERS, POWER_FLOOR))  # (batch, windows, 80)
@@ -125,5 +126,5 @@ def _sum_over_windows(values: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
 
 
 def _divisor(counts: tf.Tensor) -> tf.Tensor:
-    """(batch,) → (batch, 1, 1), at least 1."""
+    """Returns the counts, at least 1, as (batch, 1, 1) float64."""
     return tf.cast(tf.maximum(counts, 1), tf.float64)[:, tf.newaxis, tf.newaxis]

@@ -5,17 +5,15 @@ The folder is Hugging Face's, `config.json` and `model.safetensors`: what we wri
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
 import keras
-from keras.src.backend.common import global_state
 
 from wav2vec2_tf.checkpoint import loader
 from wav2vec2_tf.checkpoint.hub import adapter_file, resolve
@@ -23,8 +21,10 @@ from wav2vec2_tf.checkpoint.readers import Checkpoint, open_checkpoint
 from wav2vec2_tf.checkpoint.writer import write_safetensors
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.config import Config
+from wav2vec2_tf.models.layers import dtype_policy
 from wav2vec2_tf.utils.errors import UserError, did_you_mean
 from wav2vec2_tf.utils.files import read_json, whole_file
+from wav2vec2_tf.utils.keras_internals import without_values
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 SAVED_MODEL_FACTS = "assets.extra"
@@ -117,7 +117,7 @@ class Pretrained:
         new_parts: Collection[str] = (),
     ) -> Self:
         """A model with the weights of a checkpoint, as planned before or now."""
-        with _dtype_policy(dtype):
+        with dtype_policy(dtype):
             model = cls.skeleton(config)  # nothing is drawn that a checkpoint's values replace
         if plan is None:
             plan = loader.plan(model, checkpoint, PREFIXES, new_parts=new_parts)
@@ -143,15 +143,9 @@ class Pretrained:
     @classmethod
     def skeleton(cls, config: Config) -> keras.Model:
         """A model whose weights have names, shapes and types, but no values."""
-        # Keras lists them, to give them values when whichever scope closes next.
-        pending = "uninitialized_variables"
-        before = list(global_state.get_global_attribute(pending) or ())
-        try:
-            with keras.StatelessScope(initialize_variables=False):
-                model = cls(config)
-                model.build()  # type: ignore[attr-defined]
-        finally:
-            global_state.set_global_attribute(pending, before)
+        with without_values():
+            model = cls(config)
+            model.build()  # type: ignore[attr-defined]
         return model
 
     def load_adapter(self, target_lang: str) -> None:
@@ -280,17 +274,6 @@ def _vocabulary(adapter: Checkpoint) -> int:
             f"{adapter.path}: has no matrix lm_head.weight, so it is no adapter of a language"
         )
     return adapter["lm_head.weight"].shape[0]
-
-
-@contextlib.contextmanager
-def _dtype_policy(dtype: str | None) -> Iterator[None]:
-    """Layers made inside have weights and computation of this type, if it is given."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype or before)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def log_report(source: Path, report: loader.LoadReport) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.models.config import Config, WaveformConfig
+from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.feature_extractor import (
     PROCESSOR_FILE,
     FeatureExtractor,
@@ -97,7 +97,7 @@ class Processor:
     def check_extractor(self, source: Path, config: Config) -> None:
         """Raises `UserError` where the extractor is for another kind of model or another rate."""
         extractor = self.feature_extractor
-        wanted = FeatureExtractor if isinstance(config, WaveformConfig) else LogMelFeatureExtractor
+        wanted = LogMelFeatureExtractor if config.log_mel_input else FeatureExtractor
         if not isinstance(extractor, wanted):
             raise UserError(
                 f"{source}: its preprocessor_config.json is of a {extractor.kind}, and a "
@@ -208,9 +208,9 @@ class Processor:
 def _fairseq_tokenizer(
     checkpoint: Path, dictionary: str | PathLike[str] | None, target_lang: str | None
 ) -> CTCTokenizer | None:
-    from wav2vec2_tf.checkpoint import fairseq
+    from wav2vec2_tf.checkpoint.fairseq_dictionary import vocabulary
 
     file = checkpoint.parent / DICTIONARY_FILE if dictionary is None else Path(dictionary)
     if dictionary is None and not file.exists():
         return None
-    return CTCTokenizer(fairseq.vocabulary(file), target_lang=target_lang)
+    return CTCTokenizer(vocabulary(file), target_lang=target_lang)

@@ -1,102 +1,88 @@
-"""Features → contextual representations: the Transformer of paper section 2, in two norm styles."""
+"""The Transformer encoder of wav2vec 2.0 (arXiv:2006.11477, section 2), in two norm styles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import keras
 import tensorflow as tf
 
-from wav2vec2_tf.models.activations import activation
 from wav2vec2_tf.models.adapters import AttentionAdapter
 from wav2vec2_tf.models.config import Config, WaveformConfig
-from wav2vec2_tf.models.grouped_conv import same_padded_grouped_conv
-from wav2vec2_tf.models.layers import LayerDrop, attend, dense, layer_norm, recomputed
+from wav2vec2_tf.models.layers import (
+    PACKAGE,
+    ConfigLayer,
+    LayerDrop,
+    attend,
+    dense,
+    layer_norm,
+    recomputed,
+    registered,
+)
 from wav2vec2_tf.models.lengths import attention_bias, silence_padding, size
+from wav2vec2_tf.models.positions import PositionalConvEmbedding
 
 
 class EncoderOutput(NamedTuple):
-    """States of frames that are not valid are zero."""
+    """The states of an encoder; those of padded frames are zero."""
 
     last_hidden_state: tf.Tensor
     """(batch, frames, hidden)"""
     hidden_states: tuple[tf.Tensor, ...] = ()
-    """The embedding's and each layer's, each (batch, frames, hidden); empty unless asked for."""
+    """The input of the first layer and the output of each, (batch, frames, hidden) each.
+
+    Empty unless `output_hidden_states` is true.
+    """
     attentions: tuple[tf.Tensor, ...] = ()
-    """Each layer's weights, (batch, heads, frames, frames); empty unless asked for."""
+    """The weights of each layer, (batch, heads, frames, frames) each.
 
-
-class FeatureProjection(keras.layers.Layer):
-    """(batch, frames, channels) features → (batch, frames, hidden), and the features normalised.
-
-    `normalise` is false for the HuBERT models that project the features as they are.
+    Empty unless `output_attentions` is true.
     """
 
-    def __init__(
-        self, config: Config, channels: int, normalise: bool = True, **kwargs: object
-    ) -> None:
-        super().__init__(**kwargs)
-        self.channels = channels
-        self.layer_norm = layer_norm(config, "layer_norm") if normalise else None
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class FeatureProjection(ConfigLayer):
+    """A layer norm and a projection: (batch, frames, channels) → (batch, frames, hidden).
+
+    The norm is left out where `feat_proj_layer_norm` is false (some HuBERT models). transformers'
+    `Wav2Vec2FeatureProjection`.
+    """
+
+    def __init__(self, config: Config, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.channels = config.feature_channels
+        self.layer_norm = layer_norm(config, "layer_norm") if config.feat_proj_layer_norm else None
         self.projection = dense(config, config.hidden_size, "projection")
         self.dropout = keras.layers.Dropout(config.feat_proj_dropout)
 
     def build(self, input_shape: object = None) -> None:
+        """Builds the layers inside."""
         if self.layer_norm is not None:
             self.layer_norm.build((None, None, self.channels))
         self.projection.build((None, None, self.channels))
 
     def call(self, features: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the projected features, and the normalized ones before their projection."""
         if self.layer_norm is not None:
             features = self.layer_norm(features)
         return self.dropout(self.projection(features), training=training), features
 
 
-class PositionalConvEmbedding(keras.layers.Layer):
-    """Grouped convolution over time with weight norm; its output is added to its input.
+@keras.saving.register_keras_serializable(PACKAGE)
+class Attention(ConfigLayer):
+    """Multi-head self-attention (arXiv:1706.03762, section 3.2); transformers' `Wav2Vec2Attention`.
 
-    w = g · v / ‖v‖, the norm taken for each step of the kernel (torch's `weight_norm(dim=2)`).
+    Args:
+        config: the model's config.
+        index: the number of the encoder's layer, from 0: a subclass may hold in the first layer
+            what all share.
+        **kwargs: as in `keras.layers.Layer`.
     """
 
-    def __init__(self, config: WaveformConfig, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self.hidden_size, self.kernel_size = config.hidden_size, config.num_conv_pos_embeddings
-        self.groups = config.num_conv_pos_embedding_groups
-        self.activation = activation(config.feat_extract_activation)
-
-    def build(self, input_shape: object = None) -> None:
-        shape = (self.kernel_size, self.hidden_size // self.groups, self.hidden_size)
-        self.v = self.add_weight(
-            name="v", shape=shape, initializer="glorot_uniform", autocast=False
-        )
-        self.g = self.add_weight(
-            name="g", shape=(self.kernel_size, 1, 1), initializer="ones", autocast=False
-        )
-        self.bias = self.add_weight(name="bias", shape=(self.hidden_size,), initializer="zeros")
-
-    def kernel(self) -> tf.Tensor:
-        """Returns the float32 kernel, (kernel, hidden / groups, hidden)."""
-        # In float16 the squares of plausible weights overflow or vanish.
-        v, g = tf.cast(self.v, tf.float32), tf.cast(self.g, tf.float32)
-        return v * (g * tf.math.rsqrt(tf.reduce_sum(tf.square(v), axis=(1, 2), keepdims=True)))
-
-    def call(
-        self, hidden_states: tf.Tensor, frame_mask: tf.Tensor | None = None, training: bool = False
-    ) -> tf.Tensor:
-        hidden_states = silence_padding(hidden_states, frame_mask)
-        positions = same_padded_grouped_conv(hidden_states, self.kernel(), self.groups)
-        return self.activation(positions + self.bias)
-
-
-class Attention(keras.layers.Layer):
-    """Multi-head self-attention: its output, and its weights, (batch, heads, frames, frames).
-
-    `bias` is added to the scores: (batch, 1, 1, keys) or None.
-    """
-
-    def __init__(self, config: Config, index: int = 0, **kwargs: object) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, config: Config, index: int = 0, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.index = index
         self.hidden_size, self.heads = config.hidden_size, config.num_attention_heads
         self.head_size = self.hidden_size // self.heads
         self.q_proj = dense(config, self.hidden_size, "q_proj")
@@ -106,17 +92,30 @@ class Attention(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(config.attention_dropout)
 
     def build(self, input_shape: object = None) -> None:
+        """Builds the layers inside."""
         for projection in (self.q_proj, self.k_proj, self.v_proj, self.out_proj):
             projection.build((None, None, self.hidden_size))
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the layer's arguments."""
+        return {**super().get_config(), "index": self.index}
+
     def position_bias(self, frames: tf.Tensor | int) -> tf.Tensor | None:
-        """What all layers share of `score_bias`; asked of the first layer's attention."""
+        """Returns the part of `score_bias` that all layers share, from the first layer's weights.
+
+        None where there is none.
+        """
         return None
 
     def score_bias(
         self, hidden_states: tf.Tensor, position_bias: tf.Tensor | None
     ) -> tf.Tensor | None:
-        """What depends on positions, added to the scores: (batch, heads, frames, frames)."""
+        """Returns what is added to the scores for positions, (batch, heads, frames, frames).
+
+        Args:
+            hidden_states: (batch, frames, hidden), the layer's input.
+            position_bias: the result of the first layer's `position_bias`.
+        """
         return None
 
     def call(
@@ -126,6 +125,18 @@ class Attention(keras.layers.Layer):
         position_bias: tf.Tensor | None = None,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Attends between frames.
+
+        Args:
+            hidden_states: (batch, frames, hidden).
+            bias: (batch, 1, 1, keys), added to the scores; see `lengths.attention_bias`.
+            position_bias: the result of the first layer's `position_bias`.
+            training: whether dropout is applied to the weights.
+
+        Returns:
+            The attended states, (batch, frames, hidden), and the weights, (batch, heads, frames,
+            frames).
+        """
         added = [self.score_bias(hidden_states, position_bias), bias]
 
         def scores(query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
@@ -143,46 +154,73 @@ class Attention(keras.layers.Layer):
         return self.out_proj(context), weights
 
 
-class FeedForward(keras.layers.Layer):
-    """Two dense layers; of the config's sizes and activation unless others are given."""
+@keras.saving.register_keras_serializable(PACKAGE)
+class FeedForward(ConfigLayer):
+    """Two dense layers: (batch, frames, hidden) → the same shape.
+
+    Args:
+        config: the model's config.
+        hidden_size: channels of input and output; the config's by default.
+        hidden_act: a name in `config.ACTIVATIONS`; the config's by default.
+        **kwargs: as in `keras.layers.Layer`.
+    """
 
     def __init__(
         self,
         config: Config,
         hidden_size: int | None = None,
         hidden_act: str | None = None,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(config, **kwargs)
         self.sizes = (hidden_size or config.hidden_size, config.intermediate_size)
-        act = activation(hidden_act or config.hidden_act)
+        self.hidden_act = act = hidden_act or config.hidden_act
         self.intermediate_dense = dense(config, self.sizes[1], "intermediate_dense", activation=act)
         self.intermediate_dropout = keras.layers.Dropout(config.activation_dropout)
         self.output_dense = dense(config, self.sizes[0], "output_dense")
         self.output_dropout = keras.layers.Dropout(config.hidden_dropout)
 
     def build(self, input_shape: object = None) -> None:
+        """Builds the layers inside."""
         self.intermediate_dense.build((None, None, self.sizes[0]))
         self.output_dense.build((None, None, self.sizes[1]))
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the layer's arguments."""
+        options = {"hidden_size": self.sizes[0], "hidden_act": self.hidden_act}
+        return {**super().get_config(), **options}
+
     def call(self, hidden_states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the states after both layers."""
         hidden_states = self.intermediate_dense(hidden_states)
         hidden_states = self.intermediate_dropout(hidden_states, training=training)
         return self.output_dropout(self.output_dense(hidden_states), training=training)
 
 
-class EncoderLayer(keras.layers.Layer):
-    """Attention and feed-forward with residuals; layer norm before them (stable) or after.
+@keras.saving.register_keras_serializable(PACKAGE)
+class EncoderLayer(ConfigLayer):
+    """Attention and feed-forward with residuals, layer norm before them (stable) or after them.
 
-    In the stable style an adapter for one language may follow (MMS).
+    In the stable style an adapter for one language may follow (MMS). transformers'
+    `Wav2Vec2EncoderLayer` and `Wav2Vec2EncoderLayerStableLayerNorm`.
+
+    Args:
+        config: the model's config.
+        index: the number of the layer, from 0.
+        attention: the class of its attention.
+        **kwargs: as in `keras.layers.Layer`.
     """
 
     def __init__(
-        self, config: WaveformConfig, attention: Attention, name: str, **kwargs: object
+        self,
+        config: WaveformConfig,
+        index: int = 0,
+        attention: type[Attention] = Attention,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, **kwargs)
+        super().__init__(config, **kwargs)
         self.pre_norm, self.hidden_size = config.do_stable_layer_norm, config.hidden_size
-        self.attention = attention
+        self.attention = attention(config, index, name="attention")
         self.dropout = keras.layers.Dropout(config.hidden_dropout)
         self.layer_norm = layer_norm(config, "layer_norm")
         self.feed_forward = FeedForward(config, name="feed_forward")
@@ -194,12 +232,23 @@ class EncoderLayer(keras.layers.Layer):
         )
 
     def build(self, input_shape: object = None) -> None:
+        """Builds the layers inside."""
         self.attention.build()
         self.layer_norm.build((None, None, self.hidden_size))
         self.feed_forward.build()
         self.final_layer_norm.build((None, None, self.hidden_size))
         if self.adapter_layer is not None:
             self.adapter_layer.build()
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the layer's arguments, the class of the attention by its registered name."""
+        name = keras.saving.get_registered_name(type(self.attention))
+        return {**super().get_config(), "index": self.attention.index, "attention": name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Returns a new layer with the arguments that `get_config` returned."""
+        return super().from_config(registered(config, "attention"))
 
     def call(
         self,
@@ -208,6 +257,7 @@ class EncoderLayer(keras.layers.Layer):
         position_bias: tf.Tensor | None = None,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the states, (batch, frames, hidden), and the weights; see `Attention.call`."""
         attended = self.layer_norm(hidden_states) if self.pre_norm else hidden_states
         attended, weights = self.attention(attended, bias, position_bias, training=training)
         hidden_states += self.dropout(attended, training=training)
@@ -222,14 +272,23 @@ class EncoderLayer(keras.layers.Layer):
         return hidden_states, weights
 
 
-class Encoder(keras.layers.Layer):
-    """(batch, frames, hidden) → `EncoderOutput`. `frame_mask` is true for valid frames.
+@keras.saving.register_keras_serializable(PACKAGE)
+class Encoder(ConfigLayer):
+    """Positions and a stack of `EncoderLayer`s; transformers' `Wav2Vec2Encoder`.
+
+    In the stable style the last state is normalized and those of the layers are not, as in
+    transformers (`Wav2Vec2EncoderStableLayerNorm`).
+
+    Args:
+        config: the model's config.
+        positions: makes the layer whose output is added to the input: a registered class or
+            function of the config and a name.
+        attention: the class of the layers' attention.
+        **kwargs: as in `keras.layers.Layer`.
 
     Attributes:
-        gradient_checkpointing: compute the layers' inner values again for the gradient; see
-            `layers.recomputed`.
-
-    In the stable style the last state is normed and the layers' are not, as in transformers.
+        gradient_checkpointing: whether the layers' inner values are computed again for the
+            gradient; see `layers.recomputed`.
     """
 
     gradient_checkpointing = False
@@ -239,24 +298,38 @@ class Encoder(keras.layers.Layer):
         config: WaveformConfig,
         positions: Callable[..., keras.layers.Layer] = PositionalConvEmbedding,
         attention: type[Attention] = Attention,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(config, **kwargs)
+        self.registered_names = {
+            "positions": keras.saving.get_registered_name(positions),
+            "attention": keras.saving.get_registered_name(attention),
+        }
         self.pre_norm, self.hidden_size = config.do_stable_layer_norm, config.hidden_size
         self.pos_conv_embed = positions(config, name="pos_conv_embed")
         self.layer_norm = layer_norm(config, "layer_norm")
         self.dropout = keras.layers.Dropout(config.hidden_dropout)
         self.layers = [
-            EncoderLayer(config, attention(config, index, name="attention"), f"layers_{index}")
+            EncoderLayer(config, index, attention, name=f"layers_{index}")
             for index in range(config.num_hidden_layers)
         ]
         self.layer_drop = LayerDrop(config.layerdrop)
 
     def build(self, input_shape: object = None) -> None:
+        """Builds the layers inside."""
         self.pos_conv_embed.build()
         self.layer_norm.build((None, None, self.hidden_size))
         for layer in self.layers:
             layer.build()
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the layer's arguments, classes by their registered names."""
+        return {**super().get_config(), **self.registered_names}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Returns a new encoder with the arguments that `get_config` returned."""
+        return super().from_config(registered(config, "positions", "attention"))
 
     def call(
         self,
@@ -266,6 +339,18 @@ class Encoder(keras.layers.Layer):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> EncoderOutput:
+        """Computes contextual representations.
+
+        Args:
+            hidden_states: (batch, frames, hidden) projected features.
+            frame_mask: (batch, frames), true for valid frames; None if all are.
+            training: whether dropout and LayerDrop are applied.
+            output_hidden_states: whether the output has the states of every layer.
+            output_attentions: whether the output has the attention weights of every layer.
+
+        Returns:
+            The states; padded frames have no influence on others, and are zero.
+        """
         hidden_states = silence_padding(hidden_states, frame_mask)
         hidden_states += self.pos_conv_embed(hidden_states, frame_mask, training=training)
         if not self.pre_norm:
@@ -298,7 +383,21 @@ def run_layers(
     output_attentions: bool,
     gradient_checkpointing: bool = False,
 ) -> EncoderOutput:
-    """One layer after another, each given `context` as well, with what is asked for kept."""
+    """Runs an encoder's layers one after another.
+
+    Args:
+        layers: layers that map states and `context` to states and attention weights.
+        hidden_states: (batch, frames, hidden).
+        context: further arguments of each layer.
+        layer_drop: skips layers in training.
+        training: whether the layers run in training mode.
+        output_hidden_states: whether the output has the states of every layer.
+        output_attentions: whether the output has the attention weights of every layer.
+        gradient_checkpointing: see `layers.recomputed`.
+
+    Returns:
+        The last state, and the states and weights that were requested.
+    """
     states, attentions = [hidden_states] if output_hidden_states else [], []
     for layer in layers:
         if gradient_checkpointing and training:
@@ -316,7 +415,7 @@ def run_layers(
 def finished(
     output: EncoderOutput, norm: keras.layers.Layer | None, frame_mask: tf.Tensor | None
 ) -> EncoderOutput:
-    """With the last state normed, and every state silent where it is not valid."""
+    """Returns the output with the last state normalized by `norm`, and padded frames zero."""
     last = output.last_hidden_state if norm is None else norm(output.last_hidden_state)
     return EncoderOutput(
         silence_padding(last, frame_mask),

@@ -1,29 +1,32 @@
-"""What WavLM has of its own: attention whose relative position bias is gated by what is said."""
+"""WavLM's attention, whose relative position bias is gated by the frame's content."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf.models.config import WavLMConfig
-from wav2vec2_tf.models.layers import dense
+from wav2vec2_tf.models.layers import PACKAGE, dense
 from wav2vec2_tf.models.lengths import size
 from wav2vec2_tf.models.transformer import Attention
 
 GATES, GATE_CHANNELS = 2, 4  # two gates, each the sum of four projected channels
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class GatedAttention(Attention):
-    """Attention with a gated relative position bias, arXiv:2110.13900, section III.
+    """Attention with a gated relative position bias (WavLM, arXiv:2110.13900, section III).
 
-    The first layer's holds the embedding of distances; all layers share the bias made of it, and
-    each gates it by its own input. transformers averages its weights over the heads; these are not.
+    The first layer holds the embedding of distances; all layers share the bias computed from it,
+    and each gates it by its own input. transformers' `WavLMAttention`, which returns the weights
+    averaged over the heads; here they are (batch, heads, frames, frames).
     """
 
-    def __init__(self, config: WavLMConfig, index: int = 0, **kwargs: object) -> None:
+    def __init__(self, config: WavLMConfig, index: int = 0, **kwargs: Any) -> None:
         super().__init__(config, index, **kwargs)
         self.max_distance = config.max_bucket_distance
         self.rel_attn_embed = None
@@ -35,6 +38,7 @@ class GatedAttention(Attention):
         self.gru_rel_pos_linear = dense(config, GATES * GATE_CHANNELS, "gru_rel_pos_linear")
 
     def build(self, input_shape: object = None) -> None:
+        """Builds the projections, the embedding and the gates' constant."""
         super().build(input_shape)
         if self.rel_attn_embed is not None:
             self.rel_attn_embed.build()
@@ -44,9 +48,9 @@ class GatedAttention(Attention):
         )
 
     def position_bias(self, frames: tf.Tensor | int) -> tf.Tensor:
-        """(heads, queries, keys) of the embedded distances between `frames` frames.
+        """Returns the embedded distances between `frames` frames, (heads, queries, keys).
 
-        Only of the first layer (`index` 0), which has the embedding.
+        Only the first layer (`index` 0) has the embedding.
         """
         assert self.rel_attn_embed is not None
         distances = tf.range(1 - frames, frames)  # key - query
@@ -59,6 +63,7 @@ class GatedAttention(Attention):
     def score_bias(
         self, hidden_states: tf.Tensor, position_bias: tf.Tensor | None
     ) -> tf.Tensor | None:
+        """Returns the gated bias, (batch, heads, frames, frames)."""
         batch, frames = size(hidden_states, 0), size(hidden_states, 1)
         heads = tf.reshape(hidden_states, [batch, frames, self.heads, self.head_size])
         projected = self.gru_rel_pos_linear(tf.transpose(heads, [0, 2, 1, 3]))
@@ -69,12 +74,19 @@ class GatedAttention(Attention):
 
 
 def distance_buckets(num_buckets: int, max_distance: int) -> np.ndarray:
-    """(2 · max_distance + 1,) int32: the bucket of each key - query from -max_distance up.
+    """Returns the bucket of each distance of key from query, -max_distance to max_distance.
 
-    Half of the buckets are for keys that lie after the query. Of either half the first half is for
-    one distance each, the others widen by the logarithm up to `max_distance`; keys farther away
-    share its bucket. A table, for at the edges of buckets the last bit of the logarithm decides:
-    in float32, as transformers has it.
+    Half of the buckets are for keys after the query. In each half, the first half of the buckets
+    holds one distance each, and the others widen logarithmically up to `max_distance`, whose bucket
+    farther keys share (T5, arXiv:1910.10683). A table computed with float32 logarithms, as in
+    transformers: at the edges of buckets their last bit decides.
+
+    Args:
+        num_buckets: the number of buckets.
+        max_distance: the distance from which all share a bucket.
+
+    Returns:
+        (2 · max_distance + 1,) int32.
     """
     half = num_buckets // 2
     exact = half // 2

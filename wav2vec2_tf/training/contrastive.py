@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
-from wav2vec2_tf.models.config import UniSpeechConfig, UniSpeechSatConfig
+from wav2vec2_tf.models.families import Objective, family_of
 from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
 from wav2vec2_tf.models.lengths import clip_lengths, silence_padding, size, valid
 from wav2vec2_tf.models.quantizer import START_TEMPERATURE
@@ -90,7 +90,7 @@ class PreTrainingObjective:
         temperature_decay: float = TEMPERATURE_DECAY,
     ) -> None:
         config = model.config
-        if isinstance(config, UniSpeechConfig | UniSpeechSatConfig):
+        if family_of(config).objective is not Objective.CONTRASTIVE:
             raise UserError(
                 f"pre-training needs a family with the contrastive objective of wav2vec 2.0, got "
                 f"{config.model_type}"

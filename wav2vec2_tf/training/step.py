@@ -16,7 +16,7 @@ import tensorflow as tf
 from wav2vec2_tf.checkpoint.loader import path_below
 from wav2vec2_tf.training.optimizer import AdamW
 from wav2vec2_tf.training.settings import TrainingOptions
-from wav2vec2_tf.utils.keras_internals import seed_generator_states
+from wav2vec2_tf.utils.keras_internals import seed_states
 
 
 class Objective(Protocol):
@@ -85,7 +85,7 @@ class TrainStep:
                 epsilon=options.epsilon,
                 weight_decay=options.weight_decay,
             )
-        self.seed_states = seed_generator_states(objective.model)
+        self.seed_states = seed_states(objective.model)
         # traced separately for the steps that train the head alone
         self._gradients = {
             head_only: tf.function(partial(self._gradients_of_next, head_only))

@@ -1,0 +1,144 @@
+"""The values that the fields of a config may have, and the errors for those that they may not."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import TYPE_CHECKING, Any
+
+from wav2vec2_tf.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from wav2vec2_tf.models.config import Config, ConformerConfig
+
+ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu", "swish")
+# Limits that keep a hostile config.json from allocating memory before its weights are compared.
+MAX_LAYERS = 200  # of one kind
+MAX_SIZE = 2**18
+MAX_ROTARY_BASE = 2**53
+
+COUNTS = frozenset(
+    (
+        *("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size"),
+        *("mask_time_length", "mask_feature_length"),
+        *("adapter_kernel_size", "adapter_stride", "output_hidden_size"),
+        *("num_labels", "classifier_proj_size", "xvector_output_dim"),
+        *("num_conv_pos_embeddings", "num_conv_pos_embedding_groups", "conv_pos_kernel_size"),
+        *("adapter_attn_dim", "num_codevectors_per_group", "num_codevector_groups"),
+        *("codevector_dim", "proj_codevector_dim", "num_negatives"),
+        *("num_buckets", "max_bucket_distance", "num_ctc_classes", "num_clusters"),
+        *("max_source_positions", "conv_depthwise_kernel_size", "feature_projection_input_dim"),
+    )
+)
+LAYERS = frozenset(
+    ("num_hidden_layers", "num_adapter_layers", "num_conv_pos_embeddings", "conv_dim", "tdnn_dim")
+)
+NOT_NEGATIVE = frozenset(
+    (
+        *("num_hidden_layers", "num_adapter_layers"),
+        *("layer_norm_eps", "initializer_range", "pad_token_id"),
+        *("mask_time_min_masks", "mask_feature_min_masks", "diversity_loss_weight"),
+        *("left_max_position_embeddings", "right_max_position_embeddings"),
+    )
+)
+PROBABILITIES = frozenset(
+    (
+        *("hidden_dropout", "activation_dropout", "attention_dropout", "feat_proj_dropout"),
+        *("final_dropout", "layerdrop", "mask_time_prob", "mask_feature_prob"),
+        *("feat_quantizer_dropout", "conformer_conv_dropout", "replace_prob"),
+    )
+)
+CHOICES: dict[str, tuple[str, ...]] = {
+    "feat_extract_norm": ("group", "layer"),
+    "hidden_act": ACTIVATIONS,
+    "feat_extract_activation": ACTIVATIONS,
+    "adapter_act": ACTIVATIONS,
+}
+
+
+def types_of(hint: Any) -> tuple[type, ...]:
+    """Returns the types that a hint allows: `int | None` → (int, NoneType)."""
+    if isinstance(hint, types.UnionType):
+        return typing.get_args(hint)
+    return (typing.get_origin(hint) or hint,)
+
+
+def checked_value(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
+    """Returns the value of a field: an int becomes a float and a list a tuple where one is due.
+
+    Args:
+        name: the field, for the error.
+        value: what `config.json` or the caller gave.
+        kinds: the types that the field may have; see `types_of`.
+
+    Raises:
+        UserError: the value is of another type.
+    """
+    if float in kinds and type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            raise UserError(f"config: {name} is too large for a float64") from None
+    if tuple in kinds:
+        if not isinstance(value, list | tuple) or not all(type(v) is int for v in value):
+            raise UserError(f"config: {name} must be a list of integers, got {value!r}")
+        return tuple(value)
+    if type(value) not in kinds:
+        wanted = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+        raise UserError(f"config: {name} must be {wanted}, got {value!r}")
+    return value
+
+
+def check_values(config: Config) -> None:
+    """Raises `UserError` where the value of a single field is out of its range."""
+    for name in config.field_kinds():
+        value = getattr(config, name)
+        if name in COUNTS and value is not None and value < 1:
+            raise UserError(f"config: {name} must be at least 1, got {value}")
+        if name in COUNTS and value is not None and value > MAX_SIZE:
+            raise UserError(f"config: {name} must be at most {MAX_SIZE}, got {value}")
+        layers = len(value) if isinstance(value, tuple) else value
+        if name in LAYERS and layers > MAX_LAYERS:
+            raise UserError(f"config: {name} must be at most {MAX_LAYERS} layers, got {layers}")
+        if name in NOT_NEGATIVE and not value >= 0:
+            raise UserError(f"config: {name} must not be negative, got {value}")
+        if name in PROBABILITIES and not 0 <= value <= 1:
+            raise UserError(f"config: {name} must be from 0 to 1, got {value}")
+        if name in CHOICES and value not in CHOICES[name]:
+            choices = ", ".join(CHOICES[name])
+            raise UserError(f"config: {name} {value!r} is unknown; known: {choices}")
+
+
+def check_lists(config: Config, *names: str) -> None:
+    """Raises `UserError` unless the lists have one length and positive entries within limits."""
+    lists = [getattr(config, name) for name in names]
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    if len({len(values) for values in lists}) != 1 or not lists[0]:
+        raise UserError(f"config: {listed} must have the same length")
+    if max(max(values) for values in lists) > MAX_SIZE:
+        raise UserError(f"config: {listed} must be at most {MAX_SIZE}")
+    if min(min(values) for values in lists) < 1:
+        raise UserError(f"config: {listed} must be positive")
+
+
+def check_conformer(config: ConformerConfig) -> None:
+    """Raises `UserError` where a field of the Conformer blocks contradicts another."""
+    schemes = config.position_schemes
+    scheme = config.position_embeddings_type
+    if scheme not in schemes:
+        known = ", ".join(map(str, schemes))
+        raise UserError(f"config: position_embeddings_type {scheme!r} is unknown; known: {known}")
+    if config.conv_depthwise_kernel_size % 2 == 0:
+        raise UserError(
+            "config: conv_depthwise_kernel_size must be odd, "
+            f"got {config.conv_depthwise_kernel_size}"
+        )
+    if not 1 <= config.rotary_embedding_base <= MAX_ROTARY_BASE:
+        raise UserError(
+            f"config: rotary_embedding_base must be from 1 to {MAX_ROTARY_BASE}, "
+            f"got {config.rotary_embedding_base}"
+        )
+    if scheme == "rotary" and config.hidden_size // config.num_attention_heads % 2:
+        raise UserError("config: rotary positions need an even number of channels in a head")
+    if scheme == "relative" and config.hidden_size % 2:
+        raise UserError("config: relative positions need an even hidden_size")
