@@ -162,12 +162,12 @@ def open_source(
     processor = Processor.from_pretrained(
         source, target_lang=target_lang, dictionary=dictionary, **hub
     )
-    processor.check_extractor(path, config)
+    processor.check_feature_extractor(path, config)
     if kind.head == CTC and processor.tokenizer is None:
         missing = "vocab.json" if path.is_dir() else "dict.ltr.txt beside it"
         print(f"{source} has no {missing}: there will be no text output", file=sys.stderr)
     elif kind.head == CTC:
-        processor.fitting_tokenizer(path, config)
+        processor.tokenizer_for(path, config)
     if left_out := {key.partition(".")[0] for key in plan.ignored} & set(HEAD_KEYS):
         listed = ", ".join(sorted(left_out))
         print(f"{source}: left out, of no use to this head: {listed}", file=sys.stderr)

@@ -267,7 +267,7 @@ def test_an_adapter_is_refused(head: str) -> None:
 @pytest.mark.parametrize("head", [families.PRE_TRAINING, families.X_VECTOR])
 def test_an_adapter_of_another_width_is_refused(head: str) -> None:
     config = Wav2Vec2Config(add_adapter=True, output_hidden_size=10)
-    with pytest.raises(UserError, match="output_hidden_size equal to hidden_size"):
+    with pytest.raises(UserError, match="output_hidden_size must equal hidden_size"):
         CLASSES[head](config)
 
 

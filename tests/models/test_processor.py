@@ -16,7 +16,7 @@ from transformers import (
     Wav2Vec2Processor,
 )
 
-from wav2vec2_tf import audio
+from wav2vec2_tf.models.feature_extractor import FeatureExtractor, LogMelFeatureExtractor
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.utils.errors import UserError
 
@@ -134,7 +134,7 @@ def test_saving_where_transformers_5_saved_replaces_its_processor(tmp_path: Path
         "feature_extractor"
     ]
     processor = Processor.from_pretrained(tmp_path)
-    changed = Processor(audio.FeatureExtractor(do_normalize=False), processor.tokenizer)
+    changed = Processor(FeatureExtractor(do_normalize=False), processor.tokenizer)
     changed.save_pretrained(tmp_path)
     assert not Processor.from_pretrained(tmp_path).feature_extractor.do_normalize
     assert not Wav2Vec2Processor.from_pretrained(tmp_path).feature_extractor.do_normalize
@@ -151,7 +151,7 @@ def test_without_tokenizer_files_there_is_no_text(folder: Path, tmp_path: Path) 
         lambda: processor.batch_decode([[1]]),
         lambda: processor(text="A"),
     ]:
-        with pytest.raises(UserError, match=r"came without vocab\.json"):
+        with pytest.raises(UserError, match=r"no tokenizer.*without vocab\.json"):
             call()
     processor.save_pretrained(tmp_path / "saved")
     assert Processor.from_pretrained(tmp_path / "saved") == processor
@@ -174,9 +174,9 @@ def test_a_language_can_be_chosen(folder: Path) -> None:
 
 
 def test_bad_input_is_refused(processor: Processor, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="neither speech nor text"):
+    with pytest.raises(UserError, match="needs speech or text, got neither"):
         processor()
-    with pytest.raises(UserError, match="8000 Hz, but the model takes 16000 Hz"):
+    with pytest.raises(UserError, match="must be 16000 Hz, got 8000"):
         processor(utterances(), sampling_rate=8000)
     with pytest.raises(UserError, match="none"):
         Processor.from_pretrained(tmp_path / "none")
@@ -227,7 +227,7 @@ def test_bert_equals_transformers_on_published_files(tmp_path: Path) -> None:
 
 def test_bert_files_go_to_transformers_and_back(tmp_path: Path) -> None:
     processor = Processor.from_pretrained(published_bert(tmp_path / "published"))
-    assert isinstance(processor.feature_extractor, audio.LogMelFeatureExtractor)
+    assert isinstance(processor.feature_extractor, LogMelFeatureExtractor)
     assert processor.feature_extractor.padding_value == 1
     processor.save_pretrained(tmp_path / "ours")
     theirs = Wav2Vec2BertProcessor.from_pretrained(tmp_path / "ours")
@@ -275,7 +275,7 @@ def fairseq_file(tmp_path: Path) -> Path:
 def test_a_fairseq_checkpoint_has_a_dictionary_beside_it(fairseq_file: Path) -> None:
     without = Processor.from_pretrained(fairseq_file)
     assert without.tokenizer is None
-    wanted = audio.FeatureExtractor(do_normalize=True, return_attention_mask=True)
+    wanted = FeatureExtractor(do_normalize=True, return_attention_mask=True)
     assert without.feature_extractor == wanted
 
     (fairseq_file.parent / "dict.ltr.txt").write_text(
@@ -298,7 +298,7 @@ def test_a_fairseq_checkpoint_takes_another_dictionary(fairseq_file: Path, tmp_p
     with pytest.raises(UserError, match=r"none\.txt: no such file"):
         Processor.from_pretrained(fairseq_file, dictionary=tmp_path / "none.txt")
     published(tmp_path)
-    with pytest.raises(UserError, match="is no fairseq checkpoint; leave dictionary out"):
+    with pytest.raises(UserError, match="only fairseq checkpoints take a dictionary"):
         Processor.from_pretrained(tmp_path, dictionary=tmp_path / "other.txt")
 
 

@@ -225,7 +225,7 @@ def test_from_the_command_line(
         ({"mask_time_prob": 0}, "mask_time_prob must be above 0"),
         ({"end_temperature": 3}, "falls from start_temperature to end_temperature"),
         ({"model_config": {"mask_time_prob": 0.0}}, "mask_time_prob above 0"),
-        ({"model_config": {"conv_dims": [1]}}, "conv_dims is no field of the config; did you mean"),
+        ({"model_config": {"conv_dims": [1]}}, "the config has no field conv_dims; did you mean"),
         ({"from_scratch": False}, "model.safetensors"),
         ({"shortest_seconds": 5}, "nothing to learn from; left out: 8 too short"),
         ({"mask_time_lenght": 5}, "mask_time_lenght is no setting; did you mean mask_time_length"),

@@ -51,7 +51,8 @@ def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf
         return first, lengths
     if isinstance(inputs, dict):
         named = {name: value for name, value in inputs.items() if value is not None}
-        first = [named.pop(name) for name in ("speech", "input_features") if name in named]
+        names = ("speech", "input_values", "input_features")
+        first = [named.pop(name) for name in names if name in named]
         if "attention_mask" in named:
             lengths = lengths_of(named.pop("attention_mask"))
         lengths = named.pop("lengths", lengths)
@@ -72,8 +73,19 @@ def clip_lengths(lengths: tf.Tensor, samples: tf.Tensor | int) -> tf.Tensor:
 
 
 def lengths_of(attention_mask: tf.Tensor) -> tf.Tensor:
-    """(batch, samples) mask of 1 for speech and then 0 for padding → (batch,) lengths."""
-    return tf.reduce_sum(tf.cast(tf.cast(attention_mask, tf.bool), tf.int32), axis=-1)
+    """(batch, samples) mask of 1 for speech and then 0 for padding → (batch,) lengths.
+
+    Raises:
+        UserError: padding before or amid speech, which only eager tensors can be checked for.
+    """
+    mask = tf.cast(attention_mask, tf.bool)
+    if tf.executing_eagerly() and tf.reduce_any(mask[:, 1:] & ~mask[:, :-1]):
+        row = int(tf.where(tf.reduce_any(mask[:, 1:] & ~mask[:, :-1], axis=1))[0, 0])
+        raise UserError(
+            "attention_mask must be 1 for speech and then 0 for padding in each row, got 0 before "
+            f"1 in row {row}: pad on the right"
+        )
+    return tf.reduce_sum(tf.cast(mask, tf.int32), axis=-1)
 
 
 def valid(lengths: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:

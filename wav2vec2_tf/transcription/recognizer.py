@@ -81,14 +81,14 @@ class Recognizer:
             config = read_config(facts)
             _require_ctc(path, head_named(config) == CTC)
             processor = Processor.from_pretrained(facts)
-            tokenizer = processor.fitting_tokenizer(path, config)
+            tokenizer = processor.tokenizer_for(path, config)
             call, length = _saved_model(path)
         else:
             config, checkpoint = open_model(path, target_lang=target_lang)
             _require_ctc(path, "lm_head.weight" in checkpoint)
             processor = Processor.from_pretrained(path, target_lang=target_lang)
-            processor.check_extractor(path, config)
-            tokenizer = processor.fitting_tokenizer(path, config)
+            processor.check_feature_extractor(path, config)
+            tokenizer = processor.tokenizer_for(path, config)
             call, length = _keras_model(path, target_lang), None
         compiled = tf.function(
             call, jit_compile=jit_compile, reduce_retracing=True, autograph=False
@@ -103,8 +103,8 @@ class Recognizer:
             config = read_config(facts)
             _require_ctc(path, head_named(config) == CTC)
             processor = Processor.from_pretrained(facts)
-        processor.check_extractor(path, config)
-        tokenizer = processor.fitting_tokenizer(path, config)
+        processor.check_feature_extractor(path, config)
+        tokenizer = processor.tokenizer_for(path, config)
 
         def call(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
             logits = exported(config, speech.numpy(), None if lengths is None else lengths.numpy())
