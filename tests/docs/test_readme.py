@@ -25,6 +25,7 @@ PAGES = {
     "docs/decoding.md": 3,
     "docs/alignment.md": 2,
     "docs/serving.md": 5,
+    "docs/coming-from-transformers.md": 3,
 }
 """Pages whose programs run, and how many there are at least."""
 LONG, SHORT = "new_voice/finetune.yaml\n", "new_voice/finetune.yaml --epochs 1\n"
