@@ -1,3 +1,5 @@
+"""The processor against transformers', on files as they are published."""
+
 from __future__ import annotations
 
 import argparse
@@ -25,7 +27,7 @@ TOKENS = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_to
 
 
 def published(folder: Path, *, masked: bool = False) -> Path:
-    """The files of facebook/wav2vec2-base-960h and its like."""
+    """Writes processor files like those of facebook/wav2vec2-base-960h."""
     folder.mkdir(exist_ok=True)
     files: dict[str, dict[str, Any]] = {
         "vocab.json": VOCABULARY,
@@ -113,7 +115,7 @@ def test_tensors_are_decoded(processor: Processor) -> None:
 def test_saved_files_go_to_transformers_and_back(tmp_path: Path, masked: bool) -> None:
     processor = Processor.from_pretrained(published(tmp_path / "published", masked=masked))
     processor.save_pretrained(tmp_path / "ours")
-    # without a config.json: the files say themselves of what class they are
+    # Without a config.json, the files themselves name their classes.
     theirs = Wav2Vec2Processor.from_pretrained(tmp_path / "ours")
     assert isinstance(theirs.feature_extractor, Wav2Vec2FeatureExtractor)
     assert isinstance(theirs.tokenizer, Wav2Vec2CTCTokenizer)
@@ -168,7 +170,7 @@ def test_a_language_can_be_chosen(folder: Path) -> None:
     assert german.tokenizer is not None
     back = Processor.from_pretrained(folder / "saved")
     assert back(text="Ä")["labels"].tolist() == [len(VOCABULARY)]
-    # as published code changes it
+    # As published code changes the language.
     german.tokenizer.set_target_lang("eng")
     assert german(text="Ä")["labels"].tolist() == [VOCABULARY["<unk>"]]
 
@@ -191,7 +193,7 @@ def test_bad_input_is_refused(processor: Processor, folder: Path, tmp_path: Path
 
 
 def published_bert(folder: Path) -> Path:
-    """The files of a fine-tuned facebook/w2v-bert-2.0."""
+    """Writes processor files like those of a fine-tuned facebook/w2v-bert-2.0."""
     published(folder, masked=True)
     values = {
         "feature_extractor_type": "SeamlessM4TFeatureExtractor",
@@ -241,12 +243,12 @@ def test_bert_files_go_to_transformers_and_back(tmp_path: Path) -> None:
         assert vars(back.tokenizer) == vars(processor.tokenizer)
 
 
-# Of a single file
+# Processors of single files
 
 
 @pytest.fixture
 def fairseq_file(tmp_path: Path) -> Path:
-    """As little of a fine-tuned fairseq checkpoint as has settings: one convolution, no layer."""
+    """A minimal fine-tuned fairseq checkpoint with settings: one convolution, no layer."""
     settings = argparse.Namespace(
         arch="wav2vec_ctc",
         normalize=True,
@@ -302,7 +304,7 @@ def test_a_fairseq_checkpoint_takes_another_dictionary(fairseq_file: Path, tmp_p
         Processor.from_pretrained(tmp_path, dictionary=tmp_path / "other.txt")
 
 
-def test_the_processor_of_a_file_of_weights_is_that_of_its_folder(folder: Path) -> None:
+def test_a_file_of_weights_has_the_processor_of_its_folder(folder: Path) -> None:
     torch.save({"weight": torch.ones(1)}, folder / "pytorch_model.bin")
     of_file = Processor.from_pretrained(folder / "pytorch_model.bin")
     of_folder = Processor.from_pretrained(folder)
