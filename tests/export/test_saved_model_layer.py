@@ -134,6 +134,14 @@ def test_speech_alone(make: Any, shared: SavedModelLayer, without_head: Any) -> 
 
 
 @shares_base
+def test_features_of_a_processor_as_keywords(shared: SavedModelLayer) -> None:
+    mask = mask_of(LENGTHS, SAMPLES, np.int32)
+    wanted = shared((speech(), LENGTHS))
+    assert difference(shared(input_values=speech(), attention_mask=mask), wanted) == 0
+    assert difference(shared({"input_values": speech(), "lengths": LENGTHS}), wanted) == 0
+
+
+@shares_base
 def test_half_precision_is_cast(shared: SavedModelLayer, without_head: Any) -> None:
     half = speech().astype(np.float16)
     assert difference(shared(half), without_head(half.astype(np.float32))) < 1e-5
