@@ -159,12 +159,12 @@ def open_source(
     processor = Processor.from_pretrained(
         source, target_lang=target_lang, dictionary=options.dictionary, **hub
     )
-    processor.check_extractor(path, config)
+    processor.check_feature_extractor(path, config)
     if kind.head == CTC and processor.tokenizer is None:
         missing = "vocab.json" if path.is_dir() else "dict.ltr.txt beside it"
         log.warning("%s has no %s: there will be no text output", source, missing)
     elif kind.head == CTC:
-        processor.fitting_tokenizer(path, config)
+        processor.tokenizer_for(path, config)
     if left_out := {key.partition(".")[0] for key in plan.ignored} & set(HEAD_KEYS):
         listed = ", ".join(sorted(left_out))
         log.warning("%s: left out, this head does not use them: %s", source, listed)

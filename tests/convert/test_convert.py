@@ -377,11 +377,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "vocabulary not JSON": (lambda f: (f / "vocab.json").write_text("["), "vocab.json"),
     "a feature extractor of another kind": (
         lambda f: LogMelFeatureExtractor().save_pretrained(f),
-        "is of a SeamlessM4TFeatureExtractor, and a wav2vec2 model takes a Wav2Vec2FeatureExtra",
+        "preprocessor_config.json describes a SeamlessM4TFeatureExtractor",
     ),
     "a feature extractor of another rate": (
         lambda f: FeatureExtractor(sampling_rate=8000).save_pretrained(f),
-        "is for 8000 Hz, and speech is given to models at 16000 Hz",
+        "must be 16000 Hz, got 8000",
     ),
     "no feature extractor": (
         lambda f: (f / "preprocessor_config.json").unlink(),

@@ -30,7 +30,7 @@ PAGES = {
     "docs/training.md": 5,
     "docs/serving.md": 5,
     "docs/evaluation.md": 2,
-    "docs/coming-from-transformers.md": 1,
+    "docs/coming-from-transformers.md": 3,
 }
 """Pages with programs that run, and the least number of them."""
 LONG, SHORT = "new_voice/finetune.yaml\n", "new_voice/finetune.yaml --epochs 1\n"

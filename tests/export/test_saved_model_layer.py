@@ -134,6 +134,14 @@ def test_speech_alone(make: Any, shared: SavedModelLayer, without_head: Any) -> 
 
 
 @shares_base
+def test_features_of_a_processor_as_keywords(shared: SavedModelLayer) -> None:
+    mask = mask_of(LENGTHS, SAMPLES, np.int32)
+    wanted = shared((speech(), LENGTHS))
+    assert difference(shared(input_values=speech(), attention_mask=mask), wanted) == 0
+    assert difference(shared({"input_values": speech(), "lengths": LENGTHS}), wanted) == 0
+
+
+@shares_base
 def test_half_precision_is_cast(shared: SavedModelLayer, without_head: Any) -> None:
     half = speech().astype(np.float16)
     assert difference(shared(half), without_head(half.astype(np.float32))) < 1e-5
@@ -548,25 +556,25 @@ def test_other_folders(base: Path, tiny_folders: dict[str, Path], tmp_path: Path
         (np.zeros(SAMPLES, np.float32), r"got float32 of shape \(4000,\)"),
         (np.zeros((1, 2, 3), np.float32), r"speech must be .*got float32 of shape \(1, 2, 3\)"),
         ([[0.1, 0.2], [0.3]], "pad the rows of a batch to one length"),
-        ((speech(), [1, 2]), r"lengths must be whole numbers of shape \(3,\).*\(2,\)"),
-        ((speech(), [1.0, 2.0, 3.0]), "lengths must be whole numbers .*got float32"),
+        ((speech(), [1, 2]), r"lengths must be integers of shape \(3,\).*\(2,\)"),
+        ((speech(), [1.0, 2.0, 3.0]), "lengths must be integers .*got float32"),
         (
             (speech(), mask_of(LENGTHS, SAMPLES, np.float32)),
-            "attention_mask must be whole numbers .*got float32",
+            "attention_mask must be integers .*got float32",
         ),
         (
             (speech(), mask_of(LENGTHS, SAMPLES, int)[:, :9]),
             r"attention_mask must be .*\(3, 4000\).*\(3, 9\)",
         ),
-        ((speech(), LENGTHS, LENGTHS), "takes speech and its lengths, got 3 parts"),
-        ({"audio": speech()}, "takes speech, alone or with lengths or attention_mask; got audio"),
+        ((speech(), LENGTHS, LENGTHS), "must be speech and its lengths, got 3 tensors"),
+        ({"audio": speech()}, "must be speech, alone or with lengths or attention_mask, got audio"),
         (
             {
                 "speech": speech(),
                 "lengths": LENGTHS,
                 "attention_mask": mask_of(LENGTHS, SAMPLES, int),
             },
-            "alone or with lengths or attention_mask; got speech, lengths, attention_mask",
+            "alone or with lengths or attention_mask, got speech, lengths, attention_mask",
         ),
         ({}, "got nothing"),
     ],

@@ -1,4 +1,4 @@
-"""The bundled model and corpus show what padding costs, and that lengths take the cost away."""
+"""On the bundled model and corpus, padding raises the WER, and lengths undo that."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from eval.__main__ import main
 from tests.support.paths import CORPUS
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 
-pytestmark = pytest.mark.xdist_group("bundled")  # `figures` takes a while
+pytestmark = pytest.mark.xdist_group("bundled")  # `figures` takes long, so one process makes it
 
 FIXED = 246_000
 
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `eval wer` writes for the bundled model and corpus."""
+    """The report of `eval wer` for the bundled model and corpus."""
     folder = tmp_path_factory.mktemp("bundled")
     arguments = ["wer", "--model", str(BUNDLED_MODEL), "--data", str(CORPUS)]
     arguments += ["--json", str(folder / "wer.json"), "--utterances", str(folder / "rows.jsonl")]
@@ -32,7 +32,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return result
 
 
-def test_padding_costs_and_lengths_take_the_cost_away(figures: dict[str, Any]) -> None:
+def test_padding_raises_the_wer_and_lengths_undo_that(figures: dict[str, Any]) -> None:
     modes = figures["modes"]
     assert modes["variable"]["wer"] <= 0.15
     assert modes["padded"]["wer"] > 1.2 * modes["variable"]["wer"]
@@ -62,8 +62,8 @@ def test_shapes_are_few(figures: dict[str, Any]) -> None:
     assert len(figures["modes"]["variable"]["shapes"]) <= 18
 
 
-def test_transformers_hears_the_same(figures: dict[str, Any]) -> None:
-    """The PyTorch model on each utterance alone, against ours in padded batches."""
+def test_transformers_transcribes_the_same(figures: dict[str, Any]) -> None:
+    """Compares PyTorch on each utterance alone with our model on padded batches."""
     import torch
     import transformers
 
@@ -80,7 +80,7 @@ def test_transformers_hears_the_same(figures: dict[str, Any]) -> None:
         assert processor.decode(logits.argmax(-1)).split() == ours[path.stem].split()
 
 
-def test_the_corpus_is_what_its_description_says() -> None:
+def test_the_corpus_is_as_described() -> None:
     files = sorted(CORPUS.rglob("*.flac"))
     seconds = np.array([soundfile.info(path).duration for path in files])
     assert len(files) >= 60

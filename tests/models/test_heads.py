@@ -1,4 +1,4 @@
-"""The heads beside CTC against transformers', of every family that has them."""
+"""Heads other than CTC against transformers', for every family that has them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ CLASSES = {
 }
 CLASSIFIERS = families.CLASSIFIERS
 EVERY = [(kind, head) for kind, family in families.FAMILIES.items() for head in family.heads]
-OF_EVERY = [  # the tests of a family's models in one process: they are made once
+EVERY_FAMILY = [  # the tests of a family in one process, which makes its models once
     pytest.param(kind, head, marks=pytest.mark.xdist_group(f"heads-{kind}")) for kind, head in EVERY
 ]
 FUNCTIONAL = [
     row
-    for row in OF_EVERY
+    for row in EVERY_FAMILY
     if row.values[0] in ("wav2vec2", "wav2vec2-bert") or row.values[1] == families.SEQUENCE
 ]
 PRE_TRAINED = [kind for kind, head in EVERY if head == families.PRE_TRAINING]
@@ -50,8 +50,8 @@ VARIANTS = {
     "wav2vec2-bert": "bert",
 }
 LABELS, CODEBOOKS = 7, 2
-SPAN = 2 * 1 + 1 * 2  # frames that the layers of `tdnn` take from the length
-SHALLOW = {  # the same frames of a model that compiles sooner
+SPAN = 2 * 1 + 1 * 2  # frames by which the layers of `tdnn` shorten the states
+SHALLOW = {  # the same frames by a model that compiles faster
     "conv_dim": (16,) * 2,
     "conv_kernel": (80, 9),
     "conv_stride": (40, 8),
@@ -71,14 +71,14 @@ def folder_of(kind: str, head: str, changes: tuple[tuple[str, Any], ...]) -> Any
     with torch.no_grad():
         for name, values in model.named_parameters():
             if not name.startswith(model.base_model_prefix) and values.ndim > 1:
-                values *= 4  # as they are drawn, biases would drown what the speech does
+                values *= 4  # as initialised, biases would outweigh the speech
     folder = tempfile.TemporaryDirectory(prefix="heads-")
     model.save_pretrained(folder.name)
     return model, folder
 
 
 def pair(kind: str, head: str, **changes: Any) -> tuple[Any, torch.nn.Module]:
-    """Ours, loaded from the folder that theirs wrote, and theirs."""
+    """Returns our model, loaded from the folder that theirs wrote, and theirs."""
     theirs, _ = folder_of(kind, head, tuple(changes.items()))
     return loaded(kind, head, tuple(changes.items())), theirs
 
@@ -89,7 +89,7 @@ def loaded(kind: str, head: str, changes: tuple[tuple[str, Any], ...]) -> Any:
 
 
 def inputs_of(kind: str, lengths: tuple[int, ...] = (STEPS, STEPS)) -> list[np.ndarray]:
-    """An utterance of each length in samples; log-mel features where the family takes them."""
+    """Returns an utterance of each length in samples, as log-mel features for Wav2Vec2-BERT."""
     seeded = [(samples, samples + index) for index, samples in enumerate(lengths)]
     if kind == "wav2vec2-bert":
         return [reference.noise(reference.frames(n), 160, seed=seed) for n, seed in seeded]
@@ -112,7 +112,7 @@ def run(model: torch.nn.Module, values: np.ndarray, **options: Any) -> dict[str,
 
 
 def named(outputs: Any) -> dict[str, np.ndarray]:
-    """Ours under transformers' names."""
+    """Returns our outputs under transformers' names."""
     fields = outputs._asdict() if isinstance(outputs, tuple) else {"logits": outputs}
     return {
         name: np.asarray(values)
@@ -125,7 +125,7 @@ def assert_equal(got: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> N
     assert set(got) == set(wanted)
     for name, values in wanted.items():
         assert got[name].shape == values.shape, name
-        assert np.abs(values).max() > 0.05, name  # a comparison of zeros would prove nothing
+        assert np.abs(values).max() > 0.05, name  # zeros would prove nothing
         scale = max(1.0, float(np.abs(values).max()))
         assert np.abs(got[name] - values).max() < TOLERANCE * scale, name
 
@@ -133,21 +133,23 @@ def assert_equal(got: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> N
 # Parity and padding
 
 
-@pytest.mark.parametrize(("kind", "head"), OF_EVERY)
+@pytest.mark.parametrize(("kind", "head"), EVERY_FAMILY)
 def test_outputs_equal_pytorch(kind: str, head: str) -> None:
     ours, theirs = pair(kind, head)
     values = np.stack(inputs_of(kind))
     wanted = run(theirs, values)
     assert_equal(named(ours(values)), wanted)
     for name, (first, second) in ((n, v) for n, v in wanted.items() if v.ndim):
-        assert np.abs(first - second).max() > 0.01, name  # of the speech, not of biases
+        assert np.abs(first - second).max() > 0.01, (
+            name
+        )  # they depend on the speech, not on biases alone
 
 
-@pytest.mark.parametrize(("kind", "head"), OF_EVERY)
+@pytest.mark.parametrize(("kind", "head"), EVERY_FAMILY)
 def test_states_and_attentions(kind: str, head: str) -> None:
     ours, theirs = pair(kind, head)
     values = np.stack(inputs_of(kind))
-    theirs.set_attn_implementation("eager")  # which alone gives weights
+    theirs.set_attn_implementation("eager")  # the only one that returns weights
     with torch.inference_mode():
         wanted = theirs(torch.from_numpy(values), output_hidden_states=True, output_attentions=True)
     got = ours(values, output_hidden_states=True, output_attentions=True)
@@ -173,7 +175,7 @@ def test_functional_api(kind: str, head: str) -> None:
         np.testing.assert_allclose(symbolic, part, atol=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "head"), OF_EVERY)
+@pytest.mark.parametrize(("kind", "head"), EVERY_FAMILY)
 def test_ragged_batch_equals_pytorch_one_at_a_time(kind: str, head: str) -> None:
     ours, theirs = pair(kind, head)
     inputs = inputs_of(kind, RAGGED)
@@ -216,11 +218,11 @@ def test_masked_frames(kind: str) -> None:
     plain = named(ours(values))
     assert np.abs(plain["projected_states"] - got["projected_states"]).max() > 0.05
     changed = plain["codevector_perplexity"] != got["codevector_perplexity"]
-    assert changed == (kind != "unispeech")  # there it is over every frame, masked or not
+    assert changed == (kind != "unispeech")  # UniSpeech counts every frame, masked or not
 
 
 def test_features_are_masked_beside_the_frames_that_are_given() -> None:
-    """As in transformers, where only frames are not drawn if they are given."""
+    """Given frames replace drawn ones, as in transformers; features are drawn all the same."""
     still = {"hidden_dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0}
     changes = {**still, "feat_proj_dropout": 0.0, "feat_quantizer_dropout": 0.0, "layerdrop": 0.0}
     ours, _ = pair("wav2vec2", families.PRE_TRAINING, mask_feature_prob=0.9, **changes)
@@ -231,7 +233,7 @@ def test_features_are_masked_beside_the_frames_that_are_given() -> None:
     assert np.abs(states - still_states).max() > 0.1
 
 
-def test_a_config_that_masks_nothing_has_nothing_to_mask_with() -> None:
+def test_masking_needs_a_mask_embedding() -> None:
     ours, _ = pair("wav2vec2", families.PRE_TRAINING, mask_time_prob=0.0)
     values = np.stack(inputs_of("wav2vec2"))
     masked = np.ones((2, ours.config.frame_length(STEPS)), bool)
@@ -267,7 +269,7 @@ def test_an_adapter_is_refused(head: str) -> None:
 @pytest.mark.parametrize("head", [families.PRE_TRAINING, families.X_VECTOR])
 def test_an_adapter_of_another_width_is_refused(head: str) -> None:
     config = Wav2Vec2Config(add_adapter=True, output_hidden_size=10)
-    with pytest.raises(UserError, match="output_hidden_size equal to hidden_size"):
+    with pytest.raises(UserError, match="output_hidden_size must equal hidden_size"):
         CLASSES[head](config)
 
 
@@ -337,7 +339,7 @@ def test_frames_beyond_a_row_hold_the_bias() -> None:
 
 @pytest.mark.parametrize("left", [-1, 0, 1, 2])
 def test_x_vector_of_few_frames(left: int) -> None:
-    """PyTorch raises below one frame after the convolutions, and gives NaN for one."""
+    """PyTorch raises below one frame after the convolutions, and returns NaN for one."""
     ours, theirs = pair("wav2vec2", families.X_VECTOR)
     speech = reference.noise(1, 400 + (SPAN + left - 1) * 320)
     alone = ours(speech).embeddings
@@ -395,7 +397,7 @@ def test_tdnn_layer(kernel: int, dilation: int, mode: str) -> None:
 
 def test_statistics_and_their_gradient_equal_pytorch() -> None:
     states = reference.noise(4, 9, 5)
-    states[:, :, 0] = 0  # as a channel that ReLU silences: its deviation has no slope
+    states[:, :, 0] = 0  # a channel that ReLU zeroed: its deviation has no gradient
     counts = (9, 2, 5, 3)
     outward = reference.noise(4, 10, seed=1)
     values = tf.constant(states)
@@ -413,7 +415,7 @@ def test_statistics_and_their_gradient_equal_pytorch() -> None:
     assert their_states.grad.abs().max() > 0.1
 
 
-def test_statistics_of_what_does_not_count() -> None:
+def test_statistics_ignore_padded_frames() -> None:
     states = reference.noise(3, 4, 2)
     states[0], states[1, 1:], states[2, 3:] = np.nan, np.inf, np.nan
     pooled = heads.statistics_pooling(tf.constant(states), tf.constant([0, 1, 3])).numpy()
@@ -466,7 +468,7 @@ def test_compiled(head: str, mode: str) -> None:
 
 @pytest.mark.parametrize("head", list(CLASSES))
 def test_every_weight_learns(head: str) -> None:
-    ours, _ = pair("wav2vec2", head, layerdrop=0.0)  # without its layer, states would be equal
+    ours, _ = pair("wav2vec2", head, layerdrop=0.0)  # a dropped layer would make states equal
     batch, lengths = padded(inputs_of("wav2vec2", RAGGED), np.nan)
     with tf.GradientTape() as tape:
         outputs = ours(batch, lengths, training=True)
@@ -479,7 +481,7 @@ def test_every_weight_learns(head: str) -> None:
     ):
         path = variable.path.split("/", 1)[1]
         if gradient is None:
-            assert path == "objective/weight", path  # that of the loss
+            assert path == "objective/weight", path  # the loss's own weight
         else:
             values = tf.convert_to_tensor(gradient).numpy()
             assert np.isfinite(values).all(), path
@@ -487,14 +489,14 @@ def test_every_weight_learns(head: str) -> None:
                 assert np.abs(values).max() > 0, path
 
 
-def test_pre_training_draws_choices_in_training_alone() -> None:
+def test_pre_training_samples_codevectors_in_training_only() -> None:
     ours, _ = pair("wav2vec2", families.PRE_TRAINING)
     values = np.stack(inputs_of("wav2vec2"))
     calm = [ours(values).projected_quantized_states for _ in range(2)]
     ours.quantizer.temperature.assign(2.0)
     drawn = [ours(values, training=True).projected_quantized_states for _ in range(12)]
     assert np.abs(calm[0] - calm[1]).max() == 0
-    # sure of most codes as these weights are, one draw often equals another
+    # With these weights most codes are certain, so one draw often equals another.
     assert max(np.abs(drawn[0] - other).max() for other in drawn[1:]) > 0.1
 
 
@@ -514,7 +516,7 @@ def test_mixed_precision(head: str) -> None:
     wanted, got = named(ours(batch, lengths)), named(half(batch, lengths))
     for name, values in got.items():
         if name == "codevector_perplexity":
-            continue  # a near tie may go the other way
+            continue  # a near tie may be decided the other way
         assert values.dtype.name == "bfloat16"
         if name != "projected_quantized_states":
             error = np.abs(values.astype(np.float32) - wanted[name]).max()

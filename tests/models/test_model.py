@@ -1,4 +1,4 @@
-"""The models against transformers' in PyTorch, and what must hold under padding and compilation."""
+"""Base and CTC models against transformers' in PyTorch, under padding and under compilation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wav2vec2_tf.models.layers import dtype_policy
 from wav2vec2_tf.models.spec_augment import span_mask
 from wav2vec2_tf.models.transformer import PositionalConvEmbedding
 
-TOLERANCE = 1e-5  # a tenth of the contract's: float32 gives 1e-6 at this size
+TOLERANCE = 1e-5  # a tenth of the contract's; float32 gives 1e-6 at this size
 RAGGED = (3000, 400, 0, 719, 399, 720, 5000)  # samples; one frame takes 400
 NO_DROPOUT = {
     "hidden_dropout": 0.0,
@@ -45,7 +45,7 @@ MODES = {
 
 
 def gradients_in_modes(compiled_style: str) -> pytest.MarkDecorator:
-    """Eagerly in both styles, and compiled in one; compiled in the other is slow, as are graphs."""
+    """Runs a test eagerly in both styles, and compiled in one; the other modes are slow tests."""
     rows = []
     for style in reference.STYLES:
         for mode in MODES:
@@ -54,7 +54,7 @@ def gradients_in_modes(compiled_style: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("style", "mode"), rows)
 
 
-SHALLOW: dict[str, Any] = {  # the same frames, of convolutions that compile sooner
+SHALLOW: dict[str, Any] = {  # the same frames by convolutions that compile faster
     "conv_dim": (16,) * 2,
     "conv_kernel": (80, 9),
     "conv_stride": (40, 8),
@@ -69,7 +69,7 @@ def test_logits_equal_pytorch(ours: Any, theirs: Any, samples: int) -> None:
     speech = reference.noise(2, samples)
     wanted = reference.run(theirs, speech)
     assert wanted.shape == (2, reference.frames(samples), 32)
-    assert wanted.std() > 0.1  # the comparison would prove little of logits near zero
+    assert wanted.std() > 0.1  # logits near zero would prove little
     assert difference(ours(speech), wanted) < TOLERANCE
 
 
@@ -81,7 +81,7 @@ def test_parts_equal_pytorch_on_real_speech(
     wanted = parity.TorchModel(theirs).run(speech, paths)
     got = parity.KerasModel(ours).run(speech, paths=paths)
     assert set(got) == set(wanted) >= {*paths, parity.LAST, parity.LOGITS}
-    for part, values in wanted.items():  # in order: the first to fail names the place
+    for part, values in wanted.items():  # in order: the first failure names the part
         scale = max(1.0, np.abs(values).max())
         assert difference(got[part], values) < 5 * TOLERANCE * scale, part
     assert reference.argmax_flips(wanted[parity.LOGITS], got[parity.LOGITS], TOLERANCE) == 0
@@ -107,16 +107,14 @@ def test_every_hidden_state_equals_pytorch(ours: Any, theirs: Any) -> None:
         {"hidden_act": "silu"},
         {"num_attention_heads": 1, "num_conv_pos_embedding_groups": 24},
         {"conv_dim": [12, 20], "conv_kernel": [7, 4], "conv_stride": [4, 3]},
-        {"conv_bias": True},  # a group norm takes the first layer's bias out again
+        {"conv_bias": True},  # a group norm cancels the first layer's bias
         {"feat_extract_norm": "layer"},  # layer norm on the convolutions, post-norm blocks
         {"do_stable_layer_norm": True},
         {"mask_time_prob": 0.0},  # no mask embedding at all
     ],
     ids=str,
 )
-def test_configs_off_the_beaten_track_equal_pytorch(
-    changes: dict[str, Any], tmp_path: Path
-) -> None:
+def test_unusual_configs_equal_pytorch(changes: dict[str, Any], tmp_path: Path) -> None:
     config = reference.tiny_config("group", **{"num_hidden_layers": 1, **changes})
     model = reference.perturbed_model(config)
     reference.save_checkpoint(model, tmp_path)
@@ -129,7 +127,7 @@ def test_configs_off_the_beaten_track_equal_pytorch(
 
 
 def alone(model: Any, speeches: list[np.ndarray]) -> list[np.ndarray]:
-    """Each utterance by itself, without lengths; nothing of one below one frame."""
+    """Logits of each utterance by itself, without lengths; none below one frame."""
     return [model(speech[np.newaxis])[0].numpy() for speech in speeches]
 
 
@@ -173,7 +171,7 @@ def test_padded_batch_without_lengths_equals_pytorch(ours: Any, theirs: Any) -> 
     batch = reference.padded(speeches, 8000, 0.0)
     wanted = reference.run(theirs, batch)
     assert difference(ours(batch), wanted) < TOLERANCE
-    # and this is not what lengths give: padding does have an influence
+    # With lengths the result differs: without them, padding has an influence.
     count = reference.frames(2345)
     exact = ours(batch, np.array([5000, 400, 2345]))[2, :count]
     assert difference(exact, wanted[2, :count]) > 1e-3
@@ -238,14 +236,14 @@ def test_one_trace_takes_any_batch_and_length(ours: Any) -> None:
 
 @pytest.mark.parametrize("mode", ["tf.function", "jit_compile"])
 def test_compiled_equals_eager(ours: Any, mode: str) -> None:
-    """Without lengths; with them, `test_families` compiles these layers."""
+    """Compares without lengths; `test_families` compiles these layers with lengths."""
     speech = reference.noise(2, 4000)
     assert difference(MODES[mode](ours)(speech), ours(speech)) < TOLERANCE
 
 
 @pytest.mark.parametrize("policy", ["float16", "mixed_float16"])
 @pytest.mark.parametrize("scale", [1e-4, 4.0])
-def test_weight_norm_where_float16_cannot_add_up_squares(policy: str, scale: float) -> None:
+def test_weight_norm_where_squares_overflow_float16(policy: str, scale: float) -> None:
     """The scale of v is arbitrary in a checkpoint with weight norm."""
     config = Wav2Vec2Config(hidden_size=240, num_attention_heads=2, num_conv_pos_embedding_groups=2)
     kernels = []
@@ -282,7 +280,7 @@ def test_lengths_of_any_integer_type(tf_models: Any, dtype: type) -> None:
     assert difference(ours(speech, np.array([4000, 1000], dtype)), wanted) == 0
 
 
-def test_speech_of_float64_is_taken(tf_models: Any) -> None:
+def test_speech_of_float64_is_accepted(tf_models: Any) -> None:
     ours, speech = tf_models["group"], reference.noise(1, 4000)
     assert difference(ours(speech.astype(np.float64)), ours(speech)) == 0
 
@@ -316,12 +314,12 @@ def test_lengths_may_be_a_list(tf_models: Any) -> None:
 
 
 def loss_weights(shape: tuple[int, ...]) -> np.ndarray:
-    """What the logits are summed with: the loss has a gradient of its own at every one."""
+    """Returns weights of the logits in the loss: each logit gets a gradient of its own."""
     return reference.noise(*shape, seed=7) / np.float32(np.prod(shape) ** 0.5)
 
 
 def torch_gradients(model: torch.nn.Module, speeches: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns those of the sum of the utterances' losses, each computed alone."""
+    """Returns gradients of the sum of the utterances' losses, each run alone."""
     model.zero_grad()
     for speech in speeches:
         logits = model(torch.from_numpy(speech[np.newaxis])).logits
@@ -335,7 +333,7 @@ def torch_gradients(model: torch.nn.Module, speeches: list[np.ndarray]) -> dict[
 
 
 def assert_gradients_equal(model: Any, got: list[Any], wanted: dict[str, np.ndarray]) -> None:
-    """Gradients of `model.trainable_variables` against PyTorch's, tensor by tensor."""
+    """Compares gradients of `model.trainable_variables` with PyTorch's, tensor by tensor."""
     twin = Wav2Vec2ForCTC(model.config)
     twin.build()
     for variable, gradient in zip(twin.trainable_variables, got, strict=True):
@@ -351,7 +349,7 @@ def assert_gradients_equal(model: Any, got: list[Any], wanted: dict[str, np.ndar
         if gradient is None:
             assert name.endswith("masked_spec_embed")
             continue
-        # A key projection's bias has a gradient of mathematically 0: only rounding is left.
+        # The gradient of a key projection's bias is mathematically 0: only rounding is left.
         scale = max(np.abs(gradient).max(), 1e-3 * largest)
         assert difference(named[name], gradient) < 1e-4 * scale, name
 
@@ -441,7 +439,7 @@ for folder in sys.argv[1:]:
 def test_forward_and_gradients_without_onednn(
     tiny_folders: dict[str, Path], tf_models: dict[str, Any], tmp_path: Path
 ) -> None:
-    """As on builds that lack it (a Mac's): there TensorFlow's own grouped convolution fails."""
+    """Builds without oneDNN (macOS) lack a grouped convolution that works."""
     folders = []
     for style, model in tf_models.items():
         folder = tmp_path / style
@@ -487,7 +485,7 @@ STILL: dict[str, Any] = {**NO_DROPOUT, "apply_spec_augment": False}
 
 
 def training_model(style: str = "group", **changes: Any) -> Wav2Vec2ForCTC:
-    """A model with random weights, in which nothing is left to chance but what `changes` say."""
+    """Returns a model with random weights, deterministic in training but for `changes`."""
     keras.utils.set_random_seed(0)
     sizes = reference.tiny_config(style, **SHALLOW).to_dict()
     model = Wav2Vec2ForCTC(families.config_of({**sizes, **STILL, **changes}))
@@ -495,7 +493,7 @@ def training_model(style: str = "group", **changes: Any) -> Wav2Vec2ForCTC:
     return model
 
 
-def test_training_without_chance_equals_inference(style: str) -> None:
+def test_training_without_dropout_equals_inference(style: str) -> None:
     model, speech = training_model(style), reference.noise(2, 8000)
     assert difference(model(speech, training=True), model(speech)) == 0
 
@@ -520,8 +518,8 @@ FEATURES = {"mask_time_prob": 0.0, "mask_feature_prob": 0.5, "mask_feature_lengt
     ],
     ids=str,
 )
-def test_chance_is_fresh_at_each_call(chance: dict[str, Any], mode: str) -> None:
-    # Two layers dropped or not make but four outcomes; anything else never repeats.
+def test_random_draws_differ_between_calls(chance: dict[str, Any], mode: str) -> None:
+    # Two layers, dropped or not, make four outcomes only; anything else never repeats.
     layers, calls, least = (2, 12, 2) if "layerdrop" in chance else (1, 4, 4)
     model = training_model(num_hidden_layers=layers, **chance)
     train = MODES[mode](lambda speech: model(speech, training=True))
@@ -539,7 +537,7 @@ def test_every_layer_dropped_leaves_the_embedding(style: str) -> None:
 
 
 def test_spec_augment_puts_the_embedding_in_place() -> None:
-    """Every frame masked: the output no longer depends on the speech."""
+    """With every frame masked, the output does not depend on the speech."""
     model = training_model(apply_spec_augment=True, mask_time_prob=0.99999, mask_time_length=1)
     one, other = (model(reference.noise(1, 4000, seed=s), training=True) for s in (0, 1))
     assert difference(one, other) < TOLERANCE
@@ -552,7 +550,7 @@ def draw(lengths: list[int], size: int, **settings: Any) -> np.ndarray:
 
 
 def test_number_of_spans() -> None:
-    """With spans of one position, each is counted: 25.5 expected are 25 or 26, one as often."""
+    """Counts spans of one position: 25.5 expected are 25 or 26, each as often."""
     counts = []
     seed = keras.random.SeedGenerator(0)
     lengths = tf.fill([4], 102)
@@ -602,7 +600,7 @@ def test_spans_are_whole_and_inside_their_row(
 
 
 def test_spans_are_distributed_as_in_transformers() -> None:
-    """How often each position is masked, against transformers' own sampler."""
+    """Compares how often each position is masked with transformers' own sampler."""
     from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
 
     rows, size, length = 4000, 50, 40
@@ -616,13 +614,13 @@ def test_spans_are_distributed_as_in_transformers() -> None:
     assert abs(mask.mean() - wanted.mean()) < 0.01
 
 
-def test_rows_draw_their_own_spans() -> None:
+def test_each_row_has_its_own_spans() -> None:
     mask = draw([50] * 64, 50, probability=0.3, span=3, minimum=1)
     assert len({row.tobytes() for row in mask}) > 60
 
 
 def test_seeds_come_from_keras() -> None:
-    """`keras.utils.set_random_seed` makes a new model's weights come out again."""
+    """`keras.utils.set_random_seed` makes a new model's weights reproducible."""
     config = Wav2Vec2Config(
         **{
             **NO_DROPOUT,
@@ -642,7 +640,7 @@ def test_seeds_come_from_keras() -> None:
         assert difference(one, other) == 0
 
 
-def test_auto_model_gives_the_base(tiny_folders: dict[str, Path], torch_models: Any) -> None:
+def test_auto_model_is_the_base_model(tiny_folders: dict[str, Path], torch_models: Any) -> None:
     speech = reference.noise(1, 4000)
     model = AutoModel.from_pretrained(tiny_folders["layer"])
     with torch.inference_mode():

@@ -569,6 +569,6 @@ def test_a_base_of_another_family_learns_devanagari(tmp_path: Path) -> None:
 
 
 def test_settings_of_a_new_config_are_the_models(settings: FinetuneOptions) -> None:
-    with pytest.raises(UserError, match="mask_time_porb is no field of the config; did you mean"):
+    with pytest.raises(UserError, match="the config has no field mask_time_porb; did you mean"):
         finetune(replace(settings, model_config={"mask_time_porb": 0.1}))
     assert isinstance(Wav2Vec2ForCTC.skeleton(Wav2Vec2Config()), Wav2Vec2ForCTC)

@@ -245,7 +245,7 @@ def test_from_the_command_line(
             "end_temperature must be at most start_temperature, got 3.0 and 2.0",
         ),
         ({"model_config": {"mask_time_prob": 0.0}}, "mask_time_prob above 0"),
-        ({"model_config": {"conv_dims": [1]}}, "conv_dims is no field of the config; did you mean"),
+        ({"model_config": {"conv_dims": [1]}}, "the config has no field conv_dims; did you mean"),
         ({"from_scratch": False}, "model.safetensors"),
         ({"shortest_seconds": 5}, "no utterance can be trained on; dropped: 8 too short"),
         (

@@ -1,4 +1,4 @@
-"""SavedModels of this project as layers of Keras 3."""
+"""SavedModels of this project as Keras 3 layers."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
 from wav2vec2_tf.utils.errors import UserError
 
 SPEECH, FEATURES = "speech", "input_features"
+VALUES = "input_values"  # transformers' name of speech
 LENGTHS, MASK = "lengths", "attention_mask"
 
 
 @keras.saving.register_keras_serializable("wav2vec2_tf")
 class SavedModelLayer(keras.layers.Layer):
-    """A SavedModel that `wav2vec2-tf convert saved-model` wrote, in any model of Keras 3.
+    """A Keras 3 layer that computes what a SavedModel of `wav2vec2-tf convert saved-model` does.
 
-    It does there what `hub.KerasLayer` does in Keras 2, and cannot in Keras 3
-    (github.com/tensorflow/hub/issues/920 and /930). Frozen, it computes as in inference, whatever
-    `training` is; so does `hub.KerasLayer`.
+    It is for Keras 3 what `hub.KerasLayer` is for Keras 2, which Keras 3 models do not accept
+    (github.com/tensorflow/hub/issues/920 and /930). As there, a layer that is not trainable
+    computes as in inference, whatever `training` is.
 
-    A model with this layer that is saved as `.keras` holds the weights, but not the computation:
-    loading it takes the SavedModel again, at the same path.
+    A `.keras` file of a model with this layer holds the weights, but not the computation: loading
+    it needs the SavedModel at the same path.
 
     Args:
         path: the SavedModel's folder.
@@ -41,7 +42,7 @@ class SavedModelLayer(keras.layers.Layer):
             it was exported with, whatever `dtype` is.
 
     Raises:
-        UserError: the folder is no SavedModel of this project.
+        UserError: the folder is not a SavedModel of this project.
     """
 
     def __init__(self, path: str | PathLike[str], trainable: bool = False, **kwargs: Any) -> None:
@@ -50,9 +51,9 @@ class SavedModelLayer(keras.layers.Layer):
         folder = Path(path).expanduser()
         if not (folder / "saved_model.pb").is_file():
             raise UserError(
-                f"{self.folder}: there is no SavedModel, which `wav2vec2-tf convert saved-model` "
-                "makes; a .keras file needs the one it was trained with where it was then: put it "
-                "back, or make the model anew with its new path and call load_weights on the file"
+                f"{self.folder}: there is no SavedModel; `wav2vec2-tf convert saved-model` writes "
+                "one. A .keras file needs the SavedModel it was trained with at the same path: put "
+                "it back, or make the model with the new path and call load_weights on the file"
             )
         self.config = read_config(folder / SAVED_MODEL_FACTS)
         self.loaded = load_saved_model(folder)
@@ -67,33 +68,42 @@ class SavedModelLayer(keras.layers.Layer):
         names = _names(self.loaded, self.config)
         with keras.name_scope(self.name, caller=self):
             self.saved_variables = _keras_variables(self.loaded, names)
-        if not trainable:  # as Keras does to each variable that a frozen layer adds
+        if not trainable:  # Keras does it for variables that add_weight creates
             for variable in self.saved_variables:
                 variable.trainable = False
         self.built = True
 
-    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """`call`, of lists of numbers as well, which Keras would refuse."""
+    def __call__(self, inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Calls the layer; see `call`.
+
+        Lists of numbers are accepted too, and inputs as keywords, such as `layer(**features)` with
+        what a processor returns.
+        """
+        if inputs is None:
+            names = (SPEECH, VALUES, FEATURES, LENGTHS, MASK)
+            inputs = {name: kwargs.pop(name) for name in names if name in kwargs}
         # Checked here, too, since Keras makes many lines of what `call` raises.
         return super().__call__(self._by_name(inputs), *args, **kwargs)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Speech → what the SavedModel gives: hidden states or logits, or a dict of outputs.
+        """Computes the SavedModel's output for speech.
 
         Args:
             inputs: `speech`, (batch, samples) floating-point numbers normalised as the
-                checkpoint's processor says; a pair of it and `lengths`, (batch,) samples, or an
-                `attention_mask`, (batch, samples); or a dict of these names. Wav2Vec2-BERT takes
-                `input_features`, (batch, frames, 160), in the place of speech as well, and their
-                lengths in frames.
-            training: draw dropout, SpecAugment and LayerDrop, unless the layer is frozen.
+                checkpoint's processor does it; a pair of it and `lengths`, (batch,) samples, or an
+                `attention_mask`, (batch, samples); or a dict with these names, or `input_values`
+                for speech. Wav2Vec2-BERT also takes `input_features`, (batch, frames, 160), in
+                place of speech, and their lengths in frames.
+            training: whether to apply dropout, SpecAugment and LayerDrop, if the layer is
+                trainable.
 
         Returns:
-            With lengths or a mask, outputs of (batch, frames, …) carry Keras's mask of the valid
-            frames, which losses and further layers read.
+            Hidden states or logits, or a dict of outputs. With lengths or a mask, outputs of
+            (batch, frames, …) carry Keras' mask of the valid frames, which losses and further
+            layers read.
 
         Raises:
-            UserError: no such inputs.
+            UserError: other inputs.
         """
         inputs = self._by_name(inputs)
         kind = FEATURES if FEATURES in inputs else SPEECH
@@ -112,18 +122,23 @@ class SavedModelLayer(keras.layers.Layer):
         return outputs
 
     def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make an equal layer."""
         return {**super().get_config(), "path": self.folder}
 
     def _by_name(self, inputs: Any) -> dict[str, Any]:
-        """Inputs of any structure as a dict of tensors, checked; symbolic ones too."""
+        """Returns inputs of any structure as a dict of tensors, after checking them."""
         if isinstance(inputs, dict):
-            named = {name: _tensor(value) for name, value in inputs.items() if value is not None}
+            named = {
+                SPEECH if name == VALUES else name: _tensor(value)
+                for name, value in inputs.items()
+                if value is not None
+            }
         else:
             pair = isinstance(inputs, list | tuple) and len(inputs) > 0 and _rank(inputs[0]) > 1
             first, *rest = map(_tensor, inputs if pair else [inputs])
             if len(rest) > 1:
                 raise UserError(
-                    f"the layer takes speech and its lengths, got {1 + len(rest)} parts"
+                    f"inputs must be speech and its lengths, got {1 + len(rest)} tensors"
                 )
             named = {
                 FEATURES if len(first.shape) == 3 and FEATURES in self.takes else SPEECH: first
@@ -133,7 +148,7 @@ class SavedModelLayer(keras.layers.Layer):
         others = named.keys() - self.takes.keys()
         if len(kinds) != 1 or others not in (set(), {LENGTHS}, {MASK}):
             raise UserError(
-                f"the layer takes {' or '.join(self.takes)}, alone or with {LENGTHS} or {MASK}; "
+                f"inputs must be {' or '.join(self.takes)}, alone or with {LENGTHS} or {MASK}, "
                 f"got {', '.join(map(str, named)) or 'nothing'}"
             )
         (kind,) = kinds
@@ -146,16 +161,17 @@ class SavedModelLayer(keras.layers.Layer):
             wanted = tf.TensorShape(first.shape)[: 2 if name == MASK else 1]
             if not wanted.is_compatible_with(named[name].shape) or _is_float(named[name]):
                 raise UserError(
-                    f"{name} must be whole numbers of shape {wanted} for this {kind}, "
+                    f"{name} must be integers of shape {wanted} for this {kind}, "
                     f"got {_described(named[name])}"
                 )
         return named
 
 
 def _names(loaded: Any, config: Config) -> list[str]:
-    """Of a loaded SavedModel's variables: their paths in the model, whose order the export keeps.
+    """Returns names for a SavedModel's variables: their paths in the model, in the export's order.
 
-    Their own, such as "kernel", where the SavedModel is not of such a model as is made today.
+    Where the SavedModel is of another release, whose model differs, the names are the variables'
+    own, such as "kernel".
     """
     model = MODELS[head_named(config) or BASE].skeleton(config)
     if [variable.shape for variable in model.variables] != [v.shape for v in loaded.variables]:
@@ -164,12 +180,12 @@ def _names(loaded: Any, config: Config) -> list[str]:
         [part for part in variable.path.split("/") if part != model.name]
         for variable in model.variables
     ]
-    # Keras numbers the seeds of chance throughout a process.
+    # Paths of random seeds hold numbers that Keras counts up throughout a process.
     return [".".join(path[-1:] if "seed_generator_state" in path else path) for path in paths]
 
 
 def _keras_variables(loaded: Any, names: list[str]) -> list[keras.Variable]:
-    """A loaded SavedModel's variables as Keras's: the same memory, which its functions read."""
+    """Returns a SavedModel's variables as Keras variables of the same memory."""
     trainable = {id(variable) for variable in loaded.trainable_variables}
     return [
         keras.Variable(
@@ -184,13 +200,15 @@ def _rank(value: Any) -> int:
 
 
 def _tensor(value: Any) -> Any:
-    """A tensor, unless it is one of Keras's symbolic ones."""
+    """Returns the value as a tensor; symbolic ones of Keras as they are."""
     if keras.backend.is_keras_tensor(value):
         return value
     try:
         return tf.convert_to_tensor(value)
     except (TypeError, ValueError):
-        raise UserError("inputs must be arrays: pad the rows of a batch to one length") from None
+        raise UserError(
+            "inputs must be arrays, got rows that make none: pad the rows of a batch to one length"
+        ) from None
 
 
 def _is_float(value: Any) -> bool:

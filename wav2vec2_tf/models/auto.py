@@ -1,8 +1,9 @@
-"""The models by their task: `AutoModelForCTC.from_pretrained(source)`, of any family."""
+"""Models by task, for any family: `AutoModelForCTC.from_pretrained(source)`."""
 
 from __future__ import annotations
 
 from wav2vec2_tf.models.base import Wav2Vec2ForCTC, Wav2Vec2Model
+from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.heads import (
     Wav2Vec2ForAudioFrameClassification,
     Wav2Vec2ForPreTraining,
@@ -11,6 +12,7 @@ from wav2vec2_tf.models.heads import (
 )
 from wav2vec2_tf.models.processor import Processor
 
+AutoConfig = Config
 AutoModel = Wav2Vec2Model
 AutoModelForCTC = Wav2Vec2ForCTC
 AutoModelForPreTraining = Wav2Vec2ForPreTraining
@@ -27,4 +29,4 @@ MODELS = {
         Wav2Vec2ForXVector,
     )
 }
-"""The class of each head, by how transformers' names of it end."""
+"""Head → class; heads are the ends of transformers' class names."""

@@ -1,8 +1,12 @@
-"""The models: speech → hidden states, speech → logits. The config says of which family."""
+"""The base model, speech → hidden states, and the CTC model, speech → logits.
+
+Each serves every family: the config says which.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -20,34 +24,45 @@ from wav2vec2_tf.utils.keras_internals import replacing_layer
 
 if keras.backend.backend() != "tensorflow":
     raise UserError(
-        f"Keras runs on {keras.backend.backend()} here, and wav2vec2_tf needs TensorFlow: "
+        f"Keras' backend must be tensorflow, got {keras.backend.backend()}: "
         "set KERAS_BACKEND=tensorflow before Python starts"
     )
 
 
 class Encoded(NamedTuple):
-    """What heads see. Frames that are not valid are zero."""
+    """Outputs of the base model for heads. Padded frames are zero."""
 
     last_hidden_state: tf.Tensor
     """(batch, frames, hidden), after the adapter where there is one."""
     hidden_states: tuple[tf.Tensor, ...]
     attentions: tuple[tf.Tensor, ...]
     extract_features: tf.Tensor
-    """(batch, frames, channels): the features normalised, before their projection."""
+    """(batch, frames, channels): the normalised features, before their projection."""
     frame_mask: tf.Tensor | None
-    """(batch, frames) of the last hidden state; None where every frame is valid."""
+    """(batch, frames) valid frames of the last hidden state; None where all are."""
     encoder_mask: tf.Tensor | None
-    """The same of all others, which no adapter has shortened."""
+    """The same for the other outputs, which no adapter has shortened."""
 
 
-class Wav2Vec2Model(Pretrained, keras.Model):
-    """No head (arXiv:2006.11477; transformers' `Wav2Vec2Model`, `HubertModel`, …)."""
+@keras.saving.register_keras_serializable("wav2vec2_tf")
+class Wav2Vec2Model(Pretrained):
+    """The model without a head (arXiv:2006.11477; transformers' `Wav2Vec2Model`, `HubertModel`, …).
+
+    Args:
+        config: sizes and switches, which also say of which family the model is.
+        kwargs: `name`, `dtype` and `trainable`, as every Keras layer takes them.
+    """
 
     base_name = ""
     head = families.BASE
+    output_type = EncoderOutput
 
-    def __init__(self, config: Config, **kwargs: object) -> None:
+    def __init__(self, config: Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
+        with self.layers_of_same_dtype():
+            self._make_layers(config)
+
+    def _make_layers(self, config: Config) -> None:
         family = families.family_of(config)
         self.feature_encoder = None
         if family.feature_encoder is not None:
@@ -62,11 +77,12 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         )
         self.adapter = None
         if config.add_adapter:
-            assert family.adapter is not None  # or there would be no such family
+            assert family.adapter is not None  # family_of checks it
             self.adapter = family.adapter(config, name="adapter")
         self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape: object = None) -> None:
+        """Creates the variables; their shapes do not depend on the input's."""
         for part in (
             *(self.feature_encoder, self.feature_projection, self.encoder),
             *(self.intermediate_ffn, self.adapter),
@@ -88,21 +104,21 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> tf.Tensor | EncoderOutput:
-        """16 kHz speech → hidden states, a frame in 20 ms.
+        """Computes hidden states of 16 kHz speech, one frame every 20 ms.
 
         Args:
-            speech: (batch, samples) float, normalised as the checkpoint's processor says.
+            speech: (batch, samples) float, normalised as the checkpoint's processor does it.
                 Wav2Vec2-BERT also takes log-mel features, (batch, frames, 160).
-            lengths: (batch,) samples (or frames) of each row that are speech; the rest has no
-                influence, and its frames come out zero. Without it every sample counts, as in the
-                published models. `fit` gives both as one: see `lengths.unpack`.
-            training: draw dropout, SpecAugment and LayerDrop, as the config says.
-            output_hidden_states: also give the embedding's and every layer's.
-            output_attentions: also give every layer's attention weights.
+            lengths: (batch,) samples (or frames) of speech in each row; the rest has no influence,
+                and its frames are zero. Without lengths every sample counts, as in the published
+                models. `fit` and `predict` pass both in one structure: see `lengths.unpack`.
+            training: whether to apply dropout, SpecAugment and LayerDrop, as the config says.
+            output_hidden_states: whether to return the states before and after every layer too.
+            output_attentions: whether to return every layer's attention weights too.
 
         Returns:
             (batch, frames, hidden), frames = `config.frame_length(samples)`; an `EncoderOutput`
-            where more is asked for.
+            where more is asked for, here or in transformers' way: see `__call__`.
 
         Raises:
             UserError: speech or lengths of another rank or type.
@@ -129,17 +145,22 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         output_attentions: bool = False,
         mask_time_indices: tf.Tensor | None = None,
     ) -> Encoded:
-        """`call` for heads, with all that they see.
+        """Computes all outputs that heads use; see `call` for the other arguments.
 
         Args:
-            mask_time_indices: (batch, frames) bool, the frames to put the mask embedding in place
-                of, training or not, instead of those that SpecAugment would draw.
+            speech: see `call`.
+            lengths: see `call`.
+            training: see `call`.
+            output_hidden_states: see `call`.
+            output_attentions: see `call`.
+            mask_time_indices: (batch, frames) bool, the frames that the mask embedding replaces,
+                in training or not, instead of those that SpecAugment would draw.
         """
         speech, lengths = self._checked(*padding.unpack(speech, lengths))
         batch, steps = padding.size(speech, 0), padding.size(speech, 1)
         waveform = speech.shape.rank == 2
         frames = self.config.encoder_frames(steps) if waveform else steps
-        # The convolutions need a row, and input for one frame: what is too many is cut off below.
+        # The convolutions need one row, and input for one frame: what is added is cut off below.
         speech, lengths = self._at_least_one(speech, lengths)
         mask = None
         if lengths is not None:
@@ -178,7 +199,7 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         adapted_mask, adapted = mask, self.config.adapted_frames(frames)
         if self.adapter is not None:
             last, adapted_mask = self.adapter(last, mask, training=training)
-        # each cut in two steps, or the graph forgets what is static
+        # Two steps for each cut: in one, the graph would lose the static sizes.
         return Encoded(
             last[:batch][:, :adapted],
             tuple(state[:batch][:, :frames] for state in states),
@@ -191,7 +212,7 @@ class Wav2Vec2Model(Pretrained, keras.Model):
     def _checked(
         self, speech: tf.Tensor, lengths: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Inputs of the right form, and what is not speech silenced."""
+        """Returns the inputs as tensors, after checking them, with zeros for padding."""
         speech = tf.convert_to_tensor(speech)
         takes = "(batch, samples)"
         is_features = self.feature_encoder is None and speech.shape.rank == 3
@@ -208,7 +229,7 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         lengths = tf.convert_to_tensor(lengths)
         if not lengths.dtype.is_integer or not lengths.shape.is_compatible_with(speech.shape[:1]):
             raise UserError(
-                "lengths must be (batch,) whole numbers, "
+                "lengths must be (batch,) integers, "
                 f"got {lengths.dtype.name} of shape {lengths.shape}"
             )
         steps = padding.size(speech, 1)
@@ -218,7 +239,7 @@ class Wav2Vec2Model(Pretrained, keras.Model):
     def _at_least_one(
         self, speech: tf.Tensor, lengths: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """With a row and input for a frame of output, if there is less."""
+        """Returns the inputs with at least one row, and samples for at least one frame."""
         batch, steps = padding.size(speech, 0), padding.size(speech, 1)
         channels = [[0, 0]] * (speech.shape.rank - 2)
         shortest = self.config.fewest_frames
@@ -235,16 +256,17 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         return speech, lengths
 
     def _masked(self, hidden_states: tf.Tensor, masked: tf.Tensor) -> tf.Tensor:
+        """Returns the states with the mask embedding in the (batch, frames) masked frames."""
         if not self.config.has_mask_embedding:
             raise UserError(
-                "the config masks nothing (mask_time_prob is 0), so there is no embedding to put "
-                "in place of masked frames; load the model with mask_time_prob above 0"
+                "masked frames need a mask embedding, which models with mask_time_prob 0 lack: "
+                "load the model with mask_time_prob above 0"
             )
         embedding = tf.cast(self.masked_spec_embed, hidden_states.dtype)
         return tf.where(tf.cast(masked, tf.bool)[..., tf.newaxis], embedding, hidden_states)
 
     def _masked_in_time(self, hidden_states: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-        """SpecAugment (arXiv:1904.08779): spans of each row's frames masked."""
+        """Masks random spans of each row's frames: SpecAugment (arXiv:1904.08779)."""
         config = self.config
         if config.mask_time_prob == 0:
             return hidden_states
@@ -265,7 +287,7 @@ class Wav2Vec2Model(Pretrained, keras.Model):
         return self._masked(hidden_states, masked)
 
     def _masked_in_features(self, hidden_states: tf.Tensor) -> tf.Tensor:
-        """SpecAugment: spans of each row's channels zero."""
+        """Sets random spans of each row's channels to zero: SpecAugment."""
         config = self.config
         if config.mask_feature_prob == 0:
             return hidden_states
@@ -281,35 +303,45 @@ class Wav2Vec2Model(Pretrained, keras.Model):
 
 
 class LogitsOutput(NamedTuple):
-    """Of a head with logits alone, where more is asked for."""
+    """The output of heads with logits."""
 
     logits: tf.Tensor
     hidden_states: tuple[tf.Tensor, ...] = ()
     attentions: tuple[tf.Tensor, ...] = ()
 
 
-class Wav2Vec2ForCTC(Pretrained, keras.Model):
-    """A model with a linear head over characters (transformers' `Wav2Vec2ForCTC`, …)."""
+@keras.saving.register_keras_serializable("wav2vec2_tf")
+class Wav2Vec2ForCTC(Pretrained):
+    """The model with a linear head over characters (transformers' `Wav2Vec2ForCTC`, …).
+
+    Args:
+        config: see `Wav2Vec2Model`; `vocab_size` is the size of the head.
+        kwargs: see `Wav2Vec2Model`.
+    """
 
     base_name = "base_model"
     head = families.CTC
+    output_type = LogitsOutput
 
-    def __init__(self, config: Config, **kwargs: object) -> None:
+    def __init__(self, config: Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
         if config.vocab_size is None:
-            raise UserError("config: vocab_size is null, and a CTC head needs it")
-        self.base_model = Wav2Vec2Model(config, name="base_model")
-        self.dropout = keras.layers.Dropout(config.final_dropout)
-        self.lm_head = dense(config, config.vocab_size, "lm_head")
+            raise UserError("config: a CTC head needs vocab_size, got null")
+        with self.layers_of_same_dtype():
+            self.base_model = Wav2Vec2Model(config, name="base_model")
+            self.dropout = keras.layers.Dropout(config.final_dropout)
+            self.lm_head = dense(config, config.vocab_size, "lm_head")
 
     def build(self, input_shape: object = None) -> None:
+        """Creates the variables; their shapes do not depend on the input's."""
         self.base_model.build()
         self.lm_head.build((None, None, self.config.last_hidden_size))
 
     def set_head(self, vocab_size: int) -> None:
-        """Put a new head in place of the one there is, which gives NaN from now on.
+        """Replaces the head by a new one of another size.
 
-        So does any function that was traced with it, rather than what no longer means anything.
+        The former head's weights become NaN, so that functions that were traced with it return NaN
+        instead of logits of the former vocabulary.
         """
         before = self.lm_head
         for variable in before.weights:
@@ -318,6 +350,7 @@ class Wav2Vec2ForCTC(Pretrained, keras.Model):
             self.lm_head = dense(self.config, vocab_size, "lm_head", dtype=before.dtype_policy)
         with keras.name_scope(self.name, caller=self):
             self.lm_head.build((None, None, self.config.last_hidden_size))
+        self.config = dataclasses.replace(self.config, vocab_size=vocab_size)
 
     def call(
         self,
@@ -327,9 +360,9 @@ class Wav2Vec2ForCTC(Pretrained, keras.Model):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> tf.Tensor | LogitsOutput:
-        """16 kHz speech → (batch, frames, vocab) logits; see `Wav2Vec2Model.call`.
+        """Computes (batch, frames, vocab) logits of 16 kHz speech; see `Wav2Vec2Model.call`.
 
-        Frames beyond a row's own hold the head's bias.
+        Padded frames hold the head's bias.
         """
         outputs = self.base_model.encode(
             speech,
@@ -343,7 +376,7 @@ class Wav2Vec2ForCTC(Pretrained, keras.Model):
 
 
 def with_states(logits: tf.Tensor, outputs: Encoded) -> tf.Tensor | LogitsOutput:
-    """The logits alone, or with what else was asked of the base model."""
+    """Returns the logits alone, or with the states and attentions that were asked for."""
     if outputs.hidden_states or outputs.attentions:
         return LogitsOutput(logits, outputs.hidden_states, outputs.attentions)
     return logits

@@ -12,6 +12,8 @@ import functools
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from wav2vec2_tf.models.config_checks import (
@@ -34,6 +36,7 @@ from wav2vec2_tf.utils.errors import UserError, did_you_mean
 PUBLISHED_LENGTH = 246_000  # samples (15.4 s): the fixed length of the published SavedModels
 DEFAULT_LABELS = 2  # labels of a classifier whose config names none
 NEAR_MISS = 0.9  # similarity from which an unknown field counts as misspelled
+HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +195,36 @@ class Config(FrameCounts):
             values["label2id"] = {name: index for index, name in enumerate(names)}
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
         return {**self.extra, **values, "model_type": self.model_type}
+
+    @classmethod
+    def from_pretrained(cls, source: str | PathLike[str], **options: Any) -> Self:
+        """Reads the config of a checkpoint; on `Config` itself (`AutoConfig`), of any family.
+
+        Args:
+            source: as for the `from_pretrained` of models.
+            options: `revision`, `token`, `cache_dir` and `local_files_only` for the hub; any other
+                is a config field to change.
+
+        Raises:
+            UserError: no such source, an invalid config, or one of another family.
+        """
+        from wav2vec2_tf.models.pretrained import load_config
+
+        hub = {name: options.pop(name) for name in HUB_OPTIONS if name in options}
+        config = load_config(source, options, **hub)
+        if not isinstance(config, cls):
+            raise UserError(
+                f"{source}: model_type must be {cls.model_type} for {cls.__name__}, got "
+                f"{config.model_type}: use {type(config).__name__} or AutoConfig"
+            )
+        return config
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> None:
+        """Writes `config.json`, which `from_pretrained`, here and in transformers, reads."""
+        from wav2vec2_tf.models.pretrained import write_config
+
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        write_config(Path(folder), self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The waveform → what a model takes.
+"""Feature extractors: speech → the arrays that a model takes.
 
 `FeatureExtractor` equals transformers' `Wav2Vec2FeatureExtractor`, number for number, and
 `LogMelFeatureExtractor` its `SeamlessM4TFeatureExtractor`; they read and write the same
@@ -18,20 +18,26 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.audio import SAMPLE_RATE, check_waveform, load
 from wav2vec2_tf.audio.normalization import VARIANCE_EPSILON, as_float, normalize
+from wav2vec2_tf.models.batch_feature import BatchFeature, pad_rows, stack
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import read_json, whole_file
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
 PROCESSOR_FILE = "processor_config.json"
+MOST_CHANNELS = 8
+"""Columns up to which a tall array is taken for channels: no utterance is that short."""
 
 
 @dataclass(frozen=True)
 class _Extractor:
-    """What transformers' extractors share; the fields are those of their JSON file."""
+    """What both extractors share; the fields are those of their JSON file."""
 
-    kind: ClassVar[str]  # `feature_extractor_type` in the file
+    kind: ClassVar[str]
+    """`feature_extractor_type` in the file."""
+    model_input_name: ClassVar[str]
+    """The key of the features in the batch."""
 
     feature_size: int = 1
     sampling_rate: int = SAMPLE_RATE
@@ -41,24 +47,29 @@ class _Extractor:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], path: str | PathLike[str]) -> Self:
-        """Of a `preprocessor_config.json`; what is not known is left out. `path` is for messages.
+        """Makes an extractor from the values of a `preprocessor_config.json`.
+
+        Args:
+            values: the file's fields; unknown ones are left out.
+            path: the file, for messages.
 
         Raises:
-            UserError: another kind of extractor, or a value that makes no sense or is unsupported.
+            UserError: another kind of extractor, or an invalid or unsupported value.
         """
         if (kind := _kind(values)) != cls.kind:
             raise UserError(f"{path}: feature_extractor_type {kind!r} is not {cls.kind!r}")
         known = {field.name for field in dataclasses.fields(cls)}
         extractor = cls(**{key: value for key, value in values.items() if key in known})
         if wrong := [name for name, ok in extractor._valid_fields().items() if not ok]:
-            raise UserError(f"{path}: {', '.join(wrong)} has a value that makes no sense; mend it")
+            invalid = ", ".join(f"{name} {getattr(extractor, name)!r}" for name in wrong)
+            raise UserError(f"{path}: invalid value of {invalid}: correct the file")
         return extractor
 
     @classmethod
     def from_pretrained(cls, folder: str | PathLike[str]) -> Self:
-        """Read `preprocessor_config.json`, or the `processor_config.json` of transformers 5.
+        """Reads `preprocessor_config.json`, or the `processor_config.json` of transformers 5.
 
-        Where both are there, the latter counts, as in transformers.
+        Where both exist, the latter counts, as in transformers.
 
         Raises:
             UserError: neither file, or one that does not describe this kind of extractor.
@@ -77,7 +88,7 @@ class _Extractor:
         }
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
-        """Write `preprocessor_config.json`; transformers (4 and 5) reads it."""
+        """Writes `preprocessor_config.json`, which transformers 4 and 5 read."""
         values = {
             **dataclasses.asdict(self),
             "feature_extractor_type": self.kind,
@@ -85,60 +96,117 @@ class _Extractor:
         with whole_file(Path(folder) / PREPROCESSOR_FILE) as beside:
             beside.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
-    def _batch(self, speech: Any, sampling_rate: int | None) -> list[np.ndarray]:
-        """The utterances of `speech`, checked."""
-        if sampling_rate not in (None, self.sampling_rate):
-            raise UserError(
-                f"speech at {sampling_rate} Hz, but the model takes {self.sampling_rate} Hz; "
-                "resample it, or load files with audio.load"
-            )
-        return _as_batch(speech)
-
-    def _cut_and_pad(
+    def pad(
         self,
-        rows: list[np.ndarray],
-        padding: bool | str,
-        max_length: int | None,
-        truncation: bool,
-        pad_to_multiple_of: int | None,
-    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Rows of the length that the options ask for, and for each a mask: 1 on what was there."""
-        strategy = {True: "longest", False: "do_not_pad"}.get(padding, padding)  # type: ignore
-        if strategy not in ("longest", "max_length", "do_not_pad"):
-            raise UserError(f"padding={padding!r} is none of True, False, 'longest', 'max_length'")
-        if max_length is None and (truncation or strategy == "max_length"):
-            raise UserError("truncation and padding='max_length' need max_length")
-        if max_length is not None and max_length < 1:
-            raise UserError(f"max_length={max_length} leaves nothing; give 1 or more")
-        limit = None if max_length is None else _round_up(max_length, pad_to_multiple_of)
-        if truncation:
-            rows = [row[:limit] for row in rows]
-        target = 0
-        if strategy == "longest":
-            target = _round_up(max(map(len, rows)), pad_to_multiple_of)
-        elif limit is not None and strategy == "max_length":
-            target = limit
+        features: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        padding: bool | str = True,
+        max_length: int | None = None,
+        truncation: bool = False,
+        pad_to_multiple_of: int | None = None,
+        return_attention_mask: bool | None = None,
+        return_tensors: str | None = None,
+    ) -> BatchFeature:
+        """Pads features that were extracted one by one, such as the items of a data set.
 
-        padded, masks = [], []
+        Args:
+            features: a list of dicts with the features of one utterance each, or one dict with a
+                list of them; an `attention_mask` in them is padded with 0.
+            padding: True or "longest", "max_length", False or "do_not_pad".
+            max_length: the length for `padding="max_length"` and for `truncation`.
+            truncation: cut what is longer than `max_length`.
+            pad_to_multiple_of: rounds the padded length (and the cut) up to a multiple of this.
+            return_attention_mask: overrides the field.
+            return_tensors: "np", "tf" or None; see `BatchFeature.to_tensors`.
+
+        Returns:
+            `input_values` or `input_features`, and `attention_mask` if there is or should be one.
+
+        Raises:
+            UserError: other features, or options that contradict each other.
+        """
+        name = self.model_input_name
+        rows = _column(features, name)
+        given = _column(features, "attention_mask", optional=True)
+        beyond = (
+            set(features) if isinstance(features, Mapping) else {k for f in features for k in f}
+        )
+        if beyond := beyond - {name, "attention_mask"}:
+            raise UserError(
+                f"features must hold {name} and at most attention_mask, got "
+                f"{', '.join(sorted(beyond))} as well: pass labels as labels="
+            )
+        options: dict[str, Any] = {
+            "padding": padding,
+            "max_length": max_length,
+            "truncation": truncation,
+            "pad_to_multiple_of": pad_to_multiple_of,
+            "side": self.padding_side,
+        }
+        rows = [np.asarray(row, np.float32) for row in rows]
         for row in rows:
-            missing = max(0, target - len(row))
-            around = (0, missing) if self.padding_side == "right" else (missing, 0)
-            others = [(0, 0)] * (row.ndim - 1)
-            padded.append(np.pad(row, [around, *others], constant_values=self.padding_value))
-            masks.append(np.pad(np.ones(len(row), np.int32), around))
-        return padded, masks
+            if row.ndim != (1 if name == "input_values" else 2):
+                raise UserError(
+                    f"{name} must be of one utterance in each item, got shape {row.shape}: take "
+                    f"[0] of what the processor returns for one utterance"
+                )
+        padded, masks = pad_rows(rows, value=self.padding_value, **options)
+        batch = BatchFeature({name: stack(padded)})
+        if self._masks(return_attention_mask) or given:
+            if given:
+                masks, _ = pad_rows([np.asarray(row, np.int32) for row in given], **options)
+            batch["attention_mask"] = stack(masks)
+        return batch.to_tensors(return_tensors)
+
+    def _masks(self, return_attention_mask: bool | None) -> bool:
+        """Returns whether to return a mask: the call's option, or else the field."""
+        return (
+            self.return_attention_mask if return_attention_mask is None else return_attention_mask
+        )
+
+    def _utterances(self, speech: Any, sampling_rate: int | None) -> list[np.ndarray]:
+        """Returns the utterances of `speech`, read from files where it names them, and checked."""
+        if sampling_rate is not None and sampling_rate != self.sampling_rate:
+            raise UserError(
+                f"sampling_rate must be {self.sampling_rate} Hz, got {sampling_rate}: resample "
+                "the speech, or pass the path of the file"
+            )
+        if _is_file(speech):
+            speech = [speech]
+        if isinstance(speech, list | tuple):
+            is_batch = len(speech) > 0 and (_is_file(speech[0]) or np.ndim(speech[0]) > 0)
+        else:
+            speech = np.asarray(speech)
+            is_batch = speech.ndim > 1
+            if speech.ndim == 2 and speech.shape[1] <= MOST_CHANNELS < speech.shape[0]:
+                check_waveform(as_float(speech))  # raises, since it has channels
+        return [self._utterance(row) for row in (speech if is_batch else [speech])]
+
+    def _utterance(self, speech: Any) -> np.ndarray:
+        """Returns one utterance, float32 `(samples,)`; float64 where the samples are integers."""
+        if _is_file(speech):
+            if self.sampling_rate != SAMPLE_RATE:
+                raise UserError(
+                    f"files are read at {SAMPLE_RATE} Hz, and the model takes "
+                    f"{self.sampling_rate} Hz: pass arrays at that rate"
+                )
+            return load(speech)
+        values = as_float(speech)
+        check_waveform(values)
+        return values
 
 
 @dataclass(frozen=True)
 class FeatureExtractor(_Extractor):
-    """transformers' `Wav2Vec2FeatureExtractor`: the normalised waveform.
+    """Scales waveforms to zero mean and unit variance: transformers' `Wav2Vec2FeatureExtractor`.
 
     `return_attention_mask` also decides *over what* a padded batch is normalised: with a mask over
-    each utterance's own samples, without over the padding too. Published code does the latter with
-    group-norm checkpoints, so it is kept here; `normalize` first and pad after to avoid it.
+    each utterance's own samples, without one over the padding too. Published code does the latter
+    with group-norm checkpoints, so it is kept here; `normalize` first and `pad` after to avoid it.
     """
 
     kind: ClassVar[str] = "Wav2Vec2FeatureExtractor"
+    model_input_name: ClassVar[str] = "input_values"
 
     do_normalize: bool = True
 
@@ -151,7 +219,7 @@ class FeatureExtractor(_Extractor):
 
     def __call__(
         self,
-        speech: np.ndarray | Sequence[Any],
+        speech: Any,
         *,
         sampling_rate: int | None = None,
         padding: bool | str = False,
@@ -159,53 +227,66 @@ class FeatureExtractor(_Extractor):
         truncation: bool = False,
         pad_to_multiple_of: int | None = None,
         return_attention_mask: bool | None = None,
-    ) -> dict[str, Any]:
-        """Cut, pad and normalise utterances.
+        return_tensors: str | None = None,
+    ) -> BatchFeature:
+        """Cuts, pads and normalises utterances.
 
         Args:
-            speech: one utterance `(samples,)`, or a batch: a list of them or `(batch, samples)`.
-            sampling_rate: of `speech`, Hz; checked when given.
-            padding: True or 'longest', 'max_length', False or 'do_not_pad'.
-            max_length: samples, for padding='max_length' and for truncation.
+            speech: one utterance, or a list of them: `(samples,)` numbers, or the path or the bytes
+                of an audio file; or an array `(batch, samples)`.
+            sampling_rate: the sampling rate of arrays in Hz, to have it checked.
+            padding: True or "longest", "max_length", False or "do_not_pad".
+            max_length: samples, for `padding="max_length"` and for `truncation`.
             truncation: cut what is longer than `max_length`.
-            pad_to_multiple_of: round the padded length (and the cut) up to a multiple of this.
+            pad_to_multiple_of: rounds the padded length (and the cut) up to a multiple of this.
             return_attention_mask: overrides the field.
+            return_tensors: "np", "tf" or None; see `BatchFeature.to_tensors`.
 
         Returns:
-            `input_values` float32 and, if asked for, `attention_mask` int32 (1 on samples, 0 on
-            padding), each `(batch, samples)`; lists of `(samples,)` where rows differ in length.
+            `input_values` float32 and, if there should be one, `attention_mask` int32 (1 on
+            samples, 0 on padding), each `(batch, samples)`; without `return_tensors` a list of
+            `(samples,)` where rows differ in length.
 
         Raises:
-            UserError: another sampling rate, more than one channel, an empty utterance, or options
+            UserError: another sampling rate, more than one channel, no samples, NaN, or options
                 that contradict each other.
         """
-        batch = self._batch(speech, sampling_rate)
-        masked = (
-            self.return_attention_mask if return_attention_mask is None else return_attention_mask
+        masked = self._masks(return_attention_mask)
+        rows, masks = pad_rows(
+            self._utterances(speech, sampling_rate),
+            padding=padding,
+            max_length=max_length,
+            truncation=truncation,
+            pad_to_multiple_of=pad_to_multiple_of,
+            value=self.padding_value,
+            side=self.padding_side,
         )
-        rows, masks = self._cut_and_pad(batch, padding, max_length, truncation, pad_to_multiple_of)
         values = []
         for row, mask in zip(rows, masks, strict=True):
             if self.do_normalize and masked:
-                # the first samples, on whichever side the padding is: transformers' way, which
-                # spoils left padding; no published wav2vec2 pads on the left
+                # The first samples, on whichever side the padding is: transformers' way, which
+                # spoils left padding; no published wav2vec2 model pads on the left.
                 count = mask.sum()
                 row = (row - row[:count].mean()) / np.sqrt(row[:count].var() + VARIANCE_EPSILON)
                 row[count:] = self.padding_value
             elif self.do_normalize:
                 row = normalize(row)
             values.append(row.astype(np.float32, copy=False))
-        features = {"input_values": _stack(values)}
+        features = BatchFeature(input_values=stack(values))
         if masked:
-            features["attention_mask"] = _stack(masks)
-        return features
+            features["attention_mask"] = stack(masks)
+        return features.to_tensors(return_tensors)
 
 
 @dataclass(frozen=True)
 class LogMelFeatureExtractor(_Extractor):
-    """transformers' `SeamlessM4TFeatureExtractor`: what Wav2Vec2-BERT takes; see `log_mel`."""
+    """Computes the log-mel features of Wav2Vec2-BERT: transformers' `SeamlessM4TFeatureExtractor`.
+
+    How they are computed is in `log_mel.py`.
+    """
 
     kind: ClassVar[str] = "SeamlessM4TFeatureExtractor"
+    model_input_name: ClassVar[str] = "input_features"
 
     feature_size: int = 80
     return_attention_mask: bool = True
@@ -214,15 +295,16 @@ class LogMelFeatureExtractor(_Extractor):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], path: str | PathLike[str]) -> Self:
+        """Makes an extractor from the values of a file; see the base class."""
         extractor = super().from_dict(values, path)
         for name, only in {"sampling_rate": SAMPLE_RATE, "num_mel_bins": 80, "stride": 2}.items():
             if (value := getattr(extractor, name)) != only:
-                raise UserError(f"{path}: {name} {value!r} is not supported, only {only}")
+                raise UserError(f"{path}: {name} must be {only}, got {value!r}")
         return extractor
 
     def __call__(
         self,
-        speech: np.ndarray | Sequence[Any],
+        speech: Any,
         *,
         sampling_rate: int | None = None,
         padding: bool | str = True,
@@ -230,42 +312,51 @@ class LogMelFeatureExtractor(_Extractor):
         truncation: bool = False,
         pad_to_multiple_of: int | None = 2,
         return_attention_mask: bool | None = None,
-    ) -> dict[str, Any]:
-        """The log-mel features of utterances, cut and padded.
+        return_tensors: str | None = None,
+    ) -> BatchFeature:
+        """Computes the log-mel features of utterances, cuts and pads them.
 
         Args:
-            speech: one utterance `(samples,)`, or a batch: a list of them or `(batch, samples)`.
-            sampling_rate: of `speech`, Hz; checked when given.
-            padding: True or 'longest', 'max_length', False or 'do_not_pad'.
-            max_length: windows of 10 ms, for padding='max_length' and for truncation.
+            speech: one utterance, or a list of them: `(samples,)` numbers, or the path or the bytes
+                of an audio file; or an array `(batch, samples)`.
+            sampling_rate: the sampling rate of arrays in Hz, to have it checked.
+            padding: True or "longest", "max_length", False or "do_not_pad".
+            max_length: windows of 10 ms, for `padding="max_length"` and for `truncation`.
             truncation: cut what is longer than `max_length`, after it was normalised.
-            pad_to_multiple_of: round the padded length (and the cut) up to a multiple of this, in
+            pad_to_multiple_of: rounds the padded length (and the cut) up to a multiple of this, in
                 windows. With 2, the last of an odd number of windows makes half a frame, which
                 the mask leaves out.
             return_attention_mask: overrides the field.
+            return_tensors: "np", "tf" or None; see `BatchFeature.to_tensors`.
 
         Returns:
-            `input_features` float32 `(batch, frames, 160)` and, if asked for, `attention_mask`
-            int32 `(batch, frames)`; lists where rows differ in length. An utterance below 560
-            samples has no frame of its own.
+            `input_features` float32 `(batch, frames, 160)` and, if there should be one,
+            `attention_mask` int32 `(batch, frames)`; without `return_tensors` lists where rows
+            differ in length. An utterance below 560 samples has no frame of its own.
 
         Raises:
-            UserError: another sampling rate, more than one channel, an empty utterance, or options
+            UserError: another sampling rate, more than one channel, no samples, NaN, or options
                 that contradict each other.
         """
-        from wav2vec2_tf.models.log_mel import normalized_windows, stack
+        from wav2vec2_tf.models.log_mel import normalized_windows
+        from wav2vec2_tf.models.log_mel import stack as stack_windows
 
-        windows = [normalized_windows(row) for row in self._batch(speech, sampling_rate)]
-        rows, masks = self._cut_and_pad(
-            windows, padding, max_length, truncation, pad_to_multiple_of
+        rows, masks = pad_rows(
+            [normalized_windows(row) for row in self._utterances(speech, sampling_rate)],
+            padding=padding,
+            max_length=max_length,
+            truncation=truncation,
+            pad_to_multiple_of=pad_to_multiple_of,
+            value=self.padding_value,
+            side=self.padding_side,
         )
-        features = {"input_features": _stack([stack(row) for row in rows])}
-        if self.return_attention_mask if return_attention_mask is None else return_attention_mask:
-            # the frame counts where its last window does
-            features["attention_mask"] = _stack(
+        features = BatchFeature(input_features=stack([stack_windows(row) for row in rows]))
+        if self._masks(return_attention_mask):
+            # A frame counts where its last window does.
+            features["attention_mask"] = stack(
                 [mask[self.stride - 1 :: self.stride] for mask in masks]
             )
-        return features
+        return features.to_tensors(return_tensors)
 
 
 EXTRACTORS: dict[str, type[FeatureExtractor] | type[LogMelFeatureExtractor]] = {
@@ -274,10 +365,10 @@ EXTRACTORS: dict[str, type[FeatureExtractor] | type[LogMelFeatureExtractor]] = {
 
 
 def feature_extractor(folder: str | PathLike[str]) -> FeatureExtractor | LogMelFeatureExtractor:
-    """The extractor that a folder's files describe; see `FeatureExtractor.from_pretrained`.
+    """Reads the extractor that a folder's files describe; see `FeatureExtractor.from_pretrained`.
 
     Raises:
-        UserError: no such files, or of an extractor that is none of ours.
+        UserError: no such files, or an unknown kind of extractor.
     """
     return extractor_of(*_read_config(folder))
 
@@ -285,7 +376,15 @@ def feature_extractor(folder: str | PathLike[str]) -> FeatureExtractor | LogMelF
 def extractor_of(
     values: Mapping[str, Any], path: str | PathLike[str]
 ) -> FeatureExtractor | LogMelFeatureExtractor:
-    """The extractor of a `preprocessor_config.json`'s values; `path` is for messages."""
+    """Makes the extractor that the values of a `preprocessor_config.json` describe.
+
+    Args:
+        values: the file's fields.
+        path: the file, for messages.
+
+    Raises:
+        UserError: an unknown kind of extractor, or an invalid value.
+    """
     kind = _kind(values)
     if not isinstance(kind, str) or kind not in EXTRACTORS:
         raise UserError(
@@ -295,14 +394,14 @@ def extractor_of(
 
 
 def _kind(values: Mapping[str, Any]) -> Any:
-    """`feature_extractor_type`; older files lack it, and have at most `processor_class`."""
+    """Returns `feature_extractor_type`; older files lack it and have at most `processor_class`."""
     is_bert = values.get("processor_class") == "Wav2Vec2BertProcessor"
     usual = LogMelFeatureExtractor if is_bert else FeatureExtractor
     return values.get("feature_extractor_type", usual.kind)
 
 
 def _read_config(folder: str | PathLike[str]) -> tuple[dict[str, Any], Path]:
-    """An extractor's values, and the file that they are from."""
+    """Returns an extractor's values and the file that holds them."""
     path = Path(folder) / PROCESSOR_FILE
     whole = read_json(path) if path.is_file() else {}
     values = whole.get("feature_extractor")
@@ -314,24 +413,18 @@ def _read_config(folder: str | PathLike[str]) -> tuple[dict[str, Any], Path]:
     return {"processor_class": whole.get("processor_class"), **values}, path
 
 
-def _as_batch(speech: Any) -> list[np.ndarray]:
-    if isinstance(speech, list | tuple):
-        batched = len(speech) > 0 and np.ndim(speech[0]) > 0
-    else:
-        speech = np.asarray(speech)
-        batched = speech.ndim > 1
-    batch = [as_float(row) for row in speech] if batched else [as_float(speech)]
-    for row in batch:
-        if row.ndim != 1:
-            raise UserError(f"an utterance of shape {row.shape}; mix it down to one channel first")
-        if not len(row):
-            raise UserError("an utterance without samples; leave it out")
-    return batch
+def _column(features: Any, name: str, *, optional: bool = False) -> list[Any]:
+    """Returns the rows of one key: of a dict of rows, or of a list of dicts."""
+    items = features if isinstance(features, list | tuple) else [features]
+    if items and all(isinstance(item, Mapping) for item in items):
+        if isinstance(features, Mapping) and name in features:
+            return list(features[name])
+        if not isinstance(features, Mapping) and all(name in item for item in items):
+            return [item[name] for item in items]
+    if optional:
+        return []
+    raise UserError(f"features must be a list of dicts with {name}, or one dict with a list of it")
 
 
-def _round_up(length: int, multiple: int | None) -> int:
-    return length if multiple is None else -(-length // multiple) * multiple
-
-
-def _stack(rows: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
-    return np.stack(rows) if len({len(row) for row in rows}) == 1 else rows
+def _is_file(speech: Any) -> bool:
+    return isinstance(speech, str | PathLike | bytes)

@@ -1,11 +1,11 @@
-"""Models with the heads beside CTC: pre-training, classifiers of utterances and frames, x-vectors.
+"""Models with other heads than CTC: pre-training, classifiers of utterances and frames, x-vectors.
 
-Each serves every family that has it in transformers; the config decides on the base model.
+Each serves every family that has the head in transformers; the config says which.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -22,65 +22,75 @@ from wav2vec2_tf.utils.errors import UserError
 
 
 class PreTrainingOutput(NamedTuple):
+    """Predictions and targets of pre-training."""
+
     projected_states: tf.Tensor
-    """(batch, frames, proj_codevector_dim), or hidden_size where the family does not project"""
+    """(batch, frames, proj_codevector_dim); UniSpeech has hidden_size channels."""
     projected_quantized_states: tf.Tensor
-    """(batch, frames, as many): what the states are to predict"""
+    """The targets, of the same shape."""
     codevector_perplexity: tf.Tensor
-    """scalar: see `GumbelVectorQuantizer.call`"""
+    """Scalar; see `GumbelVectorQuantizer.call`."""
     hidden_states: tuple[tf.Tensor, ...] = ()
     attentions: tuple[tf.Tensor, ...] = ()
 
 
 class UniSpeechSatPreTrainingOutput(NamedTuple):
+    """Outputs of pre-training of UniSpeech-SAT, as transformers returns them."""
+
     projected_states: tf.Tensor
     """(batch, frames, hidden)"""
     logits: tf.Tensor
-    """(batch, frames, conv channels): the normed features"""
+    """(batch, frames, conv channels): the normalised features."""
     hidden_states: tuple[tf.Tensor, ...] = ()
     attentions: tuple[tf.Tensor, ...] = ()
 
 
 class XVectorOutput(NamedTuple):
+    """The speaker vector of each utterance."""
+
     logits: tf.Tensor
-    """(batch, xvector_output_dim): what `objective` takes"""
+    """(batch, xvector_output_dim): the input of the model's `objective`."""
     embeddings: tf.Tensor
-    """(batch, xvector_output_dim): the x-vector, one a speaker"""
+    """(batch, xvector_output_dim): the x-vectors."""
     hidden_states: tuple[tf.Tensor, ...] = ()
     attentions: tuple[tf.Tensor, ...] = ()
 
 
-class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
-    """The base model and the quantizer whose choices it learns to predict (arXiv:2006.11477).
+@keras.saving.register_keras_serializable("wav2vec2_tf")
+class Wav2Vec2ForPreTraining(Pretrained):
+    """The base model and the quantizer whose codevectors it learns to predict (arXiv:2006.11477).
 
-    Returns what transformers' class of the family returns. UniSpeech (arXiv:2101.07597) and
-    UniSpeech-SAT (arXiv:2110.05752) hold weights that do not enter it: those of their losses.
+    The outputs are those of transformers' class of the family. UniSpeech (arXiv:2101.07597) and
+    UniSpeech-SAT (arXiv:2110.05752) hold weights of their losses, which the outputs do not need.
     """
 
     base_name = "base_model"
     head = families.PRE_TRAINING
+    output_type = PreTrainingOutput
     config: Wav2Vec2Config
 
-    def __init__(self, config: Wav2Vec2Config, **kwargs: object) -> None:
+    def __init__(self, config: Wav2Vec2Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
         _refuse_wider_adapter(config, "pre-training")
-        self.objective = families.family_of(config).objective
-        self.base_model = Wav2Vec2Model(config, name="base_model")
-        self.dropout_features = keras.layers.Dropout(config.feat_quantizer_dropout)
-        # Of UniSpeech-SAT's, which is as wide as its states, checkpoints hold the weights alone.
-        channels = config.hidden_size if self.objective is Objective.SPEAKER_AWARE else None
-        self.quantizer = GumbelVectorQuantizer(config, channels, name="quantizer")
-        self.project_q = dense(config, config.proj_codevector_dim, "project_q")
-        if self.objective is Objective.PHONETIC:
-            self.project_hid = dense(config, config.hidden_size, "project_hid")
-            self.ctc_proj = dense(config, config.num_ctc_classes, "ctc_proj")  # type: ignore[attr-defined]
-        else:
-            self.project_hid = dense(config, config.proj_codevector_dim, "project_hid")
-        if self.objective is Objective.SPEAKER_AWARE:
-            self.speaker_proj = dense(config, config.codevector_dim, "speaker_proj")
-            self.layer_norm_for_extract = layer_norm(config, "layer_norm_for_extract")
+        objective = self.objective = families.family_of(config).objective
+        # Of UniSpeech-SAT's quantizer, as wide as its states, checkpoints hold only the weights.
+        channels = config.hidden_size if objective is Objective.SPEAKER_AWARE else None
+        with self.layers_of_same_dtype():
+            self.base_model = Wav2Vec2Model(config, name="base_model")
+            self.dropout_features = keras.layers.Dropout(config.feat_quantizer_dropout)
+            self.quantizer = GumbelVectorQuantizer(config, channels, name="quantizer")
+            self.project_q = dense(config, config.proj_codevector_dim, "project_q")
+            if objective is Objective.PHONETIC:
+                self.project_hid = dense(config, config.hidden_size, "project_hid")
+                self.ctc_proj = dense(config, config.num_ctc_classes, "ctc_proj")  # type: ignore[attr-defined]
+            else:
+                self.project_hid = dense(config, config.proj_codevector_dim, "project_hid")
+            if objective is Objective.SPEAKER_AWARE:
+                self.speaker_proj = dense(config, config.codevector_dim, "speaker_proj")
+                self.layer_norm_for_extract = layer_norm(config, "layer_norm_for_extract")
 
     def build(self, input_shape: object = None) -> None:
+        """Creates the variables; their shapes do not depend on the input's."""
         config = self.config
         self.base_model.build()
         self.quantizer.build()
@@ -108,11 +118,16 @@ class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> PreTrainingOutput | UniSpeechSatPreTrainingOutput:
-        """Speech → predictions and their targets; see `Wav2Vec2Model.call`.
+        """Computes predictions and their targets.
 
         Args:
-            mask_time_indices: (batch, frames) true for the frames that the base model does not get
-                to see. Perplexity is over them, but in UniSpeech, where it is over all valid ones.
+            speech: see `Wav2Vec2Model.call`.
+            lengths: see `Wav2Vec2Model.call`.
+            mask_time_indices: (batch, frames) true for the frames that are masked in the base
+                model. Perplexity is over them; in UniSpeech it is over all valid frames.
+            training: see `Wav2Vec2Model.call`.
+            output_hidden_states: see `Wav2Vec2Model.call`.
+            output_attentions: see `Wav2Vec2Model.call`.
         """
         outputs = self.base_model.encode(
             speech,
@@ -138,20 +153,24 @@ class Wav2Vec2ForPreTraining(Pretrained, keras.Model):
         return PreTrainingOutput(self.project_hid(states), quantized, perplexity, *inner)
 
 
-class Wav2Vec2ForSequenceClassification(Pretrained, keras.Model):
-    """One label an utterance, from the mean of its frames (SUPERB, arXiv:2105.01051)."""
+@keras.saving.register_keras_serializable("wav2vec2_tf")
+class Wav2Vec2ForSequenceClassification(Pretrained):
+    """Classifies utterances, by the mean of their frames (SUPERB, arXiv:2105.01051)."""
 
     base_name = "base_model"
     head = families.SEQUENCE
+    output_type = LogitsOutput
 
-    def __init__(self, config: Config, **kwargs: object) -> None:
+    def __init__(self, config: Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
         _refuse_adapter(config, "sequence classification")
-        self.base_model = Wav2Vec2Model(config, name="base_model")
-        self.projector = dense(config, config.classifier_proj_size, "projector")
-        self.classifier = dense(config, config.num_labels, "classifier")
+        with self.layers_of_same_dtype():
+            self.base_model = Wav2Vec2Model(config, name="base_model")
+            self.projector = dense(config, config.classifier_proj_size, "projector")
+            self.classifier = dense(config, config.num_labels, "classifier")
 
     def build(self, input_shape: object = None) -> None:
+        """Creates the variables; their shapes do not depend on the input's."""
         self.base_model.build()
         self.layer_weights = _layer_weights(self)
         self.projector.build((None, None, self.config.hidden_size))
@@ -165,9 +184,9 @@ class Wav2Vec2ForSequenceClassification(Pretrained, keras.Model):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> tf.Tensor | LogitsOutput:
-        """Speech → (batch, num_labels) logits; see `Wav2Vec2Model.call`.
+        """Computes (batch, num_labels) logits of speech; see `Wav2Vec2Model.call`.
 
-        Of a row with no frame they are the classifier's bias.
+        Those of a row without frames are the classifier's bias.
         """
         states, frame_mask, outputs = _encode(
             self, speech, lengths, training, output_hidden_states, output_attentions
@@ -178,19 +197,23 @@ class Wav2Vec2ForSequenceClassification(Pretrained, keras.Model):
         return with_states(self.classifier(tf.math.divide_no_nan(total, count)), outputs)
 
 
-class Wav2Vec2ForAudioFrameClassification(Pretrained, keras.Model):
-    """Labels of each frame, such as who speaks in it."""
+@keras.saving.register_keras_serializable("wav2vec2_tf")
+class Wav2Vec2ForAudioFrameClassification(Pretrained):
+    """Classifies frames, such as by who speaks in them."""
 
     base_name = "base_model"
     head = families.FRAME
+    output_type = LogitsOutput
 
-    def __init__(self, config: Config, **kwargs: object) -> None:
+    def __init__(self, config: Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
         _refuse_adapter(config, "frame classification")
-        self.base_model = Wav2Vec2Model(config, name="base_model")
-        self.classifier = dense(config, config.num_labels, "classifier")
+        with self.layers_of_same_dtype():
+            self.base_model = Wav2Vec2Model(config, name="base_model")
+            self.classifier = dense(config, config.num_labels, "classifier")
 
     def build(self, input_shape: object = None) -> None:
+        """Creates the variables; their shapes do not depend on the input's."""
         self.base_model.build()
         self.layer_weights = _layer_weights(self)
         self.classifier.build((None, None, self.config.hidden_size))
@@ -203,9 +226,9 @@ class Wav2Vec2ForAudioFrameClassification(Pretrained, keras.Model):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> tf.Tensor | LogitsOutput:
-        """Speech → (batch, frames, num_labels) logits; see `Wav2Vec2Model.call`.
+        """Computes (batch, frames, num_labels) logits of speech; see `Wav2Vec2Model.call`.
 
-        Frames beyond a row's own hold the classifier's bias.
+        Padded frames hold the classifier's bias.
         """
         states, frame_mask, outputs = _encode(
             self, speech, lengths, training, output_hidden_states, output_attentions
@@ -213,26 +236,31 @@ class Wav2Vec2ForAudioFrameClassification(Pretrained, keras.Model):
         return with_states(with_mask(self.classifier(states), frame_mask), outputs)
 
 
-class Wav2Vec2ForXVector(Pretrained, keras.Model):
-    """A vector for the speaker of an utterance (x-vectors, Snyder et al. 2018, section 2.1)."""
+@keras.saving.register_keras_serializable("wav2vec2_tf")
+class Wav2Vec2ForXVector(Pretrained):
+    """Computes speaker vectors of utterances (x-vectors, Snyder et al. 2018, section 2.1)."""
 
     base_name = "base_model"
     head = families.X_VECTOR
+    output_type = XVectorOutput
 
-    def __init__(self, config: Config, **kwargs: object) -> None:
+    def __init__(self, config: Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
         if not config.use_weighted_layer_sum:
             _refuse_wider_adapter(config, "an x-vector")
-        self.base_model = Wav2Vec2Model(config, name="base_model")
-        self.projector = dense(config, config.tdnn_dim[0], "projector")
-        self.tdnn = [
-            TDNNLayer(config, index, name=f"tdnn_{index}") for index in range(len(config.tdnn_dim))
-        ]
-        self.feature_extractor = dense(config, config.xvector_output_dim, "feature_extractor")
-        self.classifier = dense(config, config.xvector_output_dim, "classifier")
-        self.objective = AMSoftmaxLoss(config, name="objective")
+        with self.layers_of_same_dtype():
+            self.base_model = Wav2Vec2Model(config, name="base_model")
+            self.projector = dense(config, config.tdnn_dim[0], "projector")
+            self.tdnn = [
+                TDNNLayer(config, index, name=f"tdnn_{index}")
+                for index in range(len(config.tdnn_dim))
+            ]
+            self.feature_extractor = dense(config, config.xvector_output_dim, "feature_extractor")
+            self.classifier = dense(config, config.xvector_output_dim, "classifier")
+            self.objective = AMSoftmaxLoss(config, name="objective")
 
     def build(self, input_shape: object = None) -> None:
+        """Creates the variables; their shapes do not depend on the input's."""
         self.base_model.build()
         self.layer_weights = _layer_weights(self)
         self.projector.build((None, None, self.config.hidden_size))
@@ -250,10 +278,10 @@ class Wav2Vec2ForXVector(Pretrained, keras.Model):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> XVectorOutput:
-        """Speech → the x-vector; see `Wav2Vec2Model.call`.
+        """Computes the x-vectors of speech; see `Wav2Vec2Model.call`.
 
-        Where too few frames are left for a standard deviation (of one PyTorch's is NaN, of none it
-        raises) it is 0, and the mean of none is 0 too.
+        The standard deviation over less than two frames is 0, and so is the mean over none.
+        (In PyTorch the former is NaN for one frame and an error for none.)
         """
         states, frame_mask, outputs = _encode(
             self, speech, lengths, training, output_hidden_states, output_attentions
@@ -269,23 +297,24 @@ class Wav2Vec2ForXVector(Pretrained, keras.Model):
 
 
 class TDNNLayer(keras.layers.Layer):
-    """(batch, frames, channels) → (batch, frames - span, channels): a dilated convolution and ReLU.
+    """A dilated convolution and ReLU: (batch, frames, channels) → (batch, frames - span, channels).
 
-    The kernel lies as the checkpoint has it, transposed: (kernel size · channels in, channels out),
-    and multiplies the frames it sees side by side: TensorFlow has no gradient for dilated
-    convolutions on the CPU.
+    The kernel has the checkpoint's layout, transposed: (kernel size · channels in, channels out).
+    It is multiplied with concatenated frames: TensorFlow has no gradient for dilated convolutions
+    on the CPU.
     """
 
-    def __init__(self, config: Config, index: int, **kwargs: object) -> None:
+    def __init__(self, config: Config, index: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.inputs = config.tdnn_dim[max(index - 1, 0)]
         self.outputs = config.tdnn_dim[index]
         self.kernel_size, self.dilation = config.tdnn_kernel[index], config.tdnn_dilation[index]
         self.span = (self.kernel_size - 1) * self.dilation
-        """Frames that it takes from the length."""
+        """Frames by which the output is shorter."""
         self.initializer = keras.initializers.RandomNormal(stddev=config.initializer_range)
 
     def build(self, input_shape: object = None) -> None:
+        """Creates the variables; their shapes do not depend on the input's."""
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.kernel_size * self.inputs, self.outputs),
@@ -294,6 +323,7 @@ class TDNNLayer(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.outputs,), initializer="zeros")
 
     def call(self, states: tf.Tensor) -> tf.Tensor:
+        """Computes the layer; see the class for shapes."""
         frames = size(states, 1) - self.span
         frames = max(frames, 0) if isinstance(frames, int) else tf.maximum(frames, 0)
         starts = range(0, self.span + 1, self.dilation)
@@ -302,15 +332,16 @@ class TDNNLayer(keras.layers.Layer):
 
 
 class AMSoftmaxLoss(keras.layers.Layer):
-    """Softmax over cosines, that of the true speaker less a margin (arXiv:1801.05599)."""
+    """The softmax loss over cosines, with a margin for the true speaker (arXiv:1801.05599)."""
 
     SCALE, MARGIN = 30.0, 0.4
 
-    def __init__(self, config: Config, **kwargs: object) -> None:
+    def __init__(self, config: Config, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.channels, self.labels = config.xvector_output_dim, config.num_labels
 
     def build(self, input_shape: object = None) -> None:
+        """Creates the variables; their shapes do not depend on the input's."""
         self.weight = self.add_weight(
             name="weight",
             shape=(self.channels, self.labels),
@@ -318,7 +349,7 @@ class AMSoftmaxLoss(keras.layers.Layer):
         )
 
     def call(self, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """(batch, xvector_output_dim) logits and (batch,) speakers → the mean loss, a scalar."""
+        """Computes the mean loss of (batch, xvector_output_dim) logits and (batch,) speakers."""
         logits, weight = tf.cast(logits, tf.float32), tf.cast(self.weight, tf.float32)
         cosines = tf.matmul(tf.nn.l2_normalize(logits, axis=1), tf.nn.l2_normalize(weight, axis=0))
         margins = self.MARGIN * tf.one_hot(labels, self.labels)
@@ -328,11 +359,15 @@ class AMSoftmaxLoss(keras.layers.Layer):
 
 
 def statistics_pooling(states: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """(batch, frames, channels) → (batch, 2 · channels) float32: mean and standard deviation.
+    """Computes the mean and the standard deviation over frames.
 
     Args:
-        count: (batch,) frames that count, the first of each row. The deviation is the unbiased
-            one: of one frame 0, and its gradient is 0 where it is 0.
+        states: (batch, frames, channels).
+        count: (batch,) valid frames, the first of each row.
+
+    Returns:
+        (batch, 2 · channels) float32. The deviation is the unbiased one, and 0 for one frame; where
+        it is 0, its gradient is 0 too.
     """
     mask = valid(count, size(states, 1))
     states = silence_padding(tf.cast(states, tf.float32), mask)
@@ -347,19 +382,22 @@ def statistics_pooling(states: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
 def _refuse_adapter(config: Config, head: str) -> None:
     if config.add_adapter:
-        raise UserError(f"config: {head} takes no adapter: add_adapter must be false")
+        raise UserError(f"config: add_adapter must be false for {head}, got true")
 
 
 def _refuse_wider_adapter(config: Config, head: str) -> None:
     if config.last_hidden_size != config.hidden_size:
-        raise UserError(f"config: {head} needs an output_hidden_size equal to hidden_size")
+        raise UserError(
+            f"config: output_hidden_size must equal hidden_size {config.hidden_size} for {head}, "
+            f"got {config.last_hidden_size}"
+        )
 
 
 def _layer_weights(model: keras.Model) -> keras.Variable | None:
-    """The share of each layer's states in what the head sees, before the softmax."""
+    """Creates the weights of each layer's states in the head's input, before the softmax."""
     if not model.config.use_weighted_layer_sum:
         return None
-    states = model.config.num_hidden_layers + 1  # the embedding's too
+    states = model.config.num_hidden_layers + 1  # and those before the first layer
     initializer = keras.initializers.Constant(1 / states)
     return model.add_weight(name="layer_weights", shape=(states,), initializer=initializer)
 
@@ -372,10 +410,10 @@ def _encode(
     output_hidden_states: bool,
     output_attentions: bool,
 ) -> tuple[tf.Tensor, tf.Tensor | None, Encoded]:
-    """The states that a head sees, the mask of their frames, and what was asked for.
+    """Returns the head's input states, the mask of their frames, and the base model's outputs.
 
-    The states are the last, or a weighted sum of all of the encoder's: there may be an adapter
-    after them.
+    The states are the last ones, after the adapter; or with `use_weighted_layer_sum` a weighted sum
+    of the encoder's, before it.
     """
     weighted = model.layer_weights is not None
     outputs = model.base_model.encode(
@@ -398,7 +436,7 @@ def _encode(
 
 
 def _frame_count(states: tf.Tensor, frame_mask: tf.Tensor | None) -> tf.Tensor:
-    """(batch,) valid frames of each row, int32"""
+    """Returns the number of valid frames of each row, (batch,) int32."""
     if frame_mask is None:
         return tf.fill([size(states, 0)], size(states, 1))
     return tf.reduce_sum(tf.cast(frame_mask, tf.int32), axis=-1)

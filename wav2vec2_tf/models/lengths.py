@@ -59,7 +59,8 @@ def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf
         return first, lengths
     if isinstance(inputs, dict):
         named = {name: value for name, value in inputs.items() if value is not None}
-        first = [named.pop(name) for name in ("speech", "input_features") if name in named]
+        names = ("speech", "input_values", "input_features")
+        first = [named.pop(name) for name in names if name in named]
         if "attention_mask" in named:
             lengths = lengths_of(named.pop("attention_mask"))
         lengths = named.pop("lengths", lengths)
@@ -80,8 +81,19 @@ def clip_lengths(lengths: tf.Tensor, samples: tf.Tensor | int) -> tf.Tensor:
 
 
 def lengths_of(attention_mask: tf.Tensor) -> tf.Tensor:
-    """Returns the (batch,) lengths of a (batch, samples) mask: 1 for speech, then 0 for padding."""
-    return tf.reduce_sum(tf.cast(tf.cast(attention_mask, tf.bool), tf.int32), axis=-1)
+    """Returns the (batch,) lengths of a (batch, samples) mask: 1 for speech, then 0 for padding.
+
+    Raises:
+        UserError: there is padding before or within speech. Only eager tensors can be checked.
+    """
+    mask = tf.cast(attention_mask, tf.bool)
+    if tf.executing_eagerly() and tf.reduce_any(mask[:, 1:] & ~mask[:, :-1]):
+        row = int(tf.where(tf.reduce_any(mask[:, 1:] & ~mask[:, :-1], axis=1))[0, 0])
+        raise UserError(
+            "attention_mask must be 1 for speech and then 0 for padding in each row, got 0 before "
+            f"1 in row {row}: pad on the right"
+        )
+    return tf.reduce_sum(tf.cast(mask, tf.int32), axis=-1)
 
 
 def valid(lengths: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:

@@ -106,8 +106,8 @@ class Recognizer:
         config, checkpoint = open_model(path, target_lang=target_lang)
         _require_ctc(path, "lm_head.weight" in checkpoint)
         processor = Processor.from_pretrained(path, target_lang=target_lang)
-        processor.check_extractor(path, config)
-        tokenizer = processor.fitting_tokenizer(path, config)
+        processor.check_feature_extractor(path, config)
+        tokenizer = processor.tokenizer_for(path, config)
         compiled = tf.function(
             _keras_model(path, target_lang),
             jit_compile=jit_compile,
@@ -119,8 +119,8 @@ class Recognizer:
     @classmethod
     def _of_export(cls, exported: LoadedExport) -> Recognizer:
         config, processor = exported.config, exported.processor
-        processor.check_extractor(exported.path, config)
-        tokenizer = processor.fitting_tokenizer(exported.path, config)
+        processor.check_feature_extractor(exported.path, config)
+        tokenizer = processor.tokenizer_for(exported.path, config)
 
         def call(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
             return exported(speech, lengths)["logits"]
