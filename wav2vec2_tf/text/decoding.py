@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import files_identity
 from wav2vec2_tf.utils.options import OptionError, check, option
 
@@ -113,105 +110,3 @@ BEAM_SEARCH_FIELDS = (
     *("beam_size", "n_best"),
 )
 """Fields of `BeamSearchOptions` that are fields of `BeamSearch`, too."""
-
-
-# Below: flags as of programs that do not use `cli.shared.add_beam_search_flags` yet
-
-
-def add_arguments(parser: argparse.ArgumentParser, *, n_best: bool = True) -> None:
-    """Use `cli.shared.add_beam_search_flags` instead."""
-    group = parser.add_argument_group(
-        "beam search", "any of the first ones takes the place of greedy decoding (extra: lm)"
-    )
-    group.add_argument("--lm", metavar="FILE", help="KenLM n-gram of words: ARPA or binary")
-    group.add_argument(
-        "--lexicon",
-        metavar="FILE",
-        help="only words of this file come out: a word a line, and its tokens, if need be",
-    )
-    group.add_argument(
-        "--hotword",
-        action="append",
-        default=[],
-        metavar="WORD",
-        help="word or phrase to favour; may be given more than once",
-    )
-    group.add_argument("--beam-size", type=positive, metavar="N", help="hypotheses (default 50)")
-    if n_best:
-        group.add_argument("--n-best", type=positive, metavar="N", help="give the next best, too")
-    weights = (
-        ("--lm-weight", "of ln p(word | words before) (default 0.5)"),
-        ("--word-score", "added for each word (default 0)"),
-        ("--unknown-score", "added for a word the model does not know (default -10)"),
-        ("--hotword-score", "added for each hotword (default 5)"),
-    )
-    for name, summary in weights:
-        group.add_argument(name, type=number, metavar="X", help=summary)
-
-
-def wants_beam_search(args: argparse.Namespace) -> bool:
-    """Use `BeamSearchOptions.is_greedy` instead."""
-    sizes = (args.beam_size, getattr(args, "n_best", None))
-    return bool(args.lm or args.lexicon or args.hotword or any(sizes))
-
-
-def decoder_of(args: argparse.Namespace, alphabet: Alphabet) -> BeamSearch | None:
-    """Use `BeamSearchOptions.decoder` instead."""
-    check_weights(args)
-    if not wants_beam_search(args):
-        return None
-    from wav2vec2_tf.text.beam_search import BeamSearch
-    from wav2vec2_tf.text.language_model import LanguageModel
-    from wav2vec2_tf.text.lexicon import read_lexicon
-
-    options = {name: getattr(args, name, None) for name in BEAM_SEARCH_FIELDS}
-    return BeamSearch(
-        alphabet,
-        LanguageModel(args.lm) if args.lm else None,
-        read_lexicon(args.lexicon, alphabet) if args.lexicon else None,
-        tuple(args.hotword),
-        **{name: value for name, value in options.items() if value is not None},
-    )
-
-
-def identity(args: argparse.Namespace) -> dict[str, Any] | None:
-    """Use `BeamSearchOptions.identity` instead."""
-    if not wants_beam_search(args):
-        return None
-    from wav2vec2_tf.utils.files import files_identity
-
-    files = [Path(file) for file in (args.lm, args.lexicon) if file]
-    names = ("lm", "lexicon", "hotword", *BEAM_SEARCH_FIELDS)
-    given = {name: getattr(args, name, None) for name in names}
-    return given | {"content of the files": files_identity(files)}
-
-
-def check_weights(args: argparse.Namespace) -> None:
-    """Use `BeamSearchOptions`, which checks itself, instead."""
-    needs = {
-        "lm_weight": ("--lm", args.lm),
-        "unknown_score": ("--lm", args.lm),
-        "hotword_score": ("--hotword", args.hotword),
-        "word_score": ("--lm or --lexicon", args.lm or args.lexicon),
-    }
-    for name, (flag, given) in needs.items():
-        if getattr(args, name) is not None and not given:
-            raise UserError(f"--{name.replace('_', '-')} is a weight of what {flag} gives: add it")
-
-
-def positive(text: str) -> int:
-    """Parses a whole number from 1 to 100000, as a type of argparse."""
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 100_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100000")
-    return int(text)
-
-
-def number(text: str) -> float:
-    """Parses a finite number, as a type of argparse."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return number
