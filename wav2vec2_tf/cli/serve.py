@@ -6,10 +6,14 @@ import argparse
 import logging
 import os
 
-from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.cli.flags import add_flags, options_from
+from wav2vec2_tf.cli.shared import (
+    add_beam_search_flags,
+    add_hub_flags,
+    beam_search_options,
+    hub_options,
+)
 from wav2vec2_tf.serving.options import ServeOptions
-from wav2vec2_tf.text.decoding import BeamSearchOptions
 
 KEYS_VARIABLE = "WAV2VEC2_TF_API_KEYS"
 """Environment variable: API keys with commas between them, beside those of --api-key-file."""
@@ -26,15 +30,15 @@ GROUPS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds a flag for each option."""
-    parser.epilog = f"${KEYS_VARIABLE} may hold API keys, too, with commas between them."
+    parser.epilog = (
+        "example: wav2vec2-tf serve --model en=facebook/wav2vec2-base-960h --ui --port 9000; "
+        f"${KEYS_VARIABLE} may hold API keys, separated by commas"
+    )
     add_flags(parser, ServeOptions, only=("models", "target_langs"))
     for title, fields in GROUPS.items():
         add_flags(parser.add_argument_group(title), ServeOptions, only=fields)
-    beam_search = parser.add_argument_group(
-        "beam search", "any of the first four replaces greedy decoding (extra: lm)"
-    )
-    add_flags(beam_search, BeamSearchOptions, without=("n_best",))
-    add_flags(parser.add_argument_group("Hugging Face Hub"), HubOptions)
+    add_beam_search_flags(parser, n_best=False)
+    add_hub_flags(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
         ServeOptions,
         args,
         api_keys=tuple(variable.split(",")) if variable else (),
-        beam_search=options_from(BeamSearchOptions, args),
-        hub=options_from(HubOptions, args),
+        beam_search=beam_search_options(args),
+        hub=hub_options(args),
     )
     from wav2vec2_tf.serving import serve
 

@@ -1,4 +1,4 @@
-"""What the routes of one server share, and what it admits."""
+"""The state that the routes of one server share, and its limits."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.audio.normalization import VARIANCE_EPSILON
+from wav2vec2_tf.audio.normalization import normalize
 from wav2vec2_tf.serving import responses
 from wav2vec2_tf.serving.context import ServerContext
 from wav2vec2_tf.serving.errors import RequestError
@@ -296,7 +296,7 @@ class IncrementalTranscriber:
         if recognizer.do_normalize:
             mean = self._sum / self._samples
             variance = max(0.0, self._squares / self._samples - mean**2)
-            speech = ((speech - mean) / np.sqrt(variance + VARIANCE_EPSILON)).astype(np.float32)
+            speech = normalize(speech, mean, variance)
         return recognizer.emit([speech], normalized=True)[0][:frames]
 
     def _join(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
