@@ -16,6 +16,10 @@ from wav2vec2_tf.training.settings import FinetuneOptions
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `wav2vec2-tf finetune`."""
+    parser.epilog = (
+        "example: wav2vec2-tf finetune --model facebook/wav2vec2-base --output run --train "
+        "LibriSpeech/train-clean-100 --dev LibriSpeech/dev-clean --vocabulary transcripts"
+    )
     add_training_flags(parser, FinetuneOptions)
 
 

@@ -16,6 +16,10 @@ from wav2vec2_tf.training.settings import PretrainOptions
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `wav2vec2-tf pretrain`."""
+    parser.epilog = (
+        "example: wav2vec2-tf pretrain --model facebook/wav2vec2-base --output run --train speech/ "
+        "--steps 10000"
+    )
     add_training_flags(parser, PretrainOptions)
 
 
