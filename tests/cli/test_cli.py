@@ -65,7 +65,13 @@ def test_every_command_explains_itself(
     assert f"usage: wav2vec2-tf {' '.join(command)}" in shown
 
 
-@pytest.mark.parametrize("command", ["transcribe", "batch", "align", "ngram", "info", "shards"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("transcribe", "batch", "align", "ngram", "info", "shards"),
+        *("serve", "finetune", "pretrain"),
+    ],
+)
 def test_help_ends_with_an_example_that_parses(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

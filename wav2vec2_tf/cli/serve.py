@@ -31,8 +31,8 @@ GROUPS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds a flag for each option."""
     parser.epilog = (
-        "example: wav2vec2-tf serve --model en=facebook/wav2vec2-base-960h --ui --port 9000; "
-        f"${KEYS_VARIABLE} may hold API keys, separated by commas"
+        f"${KEYS_VARIABLE} may hold API keys, separated by commas. example: wav2vec2-tf serve "
+        "--model en=facebook/wav2vec2-base-960h --ui --port 9000"
     )
     add_flags(parser, ServeOptions, only=("models", "target_langs"))
     for title, fields in GROUPS.items():
