@@ -77,7 +77,7 @@ def test_help_ends_with_an_example_that_parses(
 ) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])
-    example = " ".join(capsys.readouterr().out.split("example: ")[1].split())
+    example = " ".join(capsys.readouterr().out.split()).split("example: ")[1]
     program, *arguments = shlex.split(example)
     assert program == "wav2vec2-tf"
     assert arguments[0] == command
