@@ -130,7 +130,7 @@ sys.exit(main(sys.argv[1:]))
 def test_transcribed_with_the_dictionary_beside_it(tmp_path: Path) -> None:
     shutil.copy(FAIRSEQ / "finetuned_ctc_group_norm.pt", tmp_path / "model.pt")
     speech = reference.noise(16_000)
-    with pytest.raises(UserError, match="cannot become text"):
+    with pytest.raises(UserError, match="has no dict.ltr.txt beside it"):
         Recognizer.load(tmp_path / "model.pt")
     shutil.copy(FAIRSEQ / "dict.ltr.txt", tmp_path)
     (transcript,) = Recognizer.load(tmp_path / "model.pt").transcribe([speech])

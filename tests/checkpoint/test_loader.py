@@ -18,10 +18,11 @@ import torch
 import transformers
 from safetensors.numpy import load_file, save_file
 
-from tests.support import layer_reference, reference
+from tests.support import reference
 from wav2vec2_tf import AutoModel, AutoModelForCTC, UserError, Wav2Vec2Config
 from wav2vec2_tf.checkpoint import loader, weight_names
 from wav2vec2_tf.models import auto, families
+from wav2vec2_tf.models.layers import dtype_policy
 
 MASK = "wav2vec2.masked_spec_embed"
 POSITIONS = "wav2vec2.encoder.pos_conv_embed.conv."
@@ -454,7 +455,7 @@ def test_numbers_too_large_for_the_type_are_named(copy: Path, dtype: str | None)
 
 @pytest.mark.bfloat16
 def test_keras_policy_is_the_default_type(folder: Path) -> None:
-    with layer_reference.policy("mixed_bfloat16"):
+    with dtype_policy("mixed_bfloat16"):
         model = AutoModelForCTC.from_pretrained(folder)
         other = AutoModelForCTC.from_pretrained(folder, dtype="float32")
     assert model.lm_head.dtype_policy.name == "mixed_bfloat16"

@@ -19,6 +19,7 @@ from tests.support.layer_reference import TOLERANCE
 from tests.support.reference import difference
 from wav2vec2_tf.models.adapters import AttentionAdapter, ConvolutionalAdapter
 from wav2vec2_tf.models.config import Wav2Vec2Config
+from wav2vec2_tf.models.layers import dtype_policy
 from wav2vec2_tf.models.lengths import silence_padding
 
 HIDDEN = 12
@@ -92,7 +93,7 @@ def test_mask_counts_as_the_frame_length_formula(kernel: int, stride: int) -> No
 
 
 def test_convolutional_adapter_in_half_precision() -> None:
-    with layer_reference.policy("mixed_float16"):
+    with dtype_policy("mixed_float16"):
         ours, theirs, _ = adapters(output_hidden_size=8)
     values, mask = layer_reference.ragged(HIDDEN, np.nan, (9, 9))
     got, _ = ours(values, mask)

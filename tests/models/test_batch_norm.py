@@ -12,6 +12,7 @@ import torch
 from tests.support import layer_reference, reference
 from tests.support.layer_reference import TOLERANCE
 from wav2vec2_tf.models.batch_norm import BatchNorm
+from wav2vec2_tf.models.layers import dtype_policy
 
 CHANNELS = 5
 MOVING = ("running_mean", "running_var", "num_batches_tracked")
@@ -119,7 +120,7 @@ def test_no_valid_frame_leaves_the_statistics() -> None:
 
 
 def test_half_precision_keeps_its_statistics_in_float32() -> None:
-    with layer_reference.policy("mixed_float16"):
+    with dtype_policy("mixed_float16"):
         ours, theirs = norms()
     theirs.train()
     values = (reference.noise(3, 2000, CHANNELS) * 4 + 100).astype(np.float16)  # sums pass 65504

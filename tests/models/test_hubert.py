@@ -15,6 +15,7 @@ from transformers.models.hubert.modeling_hubert import HubertPositionalConvEmbed
 from tests.support import layer_reference, reference
 from tests.support.reference import difference
 from wav2vec2_tf.models.config import HubertConfig
+from wav2vec2_tf.models.layers import dtype_policy
 from wav2vec2_tf.models.positions import BatchNormPositionalConv, hubert_positions
 from wav2vec2_tf.models.transformer import PositionalConvEmbedding
 
@@ -70,7 +71,7 @@ def test_gradients_in_training_do_not_see_the_padding() -> None:
 
 
 def test_half_precision() -> None:
-    with layer_reference.policy("mixed_float16"):
+    with dtype_policy("mixed_float16"):
         ours, theirs = positions()
     values = reference.noise(2, 20, HIDDEN)
     got = ours(values)

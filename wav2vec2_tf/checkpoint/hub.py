@@ -103,7 +103,7 @@ def adapter_file(source: Path, language: str) -> Path:
 
 def _adapter_name(title: str, files: Iterable[str], language: str) -> str:
     if not isinstance(language, str):
-        raise UserError(f"{title}: a language is text as 'fra', not {language!r}")
+        raise UserError(f"{title}: target_lang must be text such as 'fra', got {language!r}")
     kinds: dict[str, set[str]] = {}
     for name in files:
         if match := ADAPTER_FILE.fullmatch(name):

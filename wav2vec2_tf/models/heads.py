@@ -14,7 +14,7 @@ from wav2vec2_tf.models import families
 from wav2vec2_tf.models.base import Encoded, LogitsOutput, Wav2Vec2Model, with_states
 from wav2vec2_tf.models.config import Config, Wav2Vec2Config
 from wav2vec2_tf.models.families import Objective
-from wav2vec2_tf.models.layers import dense, layer_norm
+from wav2vec2_tf.models.layers import PACKAGE, ConfigLayer, dense, layer_norm
 from wav2vec2_tf.models.lengths import silence_padding, size, valid, with_mask
 from wav2vec2_tf.models.pretrained import Pretrained
 from wav2vec2_tf.models.quantizer import GumbelVectorQuantizer
@@ -296,7 +296,8 @@ class Wav2Vec2ForXVector(Pretrained):
         return XVectorOutput(logits, embeddings, outputs.hidden_states, outputs.attentions)
 
 
-class TDNNLayer(keras.layers.Layer):
+@keras.saving.register_keras_serializable(PACKAGE)
+class TDNNLayer(ConfigLayer):
     """A dilated convolution and ReLU: (batch, frames, channels) → (batch, frames - span, channels).
 
     The kernel has the checkpoint's layout, transposed: (kernel size · channels in, channels out).
@@ -305,7 +306,8 @@ class TDNNLayer(keras.layers.Layer):
     """
 
     def __init__(self, config: Config, index: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(config, **kwargs)
+        self.index = index
         self.inputs = config.tdnn_dim[max(index - 1, 0)]
         self.outputs = config.tdnn_dim[index]
         self.kernel_size, self.dilation = config.tdnn_kernel[index], config.tdnn_dilation[index]
@@ -322,6 +324,10 @@ class TDNNLayer(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(self.outputs,), initializer="zeros")
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the layer, with the model's config as a dict."""
+        return {**super().get_config(), "index": self.index}
+
     def call(self, states: tf.Tensor) -> tf.Tensor:
         """Computes the layer; see the class for shapes."""
         frames = size(states, 1) - self.span
@@ -331,13 +337,14 @@ class TDNNLayer(keras.layers.Layer):
         return tf.nn.relu(tf.matmul(seen, self.kernel) + self.bias)
 
 
-class AMSoftmaxLoss(keras.layers.Layer):
+@keras.saving.register_keras_serializable(PACKAGE)
+class AMSoftmaxLoss(ConfigLayer):
     """The softmax loss over cosines, with a margin for the true speaker (arXiv:1801.05599)."""
 
     SCALE, MARGIN = 30.0, 0.4
 
     def __init__(self, config: Config, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(config, **kwargs)
         self.channels, self.labels = config.xvector_output_dim, config.num_labels
 
     def build(self, input_shape: object = None) -> None:
