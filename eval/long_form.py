@@ -117,9 +117,10 @@ def measure(
     """Transcribes the recordings in one pass, and then in each way to cut."""
     import jiwer
 
+    from wav2vec2_tf.text.spelling import letter_case
     from wav2vec2_tf.transcription import long_form
 
-    from .wer.batches import letter_case, normalize
+    from .wer.batches import normalize
 
     letters = letter_case(recognizer.characters)
     references = [normalize(recording.text, letters) for recording in recordings]

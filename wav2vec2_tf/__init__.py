@@ -19,6 +19,7 @@ _EXPORTS = {
     "checkpoint.hub": ("HubOptions",),
     "export.keras_layer": ("SavedModelLayer",),
     "models.auto": (
+        "AutoConfig",
         "AutoModel",
         "AutoModelForAudioClassification",
         "AutoModelForAudioFrameClassification",
@@ -49,6 +50,9 @@ _EXPORTS = {
     "text.tokenizer": ("CTCTokenizer",),
     "text.transcript": ("Transcript",),
     "training.ctc_loss": ("CTCLoss",),
+    "training.finetune": ("finetune",),
+    "training.pretrain": ("pretrain",),
+    "training.settings": ("FinetuneOptions", "PretrainOptions"),
     "transcription.align": ("align",),
     "transcription.options": ("TranscribeOptions",),
     "transcription.recognizer": ("Recognizer",),
@@ -64,6 +68,7 @@ if TYPE_CHECKING:
     from wav2vec2_tf.checkpoint.hub import HubOptions as HubOptions
     from wav2vec2_tf.export.keras_layer import SavedModelLayer as SavedModelLayer
     from wav2vec2_tf.models.auto import (
+        AutoConfig as AutoConfig,
         AutoModel as AutoModel,
         AutoModelForAudioClassification as AutoModelForAudioClassification,
         AutoModelForAudioFrameClassification as AutoModelForAudioFrameClassification,
@@ -97,6 +102,12 @@ if TYPE_CHECKING:
     from wav2vec2_tf.text.tokenizer import CTCTokenizer as CTCTokenizer
     from wav2vec2_tf.text.transcript import Transcript as Transcript
     from wav2vec2_tf.training.ctc_loss import CTCLoss as CTCLoss
+    from wav2vec2_tf.training.finetune import finetune as finetune
+    from wav2vec2_tf.training.pretrain import pretrain as pretrain
+    from wav2vec2_tf.training.settings import (
+        FinetuneOptions as FinetuneOptions,
+        PretrainOptions as PretrainOptions,
+    )
     from wav2vec2_tf.transcription.align import align as align
     from wav2vec2_tf.transcription.options import TranscribeOptions as TranscribeOptions
     from wav2vec2_tf.transcription.recognizer import Recognizer as Recognizer

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wav2vec2_tf.text.spelling import to_case
 from wav2vec2_tf.utils.errors import UserError
 
 from ..console import log
@@ -101,37 +102,22 @@ def transcribe(recognizer: Recognizer, batch: Batch, *, first: bool) -> Transcri
 # References
 
 
-def letter_case(characters: Iterable[str]) -> str:
-    """Returns the case of a model's letters: upper, lower, or unchanged if both or neither."""
-    characters = list(characters)
-    upper = any(character != character.lower() for character in characters)
-    lower = any(character != character.upper() for character in characters)
-    if upper == lower:
-        return "unchanged"
-    return "upper" if upper else "lower"
-
-
-def normalize(text: str, letters: str) -> str:
-    """Returns text in the case of `letter_case`, with one space between words."""
-    text = " ".join(text.split())
-    if letters == "upper":
-        return text.upper()
-    return text.lower() if letters == "lower" else text
+def normalize(text: str, case: str) -> str:
+    """Returns text in the case that `text.spelling.letter_case` found, single-spaced."""
+    return to_case(" ".join(text.split()), case)
 
 
 def references_of(
-    corpus: Corpus, letters: str, limit: int | None
+    corpus: Corpus, case: str, limit: int | None
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Returns normalized transcripts by id, and the reasons why some ids are skipped.
 
     Args:
         corpus: its first utterances are used.
-        letters: see `letter_case`.
+        case: the case of the vocabulary's letters; see `text.spelling.letter_case`.
         limit: how many utterances; None for all.
     """
-    references = {
-        key: normalize(text, letters) for key, text in islice(corpus.texts.items(), limit)
-    }
+    references = {key: normalize(text, case) for key, text in islice(corpus.texts.items(), limit)}
     failed: dict[str, str] = {}
     for key, text in references.items():
         if not text:

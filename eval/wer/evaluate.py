@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.text.spelling import letter_case
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import files_identity
 from wav2vec2_tf.utils.journal import Journal
@@ -24,7 +25,6 @@ from .batches import (
     Transcripts,
     full_batches,
     groups,
-    letter_case,
     load_speech,
     local_engine,
     normalize,

@@ -11,10 +11,11 @@ from itertools import product
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wav2vec2_tf.text.spelling import letter_case
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.progress import ProgressBar
 
-from .batches import groups, letter_case, load_speech, normalize, references_of
+from .batches import groups, load_speech, normalize, references_of
 from .inputs import fit_to_model, load_recognizer, open_data
 from .options import PADDED, VARIABLE, EvaluateOptions
 from .tables import Table

@@ -125,7 +125,7 @@ def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(0).uniform(-1, 1, (30011, 2))
     contents = encoded(noise, 44100, format="FLAC")
     whole = audio.load(contents)
-    monkeypatch.setattr(audio.read, "BLOCK_SAMPLES", 998)
+    monkeypatch.setattr("wav2vec2_tf.audio.read.BLOCK_SAMPLES", 998)
     np.testing.assert_array_equal(audio.load(contents), whole)
 
 
@@ -246,7 +246,7 @@ def test_a_file_object_of_text_is_refused() -> None:
 
 
 def test_a_file_that_is_a_stream_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio.read, "MAXIMUM_BYTES", 2**21)
+    monkeypatch.setattr("wav2vec2_tf.audio.read.MAXIMUM_BYTES", 2**21)
     with open("/dev/zero", "rb") as endless:
         assert re.search(r"/dev/zero: more than \d+ bytes; cut it", refused(endless))
 
@@ -300,7 +300,7 @@ def test_a_header_that_claims_much_takes_little_memory() -> None:
 
 
 def test_a_recording_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio.read, "MAXIMUM_HOURS", 1 / 3600)
+    monkeypatch.setattr("wav2vec2_tf.audio.read.MAXIMUM_HOURS", 1 / 3600)
     assert audio.load(encoded(np.zeros(8000), 8000, format="FLAC")).shape == (16000,)
     assert "longer than" in refused(encoded(np.zeros(8001), 8000, format="FLAC"))
 
@@ -365,11 +365,11 @@ def test_blocks_are_what_load_gives(rate: int) -> None:
 
 def test_blocks_may_be_more_than_load_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     content = encoded(np.zeros(16000 * 3700, np.int16), 16000, format="FLAC")
-    monkeypatch.setattr(audio.read, "MAXIMUM_HOURS", 1)
+    monkeypatch.setattr("wav2vec2_tf.audio.read.MAXIMUM_HOURS", 1)
     with pytest.raises(UserError, match="longer than 1 hours"):
         audio.load(content)
     assert sum(map(len, audio.blocks(content))) == 16000 * 3700
-    monkeypatch.setattr(audio.read, "STREAMED_HOURS", 1)
+    monkeypatch.setattr("wav2vec2_tf.audio.read.STREAMED_HOURS", 1)
     with pytest.raises(UserError, match="longer than 1 hours"):
         list(audio.blocks(content))
 

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval.__main__ import main
-from eval.wer.batches import Speech, groups, letter_case, normalize
+from eval.wer.batches import Speech, groups, normalize
 from eval.wer.evaluate import measure
 from eval.wer.options import MODES, EvaluateOptions
 from eval.wer.results import Evaluation, duration_bands, score
@@ -34,6 +34,7 @@ from tests.support.paths import ROOT
 from wav2vec2_tf import audio
 from wav2vec2_tf.data.corpus import open_corpus
 from wav2vec2_tf.eval import evaluate
+from wav2vec2_tf.text.spelling import letter_case
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.journal import Journal
 

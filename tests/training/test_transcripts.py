@@ -17,7 +17,7 @@ from wav2vec2_tf.text.tokenizer import CTCTokenizer
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.options import from_values
 
-ZWJ, ZWNJ, NUKTA = "\u200d", "\u200c", "\u093c"
+ZWJ, ZWNJ = "\u200d", "\u200c"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -31,6 +33,14 @@ def built() -> Outer:
 
 def names(variables: list[keras.Variable]) -> list[str]:
     return sorted(variable.path.split("/", 1)[-1] for variable in variables)
+
+
+def test_layers_inside_are_found_at_any_depth() -> None:
+    dense = keras.layers.Dense(2)
+    inner = keras.Sequential([dense])
+    model = keras.Sequential([inner])
+    found = keras_internals.layers_inside(model)
+    assert {id(layer) for layer in found} == {id(inner), id(dense)}
 
 
 def test_seed_states_are_those_of_every_layer_inside() -> None:
@@ -160,3 +170,20 @@ def test_layers_attach_their_mask_to_their_output() -> None:
     output = keras.layers.Embedding(3, 2, mask_zero=True)(tf.constant([[1, 2, 0]]))
     assert keras_internals.keras_mask(output).numpy().tolist() == [[True, True, False]]
     assert keras_internals.keras_mask(tf.ones(1)) is None
+
+
+def test_a_record_is_read_at_its_position(tmp_path: Path) -> None:
+    path = tmp_path / "a.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(b"first")
+        writer.write(b"second")
+    start = len(b"first") + 16
+    assert keras_internals.read_tfrecord(path, 0) == b"first"
+    assert keras_internals.read_tfrecord(path, start) == b"second"
+    content = path.read_bytes()
+    path.write_bytes(content[:-5] + b"x" + content[-4:])
+    with pytest.raises(tf.errors.DataLossError):
+        keras_internals.read_tfrecord(path, start)
+    path.write_bytes(content[:-9])
+    with pytest.raises((IndexError, tf.errors.DataLossError)):
+        keras_internals.read_tfrecord(path, start)

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.utils.errors import UserError
 
-SAMPLE_RATE = 16_000
-"""Sampling rate that every model takes, in Hz."""
 VARIANCE_EPSILON = 1e-7
 """Added to the variance, which keeps silence finite; the value is that of transformers."""
 

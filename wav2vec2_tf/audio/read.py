@@ -14,8 +14,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from wav2vec2_tf.audio import ffmpeg
-from wav2vec2_tf.audio.normalization import SAMPLE_RATE
+from wav2vec2_tf.audio import SAMPLE_RATE, ffmpeg
 from wav2vec2_tf.utils.errors import UserError
 
 MAXIMUM_HOURS = 4

@@ -13,6 +13,7 @@ import numpy as np
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.lengths import lengths_of
+from wav2vec2_tf.utils import keras_internals
 from wav2vec2_tf.utils.errors import UserError
 
 SPEECH_NAMES = ("input_values", "input_features")
@@ -145,7 +146,7 @@ class ConfiguredModel(keras.Model):
 
     def _layers_by_path(self) -> dict[str, keras.layers.Layer]:
         """Returns the layers inside, at any depth, by their path below the model."""
-        layers = self._flatten_layers(include_self=False)
+        layers = keras_internals.layers_inside(self)
         start = f"{self.path}/"
         return {layer.path.removeprefix(start): layer for layer in layers if layer.path}
 

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from wav2vec2_tf.audio import SAMPLE_RATE, check_waveform, load
-from wav2vec2_tf.audio.normalization import VARIANCE_EPSILON, as_float, normalize
+from wav2vec2_tf.audio.normalization import as_float, normalize
 from wav2vec2_tf.models.batch_feature import BatchFeature, pad_rows, stack
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import read_json, whole_file
@@ -267,7 +267,7 @@ class FeatureExtractor(_Extractor):
                 # The first samples, on whichever side the padding is: transformers' way, which
                 # spoils left padding; no published wav2vec2 model pads on the left.
                 count = mask.sum()
-                row = (row - row[:count].mean()) / np.sqrt(row[:count].var() + VARIANCE_EPSILON)
+                row = normalize(row, row[:count].mean(), row[:count].var())
                 row[count:] = self.padding_value
             elif self.do_normalize:
                 row = normalize(row)

@@ -194,14 +194,6 @@ def split_batch(
     return [ReplicaBatch(own, speech, labels) for own in filled.reshape(replicas, rows)]
 
 
-def padding_share(batches: Sequence[np.ndarray], samples: np.ndarray, *, bucketed: bool) -> float:
-    """Returns the share of padding in the waveforms of batches, from 0 to 1."""
-    width = sum(
-        len(batch) * _speech_width(int(samples[batch].max()), bucketed) for batch in batches
-    )
-    return 1 - sum(int(samples[batch].sum()) for batch in batches) / width
-
-
 def _speech_width(longest: int, bucketed: bool) -> int:
     return bucket(longest) if bucketed else longest
 

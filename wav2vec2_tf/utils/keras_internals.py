@@ -7,6 +7,7 @@ Nothing here is a stable interface: after an upgrade of either, run
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 SEED_STATE_NAME = "seed_generator_state"
 """Part of the name of the variable that holds the state of a `keras.random.SeedGenerator`."""
+
+
+def layers_inside(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns the layers inside a layer or model, at any depth."""
+    inside: list[keras.layers.Layer] = layer._flatten_layers(include_self=False)
+    return inside
 
 
 def seed_states(layer: keras.layers.Layer) -> list[keras.Variable]:
@@ -104,3 +111,20 @@ def with_constants(function: Any) -> Any:
     from tensorflow.python.framework import convert_to_constants
 
     return convert_to_constants.convert_variables_to_constants_v2(function)
+
+
+def read_tfrecord(path: str | os.PathLike[str], offset: int) -> bytes:
+    """Returns the content of the TFRecord that begins at a position of a file.
+
+    This is the only reader of TensorFlow's that starts at a given position; it takes 1.1 ms for
+    12 s of speech, where a `TFRecordDataset` for each record takes 33 ms. It allocates whatever
+    length the record states.
+
+    Raises:
+        IndexError: the file ends within the record.
+        tf.errors.DataLossError: a checksum is wrong.
+    """
+    from tensorflow.python.lib.io.tf_record import tf_record_random_reader
+
+    content: bytes = tf_record_random_reader(os.fsencode(path)).read(offset)[0]
+    return content
