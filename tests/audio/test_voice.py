@@ -1,4 +1,4 @@
-"""Where somebody speaks: on real speech, and the rules by hand."""
+"""Voice activity detection: on real speech, and its rules worked by hand."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_speech_between_silence_is_found(audio_folder: Path) -> None:
     assert speech_spans(iter([]), 320) == []
 
 
-def test_pauses_are_not_computed_and_nothing_of_what_is_said_is_lost(
+def test_pauses_are_skipped_and_no_word_is_lost(
     bundled_recognizer: Recognizer,
 ) -> None:
-    """The words of one utterance twice, far apart: as of each alone, at its time."""
+    """The words of one utterance, spoken twice far apart, equal those of each alone."""
     speech = audio.load(UTTERANCE)
     pause = np.zeros(320 * 500, np.float32)
     recording = np.concatenate([pause, speech, pause, speech, pause])

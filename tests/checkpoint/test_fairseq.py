@@ -1,4 +1,4 @@
-"""fairseq's checkpoints become Hugging Face's: names, values, config, vocabulary."""
+"""Conversion of fairseq's checkpoints to Hugging Face's: names, values, config, vocabulary."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def omegaconf(value: Any) -> Any:
-    """As OmegaConf.create(value), for pickling: containers and nodes know their parent."""
+    """Returns what OmegaConf.create(value) would, to be pickled: nodes refer to their parent."""
 
     def made(kind: str, **attributes: Any) -> Any:
         module = next(module for module, names in OMEGACONF.items() if kind in names)
@@ -74,7 +74,7 @@ def omegaconf(value: Any) -> Any:
 
 
 def hugging_face_name(key: str, *, prefix: str, batch_norm: bool = False) -> str:
-    """Worked out apart from the reader's table, by replacing parts of the name."""
+    """Returns the name by replacing its parts, independently of the reader's table."""
     if key.startswith("w2v_encoder.proj."):
         return key.replace("w2v_encoder.proj", "lm_head")
     key = key.removeprefix("w2v_encoder.w2v_model.")
@@ -106,7 +106,7 @@ def hugging_face_name(key: str, *, prefix: str, batch_norm: bool = False) -> str
 
 @pytest.mark.parametrize("name", GENUINE)
 def test_every_tensor_of_a_genuine_file_has_its_place_and_value(name: str) -> None:
-    """torch reads the same bits; transformers' model has these names and shapes, and no other."""
+    """torch reads the same bits; transformers' model has exactly these names and shapes."""
     path = FAIRSEQ / f"{name}.pt"
     checkpoint = open_checkpoint(path)
     model = torch.load(path, weights_only=False)["model"]
@@ -336,7 +336,7 @@ def test_hubert_and_data2vec(
 
 
 def small(family: str = "wav2vec2", **changes: Any) -> dict[str, Any]:
-    """A pre-trained checkpoint; a setting of None is taken out."""
+    """Returns a pre-trained checkpoint; settings that are None are left out."""
     settings = {**BASE, "arch": family, **changes}
     settings = {name: value for name, value in settings.items() if value is not None}
     return {"args": Namespace(**settings), "model": tensors_of(family)}
@@ -344,7 +344,7 @@ def small(family: str = "wav2vec2", **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_what_else_a_file_holds_is_left_out(tmp_path: Path, container: str) -> None:
-    """As published files do: the training's state in objects that are known, and never made."""
+    """Published files also hold training state, in known classes that are never instantiated."""
     dictionary = sys.modules["fairseq.data.dictionary"].Dictionary()
     dictionary.indices = {"<s>": 0}
     meter = sys.modules["fairseq.meters"].AverageMeter()
@@ -408,7 +408,7 @@ def test_the_criterion_s_weights_in_omegaconf(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("inner_in", ["args", "cfg", "omegaconf"])
 def test_fine_tuning_overrides_the_pre_trained_settings(tmp_path: Path, inner_in: str) -> None:
-    """Whatever each of the two is kept in."""
+    """The settings may be stored in any of the supported formats."""
     values = {**BASE, "dropout": 0.1, "mask_prob": 0.65, "encoder_layerdrop": 0.05}
     inner: Any = Namespace(**values, normalize=False)
     if inner_in != "args":

@@ -1,4 +1,4 @@
-"""fairseq's own files, from file to numbers and on to Hugging Face, without fairseq or torch."""
+"""Files written by fairseq: outputs and conversion to Hugging Face, without fairseq or torch."""
 
 from __future__ import annotations
 

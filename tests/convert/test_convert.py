@@ -90,7 +90,7 @@ def archive(saved: Path, parity: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def copy(source: Path, tmp_path: Path) -> Path:
-    """A copy to damage, alone in its folder."""
+    """A copy to damage, in a folder of its own."""
     return Path(shutil.copytree(source, tmp_path / "in" / "copy"))
 
 

@@ -1,6 +1,6 @@
-"""The benchmark: that every system runs and agrees, and that what is reported is what was measured.
+"""The benchmark: every system runs and agrees, and the report equals the measurements.
 
-No time is asserted.
+The tests assert no timings.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def test_refused_before_the_work(
 def test_missing_package(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is an error for a system that was named, and for the reference; others get a row."""
+    """Named systems and the reference raise an error; others get a row with the reason."""
     found = timing.find_spec
     monkeypatch.setattr(
         timing, "find_spec", lambda name: None if name == "openvino" else found(name)
@@ -218,7 +218,7 @@ def test_batches_hold_every_utterance_once_and_little_padding(
 
 
 def test_ways_through_a_corpus() -> None:
-    """A stand-in that sums the valid samples: only `published` gets it wrong."""
+    """A stand-in sums the valid samples, which only `published` gets wrong."""
     utterances = [workloads.speech(1, n, n)[0] for n in (900, 5000, 16_001, 4990, 900)]
     shapes = []
 
@@ -314,7 +314,7 @@ def test_worker_times_calls_and_reports_errors(tmp_path: Path) -> None:
 def test_a_system_that_fails_gets_a_row_that_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others are timed all the same."""
+    """The other systems are still timed."""
     from wav2vec2_tf.data.bundled import BUNDLED_MODEL
     from wav2vec2_tf.models.pretrained import read_config
 
@@ -335,7 +335,7 @@ def test_a_system_that_fails_gets_a_row_that_says_why(
 
 
 class Mortal(Worker):
-    """Killed when it has answered its second call."""
+    """A worker that is killed after its second call."""
 
     calls = 0
 
@@ -350,7 +350,7 @@ class Mortal(Worker):
 
 @pytest.mark.slow
 def test_a_system_that_is_killed_keeps_the_others(tmp_path: Path) -> None:
-    """Whether before its turn or after its last call: the machine may run out of memory."""
+    """A system killed before or after its turn, as for lack of memory, does not stop the run."""
     stopwatch = Stopwatch(tmp_path, Wav2Vec2Config(), threads=1, repetitions=2, shared=False)
     result = WorkResult(WORKS["training"], 1.0, 1)
     with ExitStack() as stack:

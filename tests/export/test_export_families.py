@@ -328,7 +328,7 @@ def test_training_through_hub(exported: Any) -> None:
 
 @pytest.fixture(scope="module")
 def mms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Adapters for two languages; that of French, whose alphabet is shorter, beside the model."""
+    """A checkpoint with adapters for two languages; French has the shorter alphabet."""
     folder = checkpoint(tmp_path_factory.mktemp("mms") / "in", "mms", families.CTC)
     french = [token.lower() for token in reference.TOKENS[:-4]]
     vocabularies = {

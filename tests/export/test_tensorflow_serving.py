@@ -1,6 +1,6 @@
 """SavedModels under TensorFlow Serving, and the programs in docs/serving.md.
 
-The server is not run: `model_server` calls the C++ code that it is made of.
+The server does not run: `model_server` calls its C++ code.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ pytestmark = [
 
 
 def program(word: str) -> str:
-    """Returns the only program of the page that has a word."""
+    """Returns the only program of the page that contains a word."""
     blocks = re.findall(
         r"^```(?:py|text)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
@@ -86,7 +86,7 @@ def speech() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def alone(speech: list[np.ndarray], bundled_recognizer: Recognizer) -> list[Transcript]:
-    """The library's transcripts of each utterance."""
+    """The library's transcript of each utterance alone."""
     return [bundled_recognizer.transcribe([utterance])[0] for utterance in speech]
 
 
@@ -168,7 +168,7 @@ def test_bad_requests_are_refused_and_good_ones_go_on(
 
 
 def test_the_clients_of_the_page(servable: model_server.Servable, alone: list[Transcript]) -> None:
-    """Runs both with another address of the server."""
+    """Runs both clients with another address of the server."""
     models = {"wav2vec2": servable}
     for word, address, serve in (
         ("grpc.insecure_channel", "localhost:8500", model_server.serving_grpc),

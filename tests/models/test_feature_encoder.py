@@ -24,7 +24,7 @@ STACKS = [  # kernels and strides
 
 
 def torch_features(encoder: FeatureEncoder, speech: np.ndarray) -> np.ndarray:
-    """(samples,) → (frames, channels), by PyTorch's convolutions in float64."""
+    """Returns (frames, channels) of (samples,) speech, by PyTorch's convolutions in float64."""
     values = torch.tensor(speech, dtype=torch.float64)[None, None]
     for layer in encoder.conv_layers:
         kernel = torch.tensor(layer.kernel.numpy().transpose(2, 1, 0), dtype=torch.float64)
@@ -40,7 +40,7 @@ def torch_features(encoder: FeatureEncoder, speech: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("kernels", "strides"), STACKS)
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_features_of_a_batch(kernels: tuple[int, ...], strides: tuple[int, ...], norm: str) -> None:
-    """Each example's are PyTorch's of it alone, whatever stands beside it in the stream."""
+    """Each row's features equal PyTorch's of it alone, whatever the other rows are."""
     config = Wav2Vec2Config(
         conv_dim=(4,) * len(kernels),
         conv_kernel=kernels,
@@ -71,7 +71,7 @@ def test_windows() -> None:
 
 @pytest.mark.parametrize("offset", [0.0, 1.0])
 def test_group_norm_of_a_filter_that_rejects_most_of_the_signal(offset: float) -> None:
-    """A ninth difference of speech-like sound: the variance is a millionth of what goes in."""
+    """The ninth difference of speech-like sound has a millionth of its variance."""
     layer = GroupNormConvLayer(Wav2Vec2Config(conv_dim=(2, 2, 2, 2, 2, 2, 2)))
     layer.build()
     difference = np.array([(-1) ** tap * math.comb(9, tap) for tap in range(10)], np.float64)

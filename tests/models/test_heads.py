@@ -222,7 +222,7 @@ def test_masked_frames(kind: str) -> None:
 
 
 def test_features_are_masked_beside_the_frames_that_are_given() -> None:
-    """Given frames replace drawn ones, as in transformers; features are drawn all the same."""
+    """Given frames replace drawn ones, as in transformers; features are still drawn."""
     still = {"hidden_dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0}
     changes = {**still, "feat_proj_dropout": 0.0, "feat_quantizer_dropout": 0.0, "layerdrop": 0.0}
     ours, _ = pair("wav2vec2", families.PRE_TRAINING, mask_feature_prob=0.9, **changes)

@@ -21,7 +21,7 @@ from wav2vec2_tf.models.config import Wav2Vec2BertConfig
 
 
 def empty_checkpoint(name: str, folder: Path) -> Path:
-    """A published model's config and a file with its tensors' names and shapes, all zeros.
+    """Writes a published model's config, and zeros under its tensors' names and shapes.
 
     The file is sparse: it takes no room on disk whatever the model's size.
     """
@@ -46,7 +46,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_published_figures_of_base(base: Path) -> None:
-    """94.3965 M parameters, 26.843 GFLOPs and output 1, 95, 32 at 30480 samples."""
+    """30480 samples: 94.3965 M parameters, 26.843 GFLOPs and an output of (1, 95, 32)."""
     described = info.describe(base, 30_480)
     assert described.parameters / 1e6 == pytest.approx(94.3965, rel=0.005)
     assert described.flops / 1e9 == pytest.approx(26.843, rel=0.005)

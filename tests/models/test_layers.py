@@ -150,7 +150,7 @@ HEADS = {"TDNNLayer", "AMSoftmaxLoss"}  # with the models that they are part of
 
 
 def layer_classes() -> set[type]:
-    """Every class of a layer that a module of `models` defines, without the models themselves."""
+    """Returns every layer class that `models` defines, without the models themselves."""
     found = set()
     for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):

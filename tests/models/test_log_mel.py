@@ -40,7 +40,7 @@ def graph(request: pytest.FixtureRequest) -> object:
 
 
 def transformers_features(speech: np.ndarray) -> np.ndarray:
-    """The frames of one utterance that transformers' attention mask calls valid."""
+    """Returns the frames of an utterance that are valid in transformers' attention mask."""
     features = SeamlessM4TFeatureExtractor()(speech, sampling_rate=16000, return_tensors="np")
     return features["input_features"][0, features["attention_mask"][0] == 1]
 

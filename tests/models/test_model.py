@@ -127,7 +127,7 @@ def test_unusual_configs_equal_pytorch(changes: dict[str, Any], tmp_path: Path) 
 
 
 def alone(model: Any, speeches: list[np.ndarray]) -> list[np.ndarray]:
-    """Logits of each utterance by itself, without lengths; none below one frame."""
+    """Returns logits of each utterance alone, without lengths; none below one frame."""
     return [model(speech[np.newaxis])[0].numpy() for speech in speeches]
 
 

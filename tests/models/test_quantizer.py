@@ -1,4 +1,4 @@
-"""The quantizer of pre-training against transformers', and what its draws must be."""
+"""The quantizer of pre-training against transformers', and the distribution of its draws."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def ours(theirs: torch.nn.Module) -> GumbelVectorQuantizer:
 
 
 def entries_of(quantizer: GumbelVectorQuantizer, quantized: Any) -> np.ndarray:
-    """(batch, frames, codebooks) of the entry that each part of a quantized frame is."""
+    """Returns the (batch, frames, codebooks) indices of the entries in quantized frames."""
     books = quantizer.codevectors.numpy().reshape(CODEBOOKS, ENTRIES, -1)
     parts = np.asarray(quantized).reshape(*quantized.shape[:2], CODEBOOKS, 1, -1)
     distance = np.abs(parts - books).max(axis=-1)
@@ -136,7 +136,7 @@ def test_draws_of_codebooks_and_frames_are_independent(ours: Any) -> None:
 
 
 def test_gradient_is_that_of_the_soft_choice(ours: Any, theirs: Any) -> None:
-    """Straight through: with one and the same noise, PyTorch's gradients."""
+    """The straight-through gradient equals PyTorch's for the same noise."""
     noise = np.random.default_rng(0).gumbel(size=(2, 7, CODEBOOKS, ENTRIES)).astype(np.float32)
     outward = reference.noise(2, 7, WIDTH, seed=1)
     fixed = GumbelVectorQuantizer(Wav2Vec2Config(**SIZES))

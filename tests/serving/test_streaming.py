@@ -134,7 +134,7 @@ def test_partial_results_arrive_while_speech_does(server: Running, speech: np.nd
 def test_the_computing_for_a_second_of_speech_is_bounded(
     bundled_recognizer: Recognizer, speech: np.ndarray
 ) -> None:
-    """And the text of all of it is that of one pass, but for a word in ten."""
+    """The text equals that of one pass, but for at most one word in ten."""
     computed: list[int] = []
 
     def logits(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:

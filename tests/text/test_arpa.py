@@ -1,4 +1,4 @@
-"""The maker of n-gram models: by hand, against KenLM's lmplz, its sums, and its program."""
+"""Estimation of n-gram models: worked by hand, against KenLM's lmplz, and the program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wav2vec2_tf.utils.errors import UserError
 
 
 def written(folder: Path, sentences: list[list[str]], order: int) -> kenlm.Model:
-    """The model as KenLM reads it."""
+    """Returns the model as KenLM reads it."""
     path = folder / "model.arpa"
     path.write_text("".join(arpa_lines(estimate(sentences, order))), encoding="utf-8")
     config = kenlm.Config()
@@ -26,7 +26,7 @@ def written(folder: Path, sentences: list[list[str]], order: int) -> kenlm.Model
 
 
 def probability(model: kenlm.Model, history: list[str], word: str) -> float:
-    """p(word | history), from the beginning of a sentence where the history starts with <s>."""
+    """Returns p(word | history), at the start of a sentence if the history starts with <s>."""
     state, after = kenlm.State(), kenlm.State()
     if history[:1] == ["<s>"]:
         model.BeginSentenceWrite(state)
@@ -40,7 +40,7 @@ def probability(model: kenlm.Model, history: list[str], word: str) -> float:
 
 
 def test_a_case_by_hand() -> None:
-    """Two sentences, "A B" and "A": too little for discounts, so they are 0.5, 1 and 1.5.
+    """ "A B" and "A" are too few sentences for discounts, which are then 0.5, 1 and 1.5.
 
     Unigrams count the words before: A after <s> alone, B after A, </s> after B and A: 1, 1, 2 of 4.
     They keep back 0.5 + 0.5 + 1 = 2 of 4, spread over A, B, </s> and <unk>.
@@ -66,7 +66,7 @@ def test_discounts_by_hand() -> None:
     """Bigram counts 1 ×4, 2 ×3, 3 ×2, 4 ×1: Y = 4 / (4 + 2·3) = 0.4, so 1 − 2·0.4·3/4 = 0.4,
     2 − 3·0.4·2/3 = 1.2 and 3 − 4·0.4·1/2 = 2.2."""
     counts = [1, 1, 1, 1, 2, 2, 2, 3, 3, 4]
-    # every sentence is one word of its own, so that "<s> w" is counted as often as w is said
+    # every sentence is a single word w, so "<s> w" has the count of w
     sentences = [[f"w{index}"] for index, count in enumerate(counts) for _ in range(count)]
     unigrams, bigrams = estimate(sentences, 2)
     # "w </s>" has the same counts: of both together 8, 6, 4 and 2 n-grams, with the same Y
@@ -123,7 +123,7 @@ def test_sums_to_one(
     history: list[str],
     from_beginning: bool,
 ) -> None:
-    """As KenLM reads it, over all words, the end and the unknown, after any history."""
+    """KenLM's probabilities of all words, </s> and <unk> sum to 1 after any history."""
     sentences = [*sentences, ["A", "B"]]  # one that is long enough
     model = written(tmp_path_factory.mktemp("arpa"), sentences, order)
     vocabulary = {word for sentence in sentences for word in sentence} | {"</s>", "<unk>"}
@@ -147,7 +147,7 @@ def test_sums_to_one_after_the_histories_of_real_text(tmp_path: Path) -> None:
 
 
 def test_kenlm_reads_what_is_estimated(tmp_path: Path) -> None:
-    """Its score of a sentence is the sum of our entries, found without backing off."""
+    """KenLM's score of a sentence is the sum of our entries, found without backing off."""
     sentences = [["A", "B", "C"], ["A", "B"], ["C"]]
     model = estimate(sentences, 2)
     sentence = ["<s>", "A", "B", "C", "</s>"]
@@ -167,7 +167,7 @@ def test_kenlm_reads_what_is_estimated(tmp_path: Path) -> None:
         ([["<unk>"]], 2, "the word <unk> is reserved"),
     ],
 )
-def test_text_that_will_not_do(sentences: list[list[str]], order: int, message: str) -> None:
+def test_invalid_text(sentences: list[list[str]], order: int, message: str) -> None:
     with pytest.raises(UserError, match=message):
         estimate(sentences, order)
 
@@ -180,7 +180,7 @@ def test_empty_lines_count_nothing() -> None:
 
 
 def test_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It writes the committed model again; two files are one text."""
+    """The program reproduces the committed model; two files count as one text."""
     out = tmp_path / "new" / "small.arpa"
     assert main(["ngram", str(TEXT / "small.txt"), str(out), "--order", "2"]) == 0
     assert out.read_bytes() == (TEXT / "small.arpa").read_bytes()
@@ -243,7 +243,7 @@ def test_program_without_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_the_text_says_nothing_of_the_corpora() -> None:
-    """No line of it occurs in an utterance, nor does a line say a whole one."""
+    """No line of the text occurs in an utterance, and no line contains a whole utterance."""
     runs = (TEXT / "kjv_runs.txt").read_text(encoding="utf-8").splitlines()
     transcripts = [
         line.partition(" ")[2]

@@ -117,7 +117,7 @@ def letters() -> CTCTokenizer:
 
 
 def ids_of(tokenizer: CTCTokenizer, tokens: str) -> list[int]:
-    """One token a character; "_" is the blank."""
+    """Returns the token id of each character; "_" is the blank."""
     return [tokenizer.tokens.index("<pad>" if token == "_" else token) for token in tokens]
 
 
@@ -180,7 +180,7 @@ def test_decode_refuses_a_batch(letters: CTCTokenizer, ids: Any) -> None:
 
 
 @pytest.mark.parametrize("ids", [[0.5, 2.0], ["A"], [None], [True]])
-def test_decode_refuses_what_is_no_id(letters: CTCTokenizer, ids: Any) -> None:
+def test_decode_refuses_invalid_ids(letters: CTCTokenizer, ids: Any) -> None:
     with pytest.raises(UserError, match="ids must be integers"):
         letters.decode(ids)
 
@@ -478,7 +478,7 @@ def test_the_language_can_be_changed(tmp_path: Path) -> None:
     assert vars(ours) == english
 
 
-def test_what_cannot_be_changed_to_changes_nothing(tmp_path: Path) -> None:
+def test_an_invalid_change_changes_nothing(tmp_path: Path) -> None:
     broken = {"": 0, "x": 2}
     write(tmp_path, NESTED | {"vocab.json": {**NESTED["vocab.json"], "deu": broken}})
     tokenizer = CTCTokenizer.from_pretrained(tmp_path, target_lang="eng")

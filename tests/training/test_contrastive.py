@@ -1,4 +1,4 @@
-"""The objective of pre-training against transformers', and what its draws must be."""
+"""The objective of pre-training against transformers', and the distribution of its draws."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def draw(
     seed: int = 0,
     targets: np.ndarray | None = None,
 ) -> Drawn:
-    """Some frames of each row masked, with negatives among them.
+    """Draws masked frames in each row, and negatives among them.
 
     Args:
         targets: (batch, frames, channels) of the same draw; negatives have others than their frame.
@@ -116,7 +116,7 @@ def draw(
 def run_theirs(
     theirs: torch.nn.Module, speech: np.ndarray, drawn: Drawn, training: bool
 ) -> tuple[Any, Any]:
-    """transformers' outputs, with their graph, and its own code for all but the noise."""
+    """Returns transformers' outputs with their graph; only the noise is replaced."""
     rows, frames = drawn.masked.shape
     flat = drawn.negatives + np.arange(rows)[:, np.newaxis, np.newaxis] * frames
     flat[~drawn.masked] = 0
@@ -181,7 +181,7 @@ def assert_gradients_equal(got: dict[str, np.ndarray], wanted: dict[str, np.ndar
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_losses_and_gradients_in_training_equal_pytorch(variant: str) -> None:
-    """No negative is the entry of its frame.
+    """Checks draws in which no negative equals the entry of its frame.
 
     transformers' choice is 1 - p + p there, which is not always 1: where a negative is the same
     entry, its rounding decides whether it sees that.
@@ -199,7 +199,7 @@ def test_losses_and_gradients_in_training_equal_pytorch(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_losses_and_gradients_in_evaluation_equal_pytorch(variant: str) -> None:
-    """Negatives with the entry of their frame are ignored."""
+    """Negatives that equal the entry of their frame are ignored."""
     ours, theirs = pair(variant, FEW)
     speech = reference.noise(3, 6500)
     drawn = draw((reference.frames(6500),) * 3, FEW)
@@ -240,7 +240,7 @@ def assert_equal(
 
 @pytest.mark.parametrize("variant", ["group", "layer"])
 def test_ragged_batch_equals_pytorch_one_at_a_time(variant: str) -> None:
-    """The contrastive loss and its gradients; see below for how evenly entries are used."""
+    """Compares the contrastive loss and its gradients; diversity is tested below."""
     ours, theirs = pair(variant)
     speeches = [reference.noise(samples, seed=samples) for samples in RAGGED]
     batch = reference.padded(speeches, 7000, np.nan)
@@ -441,11 +441,11 @@ def test_negatives_are_other_masked_frames_of_the_row(jit: bool) -> None:
             assert (negatives[row, frame] != frame).all()
     assert (negatives[5, 0] == 49).all()
     assert (negatives[5, 49] == 0).all()
-    assert (call(tf.constant(masked)) != negatives).numpy()[4].mean() > 0.9  # drawn anew
+    assert (call(tf.constant(masked)) != negatives).numpy()[4].mean() > 0.9  # drawn again
 
 
 def test_negatives_are_uniform_and_independent() -> None:
-    """Pearson's statistic of every frame, as that of a die of nine sides."""
+    """Checks Pearson's statistic of every frame against nine equally likely places."""
     draws = 9000
     places = np.array([0, 1, 4, 5, 6, 10, 17, 18, 28, 29])
     masked = np.zeros((1, 30), bool)
@@ -539,10 +539,8 @@ def test_training_draws_anew_and_evaluation_does_not() -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("rows", [(), (0,), (0, 0), (399,), (400,), (0, 9000, 300), (720, 0)])
-def test_rows_with_nothing_to_tell_apart_weigh_nothing(
-    rows: tuple[int, ...], training: bool
-) -> None:
-    """No row, no speech, less than a frame, one frame, two frames."""
+def test_rows_without_negatives_add_no_loss(rows: tuple[int, ...], training: bool) -> None:
+    """Covers no row, no speech, less than a frame, one frame and two frames."""
     ours, _ = pair("group", FEW)
     one_frame = {"mask_time_prob": 1.0, "mask_time_length": 1}
     objective = PreTrainingObjective(ours, **one_frame)
@@ -618,8 +616,8 @@ def test_half_precision() -> None:
     assert float(got["loss"]) == pytest.approx(float(wanted["loss"]), rel=0.1)
 
 
-def test_it_is_learnt() -> None:
-    """Four tones in turn: the one in a masked span follows from those around it."""
+def test_the_objective_can_be_learned() -> None:
+    """The corpus repeats four tones, so the frames around a masked tone determine it."""
     config = Wav2Vec2Config(
         conv_dim=(16, 16),
         conv_kernel=(20, 20),

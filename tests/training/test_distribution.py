@@ -129,7 +129,7 @@ def in_process() -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="module")
 def model(in_process: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder; training it draws nothing."""
+    """A model folder whose training has no randomness."""
     folder = tmp_path_factory.mktemp("model")
     in_process(make_model, str(folder), {})
     return folder
@@ -139,7 +139,7 @@ def model(in_process: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
 def one_device(
     in_process: Callable[..., Any], model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A run on one device."""
+    """The output of a run on one device."""
     output = tmp_path_factory.mktemp("one") / "run"
     assert in_process(run_program, flags(model, output, "--dev", CORPUS, "--steps", STEPS)) == 0
     return output

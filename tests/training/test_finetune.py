@@ -1,4 +1,4 @@
-"""Fine-tuning: PyTorch's steps, exact resumption, what is frozen, what stops it."""
+"""Fine-tuning: PyTorch's steps, exact resumption, frozen parts, and errors."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_settings(tiny: Path, output: Path) -> FinetuneOptions:
-    """Eight utterances, in three batches per epoch, and nothing random."""
+    """Returns settings of a deterministic run: eight utterances, three batches per epoch."""
     return FinetuneOptions(
         model=str(tiny),
         output=str(output),
@@ -91,7 +91,7 @@ def settings(tiny: Path, tmp_path: Path) -> FinetuneOptions:
 
 @pytest.fixture(scope="module")
 def exact(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneOptions:
-    """The settings of a finished run, without anything random. Shared: tests leave it as it is."""
+    """The settings of a finished, deterministic run. Tests do not change it."""
     settings = make_settings(tiny, tmp_path_factory.mktemp("exact") / "run")
     finetune(settings)
     return settings
@@ -109,7 +109,7 @@ def drawn(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneOptio
 
 
 def with_randomness(settings: FinetuneOptions) -> FinetuneOptions:
-    """Six steps, two in an epoch; saved after the second, third, fourth and sixth."""
+    """Returns settings: six steps, two per epoch, saved after steps 2, 3, 4 and 6."""
     return replace(settings, dev=(str(CORPUS),), steps=6, model_config=RANDOMNESS, accumulate=2)
 
 

@@ -47,7 +47,7 @@ pytestmark = pytest.mark.xdist_group("pretrain")
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of eight utterances of 0.6 to 1 s: tones in turn, and no texts."""
+    """A folder of eight utterances of 0.6 to 1 s that alternate tones, without texts."""
     folder = tmp_path_factory.mktemp("corpus")
     generator = np.random.default_rng(0)
     for number in range(8):
@@ -141,7 +141,7 @@ def test_its_model_is_taken_by_transformers_and_by_fine_tuning(finished: Path) -
 def test_it_resumes_bit_for_bit(
     finished: Path, options_of: Callable[..., PretrainOptions], corpus: Path, tmp_path: Path
 ) -> None:
-    """Killed after its fifth step; a checkpoint holds four."""
+    """The run is killed after its fifth step; the last checkpoint is of the fourth."""
     options = options_of(tmp_path / "out", dev=str(corpus))
     with killed_at(5):
         pretrain(options)

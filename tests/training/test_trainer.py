@@ -1,4 +1,4 @@
-"""The trainer's own rules, on an objective of one number."""
+"""The trainer's rules, on an objective with one weight."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_scale_of_one_stays() -> None:
 
 
 class Product:
-    """A weight times the speech, computed in float16."""
+    """An objective: a weight times the speech, computed in float16."""
 
     def __init__(self) -> None:
         self.model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])

@@ -52,7 +52,7 @@ def test_rules(rules: dict, text: str, expected: str) -> None:
 @pytest.mark.parametrize("form", [None, "NFC", "NFD", "NFKC", "NFKD"])
 @pytest.mark.parametrize("case", ["keep", "upper", "lower"])
 def test_joiners_of_devanagari_stay(form: str | None, case: str) -> None:
-    """With and without them these are different words."""
+    """Joiners distinguish words."""
     text = f"र{ZWJ}\u094dयाल गर\u094d{ZWNJ}नु"
     result = TextRules(unicode_form=form, letter_case=case)(text)
     assert result == text
@@ -133,7 +133,7 @@ def test_unknown_characters_are_counted() -> None:
 
 
 def test_unknown_characters_of_other_vocabularies() -> None:
-    """Tokens of several letters, vocabularies that read any case, and those without a delimiter."""
+    """Covers tokens of several letters, vocabularies of any case, and missing delimiters."""
     digraph = CTCTokenizer({"<pad>": 0, "<unk>": 1, "|": 2, "a": 3, "ch": 4, "c": 5})
     assert unknown_characters(["chac", "h cah"], digraph) == {"h": 2}
     assert digraph.encode("chac") == [4, 3, 5]
@@ -146,7 +146,7 @@ def test_unknown_characters_of_other_vocabularies() -> None:
 
 @given(st.lists(st.text("AB|<s>x ", max_size=12), max_size=4))
 def test_unknown_is_what_encoding_makes_unknown(texts: list[str]) -> None:
-    """Where nothing is unknown, every id is a letter's or the delimiter's, and the text returns."""
+    """Characters are reported exactly if encoding has no letter's token for them."""
     tokenizer = build_vocabulary(["AB"])
     for text in texts:
         ids = tokenizer.encode(text)

@@ -1,4 +1,4 @@
-"""Recordings in windows: what is joined is what one pass gives, wherever the cuts are."""
+"""Long recordings in windows: the joined result equals one pass, wherever the cuts are."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def reading(recognizer: Recognizer, reader: Reader, **fields: Any) -> Recognizer
 
 
 def spoken(seed: int, frames: int, ends: int = 0) -> tuple[np.ndarray, list[list[int]]]:
-    """Speech in which `Reader` reads words, and their tokens; its first and last are silent."""
+    """Returns speech in which `Reader` reads words, and their tokens; its ends are silent."""
     random = np.random.default_rng(seed)
     tokens = np.zeros(frames, int)
     words: list[list[int]] = []
@@ -148,7 +148,7 @@ def test_batches() -> None:
 
 
 def test_a_seam_comes_where_windows_agree() -> None:
-    """Spikes one frame apart are neither doubled nor lost, even in the middle of the overlap."""
+    """Tokens one frame apart are neither repeated nor lost, even in the middle of the overlap."""
     left, right = np.zeros((100, 5), np.float32), np.zeros((100, 5), np.float32)
     for logits, spikes in ((left, (48, 58)), (right, (49, 57))):
         logits[:, 0] = 9
@@ -178,7 +178,7 @@ def test_joined_logits_are_those_of_one_pass(
     overlap: float,
     batch: float,
 ) -> None:
-    """Bit by bit, of a model that looks no further than a frame."""
+    """Equal to the bit, for a model that sees one frame at a time."""
     recognizer = reading(bundled_recognizer, Reader())
     speech, _ = spoken(seed, frames)
     wanted = Reader().row(speech, 0)
@@ -321,7 +321,7 @@ def test_what_is_too_short_or_no_audio(bundled_recognizer: Recognizer, tmp_path:
 
 
 def test_spans_are_computed_and_what_is_between_is_blank(bundled_recognizer: Recognizer) -> None:
-    """Text and times are those of the whole, and words on both sides of a pause are two."""
+    """Text and times are those of the whole; words before and after a pause stay separate."""
     recognizer = reading(bundled_recognizer, Reader())
     tokens = np.zeros(1000, int)
     tokens[[100, 110, 600, 950]] = 5, 6, 7, 8  # no delimiter anywhere
@@ -380,7 +380,7 @@ def test_a_decoder_gets_log_probabilities(bundled_recognizer: Recognizer) -> Non
 
 
 def test_windows_do_not_cost_words(bundled_recognizer: Recognizer) -> None:
-    """`eval long-form`: on what one pass can take, windows make no more errors than one pass."""
+    """`eval long-form`: where one pass is possible, windows make no more errors."""
     recordings = list(comparison.joined(open_corpus(str(CORPUS)), 110.0))
     assert all(len(recording.speech) > 80 * RATE for recording in recordings)
     one_pass, windowed = comparison.measure(bundled_recognizer, recordings, [Windows()])

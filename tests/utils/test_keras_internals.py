@@ -1,4 +1,4 @@
-"""What the project relies on of Keras' and TensorFlow's private names."""
+"""The private names of Keras and TensorFlow that the project relies on."""
 
 from __future__ import annotations
 
