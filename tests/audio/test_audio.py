@@ -213,7 +213,7 @@ def refused(source: Any) -> str:
 def test_a_path_that_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
     assert re.search(r"none\.wav: no such file; give", refused(tmp_path / "none.wav"))
     assert re.search(r"a folder or device; give", refused(tmp_path))
-    os.mkfifo(tmp_path / "pipe.wav")  # opening it would wait forever
+    os.mkfifo(tmp_path / "pipe.wav")  # opening a pipe would wait forever
     assert re.search(r"pipe\.wav: a folder or device", refused(tmp_path / "pipe.wav"))
     (tmp_path / "dangling.wav").symlink_to(tmp_path / "gone")
     assert "no such file" in refused(tmp_path / "dangling.wav")
@@ -276,7 +276,7 @@ def test_a_wav_streamed_to_a_pipe_has_no_length_and_is_whole() -> None:
 
 def test_empty_audio_is_refused() -> None:
     assert "has no samples" in refused(encoded(np.zeros(0), 16000))
-    assert "has no samples" in refused(encoded(np.zeros(2), 192000))  # none left at 16 kHz
+    assert "has no samples" in refused(encoded(np.zeros(2), 192000))  # no sample is left at 16 kHz
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
@@ -290,7 +290,7 @@ def test_samples_that_are_not_finite_are_refused(tmp_path: Path, value: float, r
 
 def test_a_huge_length_in_the_header_takes_little_memory() -> None:
     contents = bytearray(encoded(tone(0.1, 16000), 16000, format="FLAC"))
-    contents[21] |= 0x0F  # the 36 bits of the number of samples: 69 thousand million
+    contents[21] |= 0x0F  # the number of samples has 36 bits: 69 billion
     contents[22:26] = b"\xff" * 4
     tracemalloc.start()
     refused(bytes(contents))

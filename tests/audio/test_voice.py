@@ -66,7 +66,7 @@ def test_pauses_are_skipped_and_no_word_is_lost(
         ([(0.0, 50), (0.9, 3), (0.0, 50)], []),  # shorter than a syllable
         ([(0.0, 50), (0.9, 20), (0.0, 50)], [(20800, 50 * 512 + 20 * 512 + 4800)]),
         ([(0.0, 50), (0.4, 20), (0.0, 50)], []),  # never above the first threshold
-        # above the second, once begun
+        # above the second threshold after the start
         ([(0.0, 50), (0.9, 10), (0.4, 10), (0.0, 50)], [(20800, 50 * 512 + 20 * 512 + 4800)]),
         # a pause of 0.64 s belongs to it, one of 1.6 s does not
         ([(0.9, 20), (0.0, 20), (0.9, 20), (0.0, 50), (0.9, 20)], [(0, 35520), (51520, 66560)]),

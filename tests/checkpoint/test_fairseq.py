@@ -70,7 +70,7 @@ def omegaconf(value: Any) -> Any:
     return node
 
 
-# genuine files
+# Files written by fairseq
 
 
 def hugging_face_name(key: str, *, prefix: str, batch_norm: bool = False) -> str:
@@ -124,7 +124,7 @@ def test_every_tensor_of_a_genuine_file_has_its_place_and_value(name: str) -> No
 
 def reference_model(settings: Settings) -> torch.nn.Module:
     """transformers' model of the config and the architecture that the settings give."""
-    config = json.loads(json.dumps(settings.config))  # what config.json can hold
+    config = json.loads(json.dumps(settings.config))  # types that config.json can hold
     (architecture,) = config["architectures"]
     kind = getattr(transformers, architecture)
     return kind(kind.config_class(**config)).eval()
@@ -198,19 +198,19 @@ def test_the_config_of_a_genuine_file(name: str, own: dict[str, object]) -> None
     settings = open_checkpoint(FAIRSEQ / f"{name}.pt").settings
     assert settings is not None
     assert settings.config == {**SIZES, **own}
-    normalised = name.endswith("cfg")
+    normalized = name.endswith("cfg")
     assert settings.preprocessor == {
         "feature_extractor_type": "Wav2Vec2FeatureExtractor",
         "feature_size": 1,
         "sampling_rate": 16000,
         "padding_value": 0.0,
         "padding_side": "right",
-        "do_normalize": normalised,
-        "return_attention_mask": normalised,
+        "do_normalize": normalized,
+        "return_attention_mask": normalized,
     }
 
 
-# files made here, as fairseq makes them
+# Files in fairseq's format, made here
 
 BASE = {
     "encoder_layers": 1,
@@ -509,7 +509,7 @@ def test_a_fairseq_file_is_no_shard(tmp_path: Path) -> None:
     assert "whole fairseq checkpoint, not a shard" in fails(tmp_path)
 
 
-# the convolutions' expression
+# The expression of the convolutions
 
 
 @pytest.mark.parametrize(
@@ -565,7 +565,7 @@ def test_expressions_that_are_not_convolutions(tmp_path: Path, text: str) -> Non
     assert "conv_feature_layers = " in fails(path)
 
 
-# dictionaries
+# Dictionaries
 
 
 def test_the_vocabulary_of_a_genuine_dictionary() -> None:

@@ -121,7 +121,7 @@ def test_no_pickle_runs_code(tmp_path: Path, kind: str, container: str) -> None:
     (tmp_path / "plain.bin").write_bytes(pickled)
     assert "plain pickle" in fails(tmp_path / "plain.bin")
     assert not sentinel.exists()
-    pickle.loads(pickled)  # or else the test would prove nothing
+    pickle.loads(pickled)  # otherwise the test would prove nothing
     assert sentinel.exists()
 
 
@@ -211,7 +211,7 @@ MALFORMED = {
 }
 
 
-# where a stream says otherwise
+# where the error of a stream differs
 IN_A_STREAM = {
     "id of what is not there": "its list of storages is not that of its tensors",
     "id of a path": "its list of storages is not that of its tensors",

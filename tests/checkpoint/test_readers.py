@@ -56,7 +56,7 @@ def test_every_dtype_and_layout_equals_torch_load(
     tmp_path: Path, protocol: int, container: str
 ) -> None:
     base = torch.randn(4, 5, 6)
-    # torch writes the unsigned ones into streams, and cannot read them
+    # torch writes unsigned types into streams, but cannot read them
     dtypes = DTYPES if container == "zip" else FLOATS + INTEGERS
     state = {str(dtype): random((3, 4), dtype) for dtype in dtypes}
     state |= {
@@ -333,7 +333,7 @@ def test_encrypted_and_lying_headers(genuine: Path) -> None:
         changed = data[: central + offset] + value + data[central + offset + len(value) :]
         genuine.write_bytes(changed)
         assert "cut short or damaged" in fails(genuine)
-    for offset in (20, 24):  # sizes
+    for offset in (20, 24):  # Sizes
         changed = data[: central + offset] + b"\0\0\0\x7f" + data[central + offset + 4 :]
         genuine.write_bytes(changed)
         assert fails(genuine)
@@ -520,7 +520,7 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
     assert fails(index).startswith(f"{tmp_path / 'x-2'}: the file is cut short or damaged")
 
 
-# how it is read
+# Lazy reading
 
 
 @pytest.mark.parametrize("kind", ["safetensors", *CONTAINERS])

@@ -245,7 +245,7 @@ def test_only_what_is_read_is_fetched(
     folder = sources.resolve("owner/name", cache_dir=tmp_path)
     assert names(folder) == set(DESCRIPTION) | weights == hub.downloads()
     assert all((folder / name).read_bytes() == files[name] for name in names(folder))
-    # the layout that all programs of Hugging Face share
+    # the cache layout of huggingface_hub
     assert folder == tmp_path / "models--owner--name" / "snapshots" / MAIN
     assert (tmp_path / "models--owner--name" / "refs" / "main").read_text(encoding="utf-8") == MAIN
 

@@ -403,7 +403,7 @@ def test_bad_source_gives_one_line_and_nothing_else(
         assert shown.err.count("\n") == 1
         assert complaint in shown.err
         assert shown.out == ""
-        assert [path.name for path in tmp_path.iterdir()] == ["in"]  # no part of OUT, none hidden
+        assert [path.name for path in tmp_path.iterdir()] == ["in"]  # no partial OUT, hidden or not
     assert not (copy / "ran").exists()
 
 

@@ -208,7 +208,7 @@ def test_identity_changes_with_the_content(folder: Path) -> None:
     assert open_corpus(str(folder)).identity != first
 
 
-# OpenSLR's sets of one language
+# OpenSLR's layout for single languages
 
 NEPALI = {  # ids as in SLR 54: ten hexadecimal digits
     "00a1b2c3d4": ("नेपाल सुन्दर छ", 8000),
@@ -341,7 +341,7 @@ def test_samples_are_counted_without_decoding(
     ffmpeg(monkeypatch, tmp_path)
     file = folder / "11" / "8" / "11-8-0000.flac"
     corpus = open_corpus(str(folder))
-    file.write_bytes(file.read_bytes()[:3000])  # the header is whole
+    file.write_bytes(file.read_bytes()[:3000])  # the header is complete
     utterance = by_id(corpus)["11-8-0000"]
     assert utterance.samples() == 9000
     with pytest.raises(UserError):

@@ -282,7 +282,7 @@ def test_an_interrupted_run_goes_on(
     out = tmp_path / "out"
     with pytest.raises(UserError, match=r"12-3-0002\.flac"):
         make([corpus], out, shard_seconds=2)
-    assert not list(out.glob(".*"))  # nothing half written
+    assert not list(out.glob(".*"))  # no partial file
     there = {name for name in files(out) if name.endswith(".tfrecord")}
     assert there
     assert "not all shards are made" in refusal(out)

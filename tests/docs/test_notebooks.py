@@ -223,7 +223,7 @@ def test_export(run: Run) -> None:
     text, with_lengths, masked, without, sizes, latencies = found
     assert text.split()
     assert max(with_lengths, masked) < 1e-3 < 0.1 < without
-    parameters = 4 * 2.14e6  # of the bundled model, in bytes
+    parameters = 4 * 2.14e6  # the bundled model's, in bytes
     for size in sizes.values():
         assert size["weights"] == pytest.approx(parameters, rel=0.01)
     assert len(latencies) == 4

@@ -70,7 +70,7 @@ def test_bash_and_python_blocks_run_in_order(checkout: Path, page: str, tmp_path
     port, ran = "", 0
     for language, block in blocks(page):
         if "--port " in block:
-            port = free_port()  # in place of the page's, which something else may have
+            port = free_port()  # the page's port may be in use
         if block.startswith(OFFLINE):
             continue
         block = PORT.sub(rf"\g<1>{port}", block)

@@ -61,7 +61,7 @@ def test_every_system_runs_and_agrees(quick: Path) -> None:
             assert row["peak_bytes"] > 10_000_000
             assert row["rtfx"] == pytest.approx(work["audio_seconds"] / row["median"])
             if key == "cold":
-                # transformers' decoder makes one of two equal letters with a blank between
+                # transformers' decoder merges equal letters with a blank between them
                 assert row["agreement"] > 0.8
                 continue
             assert row["first_seconds"] > 0
@@ -165,7 +165,7 @@ def test_agreement_by_hand() -> None:
     reference = np.zeros((1, 4, 3), np.float32)
     reference[..., 1] = 1
     other = reference.copy()
-    other[0, 2, 0] = 1.25  # another best token, 1.25 off
+    other[0, 2, 0] = 1.25  # another best token, a difference of 1.25
     row = compared(other, reference)
     assert (row.difference, row.agreement) == (1.25, 0.75)
     # a later call without a difference does not change that
@@ -174,7 +174,7 @@ def test_agreement_by_hand() -> None:
     other[0, 0, 0] = np.nan
     assert math.isnan(compared(other, reference).difference or 0.0)
     assert compared(reference[:, :3], reference).difference == math.inf
-    # of a corpus, frames beyond the utterance's own are padding
+    # in a corpus, frames beyond the utterance's length are padding
     longer = np.concatenate([reference[0], np.ones((2, 3), np.float32)])
     assert compared([longer], [reference[0]], WORKS["d"]).difference == 0
     assert compared([reference[0][:3]], [reference[0]], WORKS["d"]).difference == math.inf
@@ -183,7 +183,7 @@ def test_agreement_by_hand() -> None:
 # Work
 
 
-def test_speech_is_normalised_and_no_two_rows_are_the_same() -> None:
+def test_speech_is_normalized_and_no_two_rows_are_the_same() -> None:
     rows = workloads.speech(3, 50_000)
     assert rows.shape == (3, 50_000) and rows.dtype == np.float32
     np.testing.assert_allclose(rows.mean(axis=1), 0, atol=1e-4)
@@ -301,7 +301,7 @@ def test_worker_times_calls_and_reports_errors(tmp_path: Path) -> None:
         assert worker.busy_seconds > 0
         with pytest.raises(WorkerError, match="^KeyError: 'nothing'$"):
             worker.call("nothing")
-        worker.call("product")  # it lives on
+        worker.call("product")  # the process continues
         worker.unload("product")
         with pytest.raises(WorkerError, match="KeyError"):
             worker.call("product")

@@ -59,7 +59,7 @@ def test_the_gain_on_the_bundled_corpus(
     assert wer("--lm", arpa, "--lexicon", lexicon, *options) == 0
     grid = json.loads(out.read_text())
     assert (grid["utterances"], grid["words"]) == (64, 1279)
-    assert grid["greedy_wer"] == pytest.approx(0.0547, abs=0.003)  # as the model's card says
+    assert grid["greedy_wer"] == pytest.approx(0.0547, abs=0.003)  # the figures in the model's card
     weights = [(point["lm_weight"], point["word_score"]) for point in grid["points"]]
     assert weights == [(0.5, 0.0), (1.0, 0.0)]
     assert all(point["wer"] < 0.03 for point in grid["points"])

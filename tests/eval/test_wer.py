@@ -235,7 +235,7 @@ def test_groups(lengths: list[int], rows: int, finished: int) -> None:
     assert all(len(group) == rows for _, group in found[:-1])
     for length, group in found:
         assert length == size(max(lengths[int(key)] for key in group))
-    # an interrupted run goes on with the batches it would have had
+    # an interrupted run resumes with the same batches
     done = {key for _, group in found[:finished] for key in group}
     assert grouped([one for one in speech if one.id not in done]) == found[finished:]
 
@@ -418,7 +418,7 @@ def test_program_writes_everything(
     ]
     assert (content["model"], content["data"]) == ("parrot", str(folder))
     assert content["versions"]["jiwer"] == metadata.version("jiwer")
-    assert content["versions"]["tensorflow"] == tf.__version__  # from whichever wheel
+    assert content["versions"]["tensorflow"] == tf.__version__  # from either wheel
     assert (content["options"]["batch_size"], content["failed"]) == (2, {})
     with open(out / "u.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -119,7 +119,7 @@ def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> No
     wanted = model(speech, lengths).numpy()
     got = file(speech, lengths)
     assert np.abs(got - wanted).max() < ROW
-    assert np.ptp(got[1:], axis=(0, 1)).max() < ROW  # nothing but the head's bias
+    assert np.ptp(got[1:], axis=(0, 1)).max() < ROW  # only the head's bias
 
 
 # a fixed length, a fixed batch, another contract

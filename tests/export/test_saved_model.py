@@ -573,9 +573,9 @@ def test_published_training_page_and_masks(
     )
     assert report["shape"] == [1, 768, 32]
     assert report["none"] == report["not finite"] == []
-    # without its head, the dense layer's two are in the place of the head's
+    # the dense layer's two weights replace those of the head
     assert report["variables"] == len(fixed.model.trainable_variables)
-    # a key projection's bias has a gradient of mathematically 0
+    # the gradient of a key projection's bias is mathematically 0
     assert report["variables"] - report["moved"] <= 1, report["still"]
     assert report["fresh"] > 0.01
     for way in ("masked", "masked and compiled"):

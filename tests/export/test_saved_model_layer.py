@@ -449,7 +449,7 @@ def test_frozen_it_stays_while_the_head_learns(random: Path, head: Any) -> None:
     layer.trainable = True
     model.compile(keras.optimizers.Adam(0.01), CTCLoss(), jit_compile=False)
     model.fit(speech(), labels(), verbose=0)
-    # But for a key's bias, which softmax takes out again, every weight has a gradient.
+    # Every weight has a gradient, except key biases, which softmax cancels.
     for variable, earlier in zip(layer.variables, before, strict=True):
         moved = difference(variable, earlier) > 0
         assert moved or variable.name.endswith(("k_proj.bias", "seed_generator_state"))
@@ -514,7 +514,7 @@ def test_a_file_whose_saved_model_is_gone_says_so(base: Path, head: Any, tmp_pat
     wanted = model(speech())
     model.save(tmp_path / "model.keras")
     (tmp_path / "saved").rename(tmp_path / "moved")
-    # The last line of what Keras makes of it.
+    # Keras adds lines before ours, which is the last.
     with pytest.raises(TypeError, match=r"saved: there is no SavedModel.*load_weights[^\n]*\Z"):
         keras.saving.load_model(tmp_path / "model.keras")
     again = sequential(

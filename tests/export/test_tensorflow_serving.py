@@ -113,7 +113,7 @@ def test_what_is_in_the_folder_of_a_version(folder: Path, servable: model_server
     names = {str(path.relative_to(folder / "1")) for path in (folder / "1").rglob("*")}
     assert {"saved_model.pb", "variables/variables.index", "assets.extra/vocab.json"} <= names
     assert set(servable.definition.signature_def) >= {"serving_default", "transcribe"}
-    for file in (folder / "1").rglob("*"):  # it may be moved anywhere
+    for file in (folder / "1").rglob("*"):  # the folder may be moved
         assert file.is_dir() or str(ROOT).encode() not in file.read_bytes(), file
         assert file.is_dir() or str(folder.parent).encode() not in file.read_bytes(), file
 
@@ -292,7 +292,7 @@ def test_the_warm_up_of_the_page(
     """The page's program writes what the server reads, and each of its requests runs."""
     run(program("TFRecordWriter"), folder.parent.parent.parent)
     records = [*tf.data.TFRecordDataset(str(folder / "1" / WARM_UP)).as_numpy_iterator()]
-    assert 3 <= len(records) <= 1000  # the most that the server takes
+    assert 3 <= len(records) <= 1000  # the server's maximum
     for record in records:
         log = prediction_log_pb2.PredictionLog.FromString(record)
         assert log.WhichOneof("log_type") == "predict_log"

@@ -52,7 +52,7 @@ CONFIG = {  # 0.8 M parameters, frames of 20 ms
     "codevector_dim": 128,
     "proj_codevector_dim": 128,
     "num_negatives": 50,
-    "initializer_range": 0.07,  # of so few channels, the usual 0.02 is next to nothing
+    "initializer_range": 0.07,  # with so few channels, the usual 0.02 is too small
     **dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0),
     **dict.fromkeys(("feat_proj_dropout", "feat_quantizer_dropout", "final_dropout"), 0.0),
     "layerdrop": 0.0,
@@ -75,7 +75,7 @@ FINE_TUNING = {
 }
 
 
-def synthesise(folder: Path) -> None:
+def synthesize(folder: Path) -> None:
     """Writes speech below `folder`, and manifests of the transcribed splits beside it."""
     random = np.random.default_rng(1)
     drawn: dict[str, None] = {}
@@ -139,7 +139,7 @@ def draw(
 
 
 def test_a_pretrained_model_reads_better(tmp_path: Path, record: Callable[..., None]) -> None:
-    synthesise(tmp_path)
+    synthesize(tmp_path)
     random_weights(tmp_path / "random")
     began = time.monotonic()
     pretraining = measured(
@@ -155,7 +155,7 @@ def test_a_pretrained_model_reads_better(tmp_path: Path, record: Callable[..., N
     record(table="pre-training", seconds=time.monotonic() - began, dev=pretraining)
     accuracy = [figures["dev_accuracy"] for figures in pretraining]
     assert accuracy[-1] > accuracy[0]
-    assert accuracy[-1] > 5 / (CONFIG["num_negatives"] + 1)  # five times what chance gives
+    assert accuracy[-1] > 5 / (CONFIG["num_negatives"] + 1)  # five times chance
     starts = {"random": tmp_path / "random", "pretrained": tmp_path / "pretrained" / "last"}
     finetuning = {
         start: measured(

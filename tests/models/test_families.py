@@ -85,7 +85,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def tolerance(pair: Pair, raw: bool = True) -> float:
-    # transformers' log-mel features are of float32: it is they that are off
+    # transformers' log-mel features are float32 and cause the difference
     return 1e-3 if raw and pair.theirs.config.model_type == "wav2vec2-bert" else TOLERANCE
 
 
@@ -207,7 +207,7 @@ def test_training_has_finite_gradients(pair: Pair) -> None:
 def test_ctc_loss_and_every_gradient_equal_pytorch(pair: Pair, tmp_path: Path) -> None:
     """Compares a ragged batch with PyTorch's single utterances, without dropout."""
     speeches = [inputs(pair, reference.noise(count, seed=count)) for count in (SAMPLES, 6000)]
-    labels = np.array([[5, 8, 8], [11, -100, -100]])  # what fits after an adapter too
+    labels = np.array([[5, 8, 8], [11, -100, -100]])  # labels that also fit after an adapter
     carrier = copy.deepcopy(pair.theirs)
     for speech, row in zip(speeches, labels, strict=True):
         logits = carrier(torch.from_numpy(speech[np.newaxis])).logits[0].double()
@@ -217,7 +217,7 @@ def test_ctc_loss_and_every_gradient_equal_pytorch(pair: Pair, tmp_path: Path) -
             logits.log_softmax(-1), target, *counts, reduction="sum"
         )
         loss.backward()
-    with torch.no_grad():  # gradients are carried over to our layout as weights are
+    with torch.no_grad():  # gradients are converted to our layout like weights
         for values in carrier.parameters():
             values.copy_(torch.zeros_like(values) if values.grad is None else values.grad)
     reference.save_checkpoint(carrier, tmp_path)
@@ -237,7 +237,7 @@ def test_ctc_loss_and_every_gradient_equal_pytorch(pair: Pair, tmp_path: Path) -
     compared = 0
     for variable, gradient, values in zip(variables, gradients, wanted, strict=True):
         largest = np.abs(values.numpy()).max()
-        if largest < 1e-6 * float(loss):  # zero but for rounding, or not reached
+        if largest < 1e-6 * float(loss):  # zero up to rounding, or without a gradient
             assert variable.path.endswith(NO_GRADIENT), variable.path
             continue
         error = difference(tf.convert_to_tensor(gradient), values)

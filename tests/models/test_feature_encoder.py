@@ -48,13 +48,13 @@ def test_features_of_a_batch(kernels: tuple[int, ...], strides: tuple[int, ...],
         feat_extract_norm=norm,
         do_stable_layer_norm=norm == "layer",
     )
-    keras.utils.set_random_seed(0)  # chance can draw weights whose two frames hardly differ
+    keras.utils.set_random_seed(0)  # random weights may give two frames that hardly differ
     encoder = FeatureEncoder(config)
     encoder.build()
     static = tf.function(encoder)
     run = static.get_concrete_function(tf.TensorSpec([None, None]))  # as in a SavedModel
     random = np.random.default_rng(0)
-    least, stride = config.samples_of(2), math.prod(strides)  # PyTorch refuses to norm one frame
+    least, stride = config.samples_of(2), math.prod(strides)  # PyTorch fails for one frame
     for samples in (*range(least, least + min(2 * stride + 2, 16)), least + 7 * stride - 1):
         speech = random.normal(size=(3, samples)).astype(np.float32)
         expected = np.stack([torch_features(encoder, row) for row in speech])
@@ -85,6 +85,6 @@ def test_group_norm_of_a_filter_that_rejects_most_of_the_signal(offset: float) -
     kernel = torch.tensor(layer.kernel.numpy().transpose(2, 1, 0), dtype=torch.float64)
     convolution = torch.nn.functional.conv1d(wide, kernel, stride=5)
     expected = torch.nn.functional.gelu(torch.nn.functional.group_norm(convolution, 2))
-    # The filter leaves a thousandth of the signal, so float32's rounding of 6e-8 comes to 6e-5.
+    # The filter leaves a thousandth of the signal: float32's rounding of 6e-8 becomes 6e-5.
     # PyTorch's float32 is off by up to 1e-4.
     np.testing.assert_allclose(got, expected.mT.numpy(), rtol=0, atol=1e-4)

@@ -92,7 +92,7 @@ def test_flops_of_a_hand_worked_model() -> None:
     # 11 samples → 5 → 4 frames
     encoder = 5 * 4 * (1 * 3) + 4 * 3 * (4 * 2)
     layer = 4 * 4 * 6 * 6 + 2 * 4 * 6 * 7  # four projections of 4 frames; two dense layers
-    attention = 2 * 4 * 4 * 6  # scores, and what they weigh
+    attention = 2 * 4 * 4 * 6  # scores and weighted sums
     got = info.flops(config, 11, ctc=True)
     assert {part: work for part, work in got.items() if work} == {
         "feature encoder": 2 * encoder,
@@ -108,7 +108,7 @@ def test_flops_of_a_hand_worked_model() -> None:
 def test_flops_and_parameters_of_every_family_are_those_torch_counts(
     variant: str, tmp_path: Path
 ) -> None:
-    # an even kernel makes transformers convolve one frame too many, which it drops
+    # with an even kernel transformers convolves one more frame and drops it
     odd = {"num_conv_pos_embeddings": 15}
     if "data2vec" in variant:
         odd = {"conv_pos_kernel_size": 5}
@@ -119,7 +119,7 @@ def test_flops_and_parameters_of_every_family_are_those_torch_counts(
         values.numel() for values in theirs.state_dict().values() if values.is_floating_point()
     )
     for module in list(theirs.modules()):
-        if parametrize.is_parametrized(module, "weight"):  # the counter stumbles over them
+        if parametrize.is_parametrized(module, "weight"):  # the counter does not support them
             parametrize.remove_parametrizations(module, "weight")
     theirs.set_attn_implementation("eager")
     config = families.config_of(theirs.config.to_dict())

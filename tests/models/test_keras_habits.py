@@ -19,7 +19,7 @@ from wav2vec2_tf import CTCLoss, UserError, Wav2Vec2Config, Wav2Vec2ForCTC
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.auto import MODELS
 
-# Keras saves variables by an __array__ that NumPy warns of.
+# NumPy warns of the `__array__` with which Keras saves variables.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SAMPLES = 4000
@@ -128,7 +128,7 @@ def test_a_dict_that_is_no_config_is_refused() -> None:
         Wav2Vec2ForCTC.from_config({"name": "mine"})
 
 
-# Looking at a model
+# Summary and plot
 
 
 def test_summary_of_a_model_that_was_never_called() -> None:

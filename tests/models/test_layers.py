@@ -96,7 +96,7 @@ ROWS = np.arange(FRAMES)[:, np.newaxis] * 73 + np.arange(FRAMES)
 
 Make = Callable[[], keras.layers.Layer]
 LAYERS: tuple[tuple[Make, tuple[Any, ...]], ...] = (
-    # the layer, and what it is called with
+    # the layer, and its inputs
     (lambda: Dense(5, "gelu"), (STATES,)),
     (lambda: Dense(5, use_bias=False), (STATES,)),
     (lambda: LayerDrop(0.25), (STATES, STATES)),
@@ -146,7 +146,7 @@ LAYERS: tuple[tuple[Make, tuple[Any, ...]], ...] = (
     (lambda: GumbelVectorQuantizer(WAVEFORM), (FEATURES,)),
     (lambda: GumbelVectorQuantizer(WAVEFORM, HIDDEN), (STATES,)),
 )
-HEADS = {"TDNNLayer", "AMSoftmaxLoss"}  # with the models that they are part of
+HEADS = {"TDNNLayer", "AMSoftmaxLoss"}  # tested with their models
 
 
 def layer_classes() -> set[type]:
@@ -190,7 +190,7 @@ def test_a_layer_is_made_again_from_its_config(make: Make, inputs: tuple[Any, ..
     assert type(again) is type(layer)
     assert (again.name, again.trainable) == (layer.name, layer.trainable)
     assert again.get_config() == layer.get_config()
-    if not again.built:  # Keras builds those whose build takes no shape
+    if not again.built:  # Keras builds layers whose `build` takes no shape
         again.build(shape)
     paths = [variable.path for variable in layer.weights]
     assert [variable.path for variable in again.weights] == paths

@@ -17,7 +17,7 @@ from wav2vec2_tf import Wav2Vec2BertConfig, audio
 from wav2vec2_tf.models import log_mel
 
 TOLERANCE = 1e-5  # seen: 2e-6
-# Of two windows that hardly differ: there transformers normalises the rounding of its own float32.
+# For two windows that hardly differ, transformers normalizes its own float32 rounding.
 SHORT_TOLERANCE = 1e-3
 SIGNATURE = [tf.TensorSpec([None, None]), tf.TensorSpec([None], tf.int32)]
 WAYS = {

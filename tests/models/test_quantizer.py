@@ -104,7 +104,7 @@ def test_perplexity_of_no_frame_and_of_one(ours: Any) -> None:
 def test_draws_are_entries_with_the_softmax_of_the_logits(ours: Any) -> None:
     draws = 4000
     features = np.broadcast_to(FEATURES[:1, :1], (1, draws, CHANNELS))
-    for temperature in (2.0, 0.1):  # it sharpens the gradient, and does not change the draws
+    for temperature in (2.0, 0.1):  # it scales the gradient, not the draws
         ours.temperature.assign(temperature)
         quantized, _ = ours(features, training=True)
         entries = entries_of(ours, quantized)[0]
@@ -178,7 +178,7 @@ def test_perplexity_has_a_gradient_in_training(ours: Any) -> None:
 
 
 @pytest.mark.parametrize("jit", [False, True])
-def test_a_compiled_function_draws_anew_and_heeds_the_temperature(ours: Any, jit: bool) -> None:
+def test_a_compiled_function_draws_again_and_uses_the_temperature(ours: Any, jit: bool) -> None:
     specification = [tf.TensorSpec([None, None, CHANNELS])] if not jit else None
 
     @tf.function(jit_compile=jit, input_signature=specification)

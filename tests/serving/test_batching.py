@@ -188,7 +188,7 @@ def test_a_cancelled_job_is_not_computed(
         model.may_compute.set()
         for future in (first, waiting[0], waiting[2]):
             assert len(future.result(PATIENCE)) == 1
-        with pytest.raises(JobCancelled):  # nor does it start again
+        with pytest.raises(JobCancelled):  # and no new one starts
             ask(jobs[1], 16_000)
     assert sorted(count for batch in model.batches for count in batch[1:]) == [
         *(16_000, 20_000, 20_002)

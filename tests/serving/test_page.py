@@ -184,7 +184,7 @@ def test_words_play_and_are_lit(page: Page, expected: Transcript) -> None:
     def first_lit() -> str:
         while not page.evaluate("lit.length"):
             page.wait_for_timeout(100)
-        expect(page.get_by_role("button", name="Play")).to_be_visible()  # it has come to the end
+        expect(page.get_by_role("button", name="Play")).to_be_visible()  # playback has ended
         text: str = page.evaluate("lit.splice(0)[0]")
         return text
 
@@ -518,7 +518,7 @@ def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
 def test_the_keyboard_reaches_all(page: Page) -> None:
     choose(page, FILE)
     words(page)
-    page.get_by_role("heading", name="Speech to text").click()  # Tab goes on from here
+    page.get_by_role("heading", name="Speech to text").click()  # Tab continues from here
     reached = []
     while len(reached) < 20:
         page.keyboard.press("Tab")

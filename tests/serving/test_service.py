@@ -452,7 +452,7 @@ def test_connections_without_a_request_are_closed(
         socket_of(running) as silent,
         socket_of(running) as slow,
     ):
-        with contextlib.suppress(ConnectionError):  # closed before, on a busy machine
+        with contextlib.suppress(ConnectionError):  # closed earlier, on a busy machine
             slow.sendall(b"GET /health HTTP/1.1\r\nHost:")
         assert closed(silent) and closed(slow)
 

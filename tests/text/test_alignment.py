@@ -1,4 +1,4 @@
-"""Forced alignment against all paths, the full matrix, hand-worked texts and a synthesiser."""
+"""Forced alignment against all paths, the full matrix, hand-worked texts and a synthesizer."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_equals_the_full_matrix(
     assert path.dtype == np.int32
     assert_spells(path, tokens)
     assert score_of(path, log_probs, blank, tokens) == pytest.approx(best, abs=1e-9)
-    if WILDCARD not in tokens:  # which makes paths of equal score
+    if WILDCARD not in tokens:  # gives paths of equal score
         np.testing.assert_array_equal(path, wanted)
 
 
@@ -174,7 +174,7 @@ def test_a_beam_that_loses_the_best_path_changes_nothing(
     trellis = Trellis(log_probs, text, 0)
     narrow = trellis.forward(8, np.inf, 1.0)
     best, wanted = full_matrix(log_probs, text, 0)
-    if tokens_alike:  # the beam alone does lose it
+    if tokens_alike:  # the beam alone loses the best path
         lost = math.inf if narrow is None else narrow.cost
         exact = trellis.forward(8, np.inf, np.inf)
         assert exact is not None
@@ -351,7 +351,7 @@ def test_a_wildcard_takes_what_the_vocabulary_lacks() -> None:
     transcript = align(log_probs, "in 19,10 he", ENGLISH, SECONDS)
     first, number, last = transcript.words
     assert (number.text, number.wildcard, number.confidence) == ("19,10", True, 0.0)
-    # from the first letter to the last, and not the silence around
+    # from the first letter to the last, without silence
     assert (number.start, number.end) == (0.12, 0.32)
     (character,) = number.characters
     assert (character.text, character.wildcard) == ("19,10", True)
@@ -368,7 +368,7 @@ def test_a_word_with_a_wildcard_in_it() -> None:
         ("é", True),
     ]
     assert (word.characters[3].start, word.characters[3].end) == (0.1, 0.14)
-    assert word.confidence == pytest.approx(0.9)  # of the letters that were compared
+    assert word.confidence == pytest.approx(0.9)  # share of the letters
 
 
 def test_marks_that_stand_alone_stay_in_the_text() -> None:
@@ -422,7 +422,7 @@ def test_whatever_the_text(text: str, seed: int) -> None:
         assert 0 <= word.confidence <= 1
 
 
-# The bundled corpus: synthetic speech, for which the synthesiser prints the word times
+# The bundled corpus: synthetic speech, for which the synthesizer prints the word times
 
 
 def test_words_of_the_corpus_lie_in_their_utterances(bundled_recognizer: Any) -> None:

@@ -53,10 +53,10 @@ def test_a_case_by_hand() -> None:
     assert p["B"] == pytest.approx((1 - 0.5) / 4 + even)
     assert p["</s>"] == pytest.approx((2 - 1) / 4 + even)
     assert p["<unk>"] == pytest.approx(even)
-    # A is followed once by B and once by </s>: each keeps back 0.5 of 2, so the weight is a half
+    # A is followed once by B and once by </s>: each is discounted by 0.5 of 2: backoff is 1/2
     assert 10 ** unigrams["A",].backoff == pytest.approx(0.5)
     assert 10 ** bigrams["A", "B"].probability == pytest.approx((1 - 0.5) / 2 + 0.5 * p["B"])
-    # <s> is followed twice by A, which keeps back 1 of 2
+    # <s> is followed twice by A, which is discounted by 1 of 2
     assert 10 ** unigrams["<s>",].backoff == pytest.approx(0.5)
     assert 10 ** bigrams["<s>", "A"].probability == pytest.approx((2 - 1) / 2 + 0.5 * p["A"])
     assert set(bigrams) == {("<s>", "A"), ("A", "B"), ("A", "</s>"), ("B", "</s>")}
@@ -79,7 +79,7 @@ def test_discounts_by_hand() -> None:
     )
 
 
-# What `lmplz -o 3 --discount_fallback` (KenLM 0.3.0) writes of the first 400 lines of kjv_runs.txt.
+# Output of `lmplz -o 3 --discount_fallback` (KenLM 0.3.0) on the first 400 lines of kjv_runs.txt.
 LMPLZ_COUNTS = [177, 1190, 1751]
 LMPLZ = {
     "<unk>": (-2.794182, 0.0),
@@ -124,7 +124,7 @@ def test_sums_to_one(
     from_beginning: bool,
 ) -> None:
     """KenLM's probabilities of all words, </s> and <unk> sum to 1 after any history."""
-    sentences = [*sentences, ["A", "B"]]  # one that is long enough
+    sentences = [*sentences, ["A", "B"]]  # a long enough history
     model = written(tmp_path_factory.mktemp("arpa"), sentences, order)
     vocabulary = {word for sentence in sentences for word in sentence} | {"</s>", "<unk>"}
     before = ["<s>"] * from_beginning + history
@@ -186,7 +186,7 @@ def test_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert out.read_bytes() == (TEXT / "small.arpa").read_bytes()
     assert capsys.readouterr().out == f"{out}: 10 1-grams, 11 2-grams\n"
     first, rest = (TEXT / "small.txt").read_text(encoding="utf-8").split("\n", 1)
-    (tmp_path / "a.txt").write_text("\ufeff" + first.lower(), encoding="utf-8")  # a mark of Windows
+    (tmp_path / "a.txt").write_text("\ufeff" + first.lower(), encoding="utf-8")  # a byte order mark
     (tmp_path / "b.txt").write_text(rest, encoding="utf-8")
     parts = [str(tmp_path / name) for name in ("a.txt", "b.txt")]
     assert main(["ngram", *parts, str(out), "--order", "2", "--letters", "upper"]) == 0

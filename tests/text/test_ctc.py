@@ -221,14 +221,14 @@ def test_equals_transformers(tokenizers: tuple[Any, CTCTokenizer], rows: list[li
     for index, ids in enumerate(rows):
         wanted = theirs.decode(ids, output_word_offsets=True)
         count = int(got.count[index])
-        # transformers writes a space for each of several delimiters, and so may end in one
+        # transformers writes a space for each delimiter, so its text may end in one
         assert got.text[index].numpy().decode() == " ".join(wanted.text.split())
         for column, key in ((got.start, "start_offset"), (got.end, "end_offset")):
             times = [word[key] * 320 / 16_000 for word in wanted.word_offsets]
             np.testing.assert_allclose(column[index, :count], times, rtol=1e-6)
         words = [word.decode() for word in got.words[index, :count].numpy()]
         assert words == [word["word"] for word in wanted.word_offsets]
-        # and the library's own tokenizer gives the same words for the same ids
+        # the library's own tokenizer gives the same words
         assert ours.word_offsets(ids) == wanted.word_offsets
 
 

@@ -69,10 +69,10 @@ def test_what_holds_of_all_subtitles(words: list[Word]) -> None:
     for one, other in pairwise(made):
         assert one.end <= other.start + 1e-9
         assert one.end <= other.start - 0.08 + 1e-9 or other.start - one.start <= 0.1
-    # all is there, in order
+    # all letters are there, in order
     letters = "".join(line for cue in made for line in cue.lines).replace(" ", "")
     assert letters == "".join(word.text for word in words)
-    # words that fit on a line are whole, in order
+    # words that fit on a line are not split
     parts = iter(part for cue in made for line in cue.lines for part in line.split())
     assert all(word.text in parts for word in words if len(word.text) <= LINE)
 
@@ -90,7 +90,7 @@ def test_a_subtitle_starts_with_its_first_word_and_stays_until_its_last(words: l
         assert all(b.start - a.end < 2 for a, b in pairwise(own))
         following = made[index + 1].start if index + 1 < len(made) else 1e6
         assert cue.end >= min(own[-1].end, cue.start + 7, following - 0.08) - 1e-9
-        wanted = max(1.0, sum(map(len, cue.lines)) / 17)  # what a reader takes, if it is quiet
+        wanted = max(1.0, sum(map(len, cue.lines)) / 17)  # reading time before silence
         assert cue.end >= min(cue.start + min(wanted, 7), following - 0.08) - 1e-9
     assert not left
 

@@ -253,7 +253,7 @@ def test_plan(
     again = plan(epoch)
     assert len(again) == len(planned)
     assert all(np.array_equal(one, other) for one, other in zip(planned, again, strict=True))
-    # the other epochs have as many batches of each size: what is planned by steps holds for all
+    # other epochs have as many batches of each size, so numbers of steps hold for all
     assert sorted(map(len, plan(epoch + 1))) == sorted(map(len, planned))
 
 
@@ -272,7 +272,7 @@ def test_every_epoch_is_new() -> None:
         {frozenset((int(batch[0]), int(other))) for batch in epoch for other in batch[1:]}
         for epoch in epochs
     ]
-    # of 13 in a batch out of some hundreds in a bucket, few are together again
+    # few of the 13 in a batch, drawn from hundreds in a bucket, meet again
     assert len(pairs[0] & pairs[1]) < 0.1 * len(pairs[0])
     places = [np.argsort(np.concatenate(epoch)) for epoch in epochs]
     for one, other in ((0, 1), (1, 2), (0, 2)):

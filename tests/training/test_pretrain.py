@@ -118,7 +118,7 @@ def test_a_run_from_scratch(finished: Path, scratch: Path) -> None:
     measured = [line for line in lines if "loss" not in line]
     assert set(measured[-1]) == {"step"} | {f"dev_{name}" for name in METRICS}
     assert (finished / "curves.png").stat().st_size > 10_000
-    # for fine-tuning: the config's own mask settings, not those of pre-training
+    # the config's own mask settings, for fine-tuning
     before, after = (
         json.loads((folder / "config.json").read_text()) for folder in (scratch, finished / "best")
     )
@@ -161,7 +161,7 @@ def test_every_part_is_trained_from_a_checkpoint_on(
     same = {path for path, values in before.items() if (after[path] == values).all()}
     assert same == set()
     largest = max(np.abs(after[path] - values).max() for path, values in before.items())
-    assert largest < 2e-3  # of one step at a rate of 1e-3, from where the checkpoint was
+    assert largest < 2e-3  # one step at a rate of 1e-3 from the checkpoint's weights
 
 
 def test_the_temperature_falls_as_the_settings_say(

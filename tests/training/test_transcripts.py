@@ -31,18 +31,18 @@ ZWJ, ZWNJ, NUKTA = "\u200d", "\u200c", "\u093c"
         ({"unicode_form": "NFKC"}, "ﬁve ２", "five 2"),
         ({"unicode_form": "NFC"}, "ﬁve", "ﬁve"),
         ({"letter_case": "upper"}, "straße", "STRASSE"),
-        # upper case comes apart ("ΐ" has none of its own), and goes together again
+        # "ΐ" has no upper case of one character: it is decomposed and composed again
         ({"letter_case": "upper"}, "\u0390", unicodedata.normalize("NFC", "\u0390".upper())),
         ({"letter_case": "lower"}, "ÀB", "àb"),
         ({"replace": {"İ": "i", "I": "ı"}, "letter_case": "lower"}, "IĞDIR İL", "ığdır il"),
-        ({"replace": {"e\u0301": "e"}}, "caf\u00e9", "cafe"),  # as typed, or as composed
-        ({"replace": {"a": "b", "b": "a", "ab": "x"}}, "ab ba", "x ab"),  # longest, and all at once
+        ({"replace": {"e\u0301": "e"}}, "caf\u00e9", "cafe"),  # decomposed or composed
+        ({"replace": {"a": "b", "b": "a", "ab": "x"}}, "ab ba", "x ab"),  # longest match, at once
         ({"replace": {"&": " and "}, "letter_case": "upper"}, "a&b", "A AND B"),
         ({"replace": {"-": " "}, "remove": " "}, "a-b c", "abc"),  # removal sees replacements
         ({"replace": {".": "!"}, "remove": "!?"}, "a. b? c", "a b c"),
         ({"remove": "aA"}, "banAna", "bnn"),
-        ({"remove": "-"}, "e-\u0301", "\u00e9"),  # what has come together composes
-        ({"replace": {".*": "x"}}, "a .* b", "a x b"),  # no pattern
+        ({"remove": "-"}, "e-\u0301", "\u00e9"),  # removal is followed by composition
+        ({"replace": {".*": "x"}}, "a .* b", "a x b"),  # not a regular expression
     ],
 )
 def test_rules(rules: dict, text: str, expected: str) -> None:

@@ -113,7 +113,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert not any(word["wildcard"] for word in words)
 
 
-def test_words_are_at_the_times_of_the_synthesiser(capsys: pytest.CaptureFixture[str]) -> None:
+def test_words_are_at_the_times_of_the_synthesizer(capsys: pytest.CaptureFixture[str]) -> None:
     table = (CORPUS.parent / "word_times.tsv").read_text().splitlines()
     rows = [line.split("\t") for line in table if line.startswith(UTTERANCE.stem)]
     assert main(["align", str(UTTERANCE), "--text", TEXT, "--format", "tsv"]) == 0

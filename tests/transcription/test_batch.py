@@ -115,7 +115,7 @@ def test_inputs_of_a_folder(folder: Path) -> None:
 def test_inputs_of_a_manifest(folder: Path, ending: str) -> None:
     path = manifest_of(folder / f"list.{ending}", ["in/a.wav", str(FEW[0])], ids=["x", "y"])
     first, second = inputs_named(str(path))
-    assert first == Input("x", str(folder / "in" / "a.wav"), 0, 0)  # not there: for the errors
+    assert first == Input("x", str(folder / "in" / "a.wav"), 0, 0)  # missing: to test the errors
     assert (second.id, second.path) == ("y", str(FEW[0]))
     assert second.bytes == FEW[0].stat().st_size
 
@@ -360,7 +360,7 @@ def test_bad_files_are_in_the_table_of_errors(
     assert complaint in errors[0]["reason"]
     assert "few" in errors[2]["reason"]
     assert all(error["reason"] and error["path"].startswith("/") for error in errors)
-    # the table of errors names inputs, and nothing is tried again by itself
+    # errors name their inputs, and failed inputs are not retried
     bad.write_bytes(FEW[1].read_bytes())
     again = ["batch", str(folder / "out" / "errors.parquet"), str(folder / "again")]
     assert main(again) == 1
@@ -400,7 +400,7 @@ def test_a_job_goes_on_where_it_was_interrupted(
     monkeypatch.setattr(Recognizer, "load", lambda *_, **__: last)
     capsys.readouterr()
     assert main(command) == 0
-    assert sum(calls) == 1  # of six: five were done
+    assert sum(calls) == 1  # of six; five were done
     assert capsys.readouterr().err == "kept: 1 of 2 shards were done\n"
     rows, _ = tables(out, "jsonl")
     assert [row["path"] for row in rows] == [one.path for one in inputs_named(str(folder / "in"))]

@@ -90,7 +90,7 @@ def text_of(words: list[list[int]], recognizer: Recognizer) -> str:
     return " ".join("".join(recognizer.alphabet.tokens[token] for token in word) for word in words)
 
 
-# Where windows lie, and where they are joined
+# Positions and seams of windows
 
 
 @given(
@@ -115,7 +115,7 @@ def test_windows_cover_a_recording(
         assert one_end - one == length
         shared = one // STRIDE + frames(length) - other // STRIDE
         assert shared >= min(round(overlap * 50), frames(length) // 2)
-    if len(cuts) > 1:  # no more than there must be
+    if len(cuts) > 1:  # no more windows than needed
         step = frames(length) - min(round(overlap * 50), frames(length) // 2)
         assert (len(cuts) - 2) * step + frames(length) < frames(samples)
 
@@ -157,7 +157,7 @@ def test_a_seam_comes_where_windows_agree() -> None:
     cut = long_form.seam(left, right)
     assert 25 <= cut <= 75
     assert not 38 < cut < 69  # ten frames away from where they differ
-    assert long_form.seam(left, left) == 50  # with nothing to choose, the middle
+    assert long_form.seam(left, left) == 50  # the middle, where all frames agree
     for few in range(4):
         assert 0 <= long_form.seam(left[:few], right[:few]) <= few
 
@@ -217,7 +217,7 @@ def test_no_word_is_lost_doubled_or_cut(
     """Holds for a model that times characters differently in each window and errs beside cuts."""
     recognizer = reading(bundled_recognizer, Reader(jitter=1, noisy=40))
     speech, words = spoken(seed, frames, ends=45)
-    speech = np.append(np.zeros(silence * STRIDE, np.float32), speech)  # other places of the cuts
+    speech = np.append(np.zeros(silence * STRIDE, np.float32), speech)  # moves the cuts
     windows = Windows(seconds)
     blocks = [ctc.BestPath.of(block) for block in long_form.logits(recognizer, speech, windows)]
     tokens = np.concatenate([path.tokens for path in blocks])
@@ -261,7 +261,7 @@ def test_spans_are_read_from_blocks(sizes: list[int], drawn: list[tuple[int, int
         np.testing.assert_array_equal(read((start, start + length)), speech[start : start + length])
 
 
-def test_speech_is_normalised_over_the_whole_recording(
+def test_speech_is_normalized_over_the_whole_recording(
     bundled_recognizer: Recognizer, tmp_path: Path
 ) -> None:
     random = np.random.default_rng(0)
@@ -301,7 +301,7 @@ def test_an_hour_takes_bounded_memory(bundled_recognizer: Recognizer, tmp_path: 
     assert transcript.text == ""
     assert times == sorted(times)
     assert times[-1] == 3600
-    assert peak < 60e6  # one second in four of what its samples take
+    assert peak < 60e6  # a quarter of the samples' memory
 
 
 class Unkept(list):

@@ -85,7 +85,7 @@ def test_variables_without_values_get_them_later() -> None:
     assert (layer.kernel.numpy() == values + 1).all()
     keras_internals.initialize(layer.bias)
     assert (layer.bias.numpy() == 0).all()
-    keras_internals.initialize(layer.kernel)  # has a value, which stays
+    keras_internals.initialize(layer.kernel)  # keeps its value
     assert (layer.kernel.numpy() == values + 1).all()
 
 

@@ -10,7 +10,7 @@ import pytest
 from wav2vec2_tf.utils import progress
 from wav2vec2_tf.utils.progress import ProgressBar, duration
 
-QUIET_SECONDS = progress.QUIET_SECONDS  # as users have it
+QUIET_SECONDS = progress.QUIET_SECONDS  # the users' default
 
 
 @pytest.fixture(autouse=True)
