@@ -648,7 +648,7 @@ def test_a_certificate_of_another_model(
 def test_a_certificate_of_another_language(
     saved: Path, parity: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All languages of MMS share the weights beside their adapters."""
+    """All languages of MMS share all weights except their adapters."""
     values = json.loads(parity.read_text())
     values["sha256"]["adapter.deu.safetensors"] = "0" * 64
     path = tmp_path / "parity.json"

@@ -513,7 +513,7 @@ def test_tfsm_layer(fixed: SavedModel) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning:tensorflow_hub")  # pkg_resources is deprecated
 def test_hub_keras_layer(fixed: SavedModel) -> None:
-    """With Keras 3; `run_with_hub` runs processes in which `tf.keras` is Keras 2."""
+    """Uses Keras 3; `run_with_hub` runs processes in which `tf.keras` is Keras 2."""
     import tensorflow_hub as hub
 
     layer = hub.KerasLayer(str(fixed.folder), trainable=True)

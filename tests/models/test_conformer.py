@@ -166,7 +166,7 @@ def test_dropped_layers(family: str) -> None:
 
 
 def test_batch_norm_learns_from_valid_frames() -> None:
-    """In training the statistics are those of torch on the same frames without padding."""
+    """Statistics in training equal torch's on the same frames without padding."""
     module, encoder = pair_of("conformer", "relative", layerdrop=0.0, **NO_DROPOUT)
     row = reference.noise(1, 9, HIDDEN)
     padded = np.pad(row, [(0, 0), (0, 5), (0, 0)], constant_values=np.nan)

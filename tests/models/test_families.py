@@ -49,7 +49,7 @@ of_distinct_layers = pytest.mark.parametrize(
     ],
     indirect=True,
 )
-"""Takes the variants that repeat another's layers to the slow tests."""
+"""Marks the variants that repeat another's layers as slow."""
 
 
 class Pair(NamedTuple):

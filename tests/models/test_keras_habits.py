@@ -1,4 +1,4 @@
-"""What a Keras user tries first works: summary, predict, fit, files, cloning, composition."""
+"""Typical first steps of Keras users: summary, predict, fit, files, cloning, composition."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_fit_writes_files_that_training_continues_from(tmp_path: Path) -> None:
     for found in (last, best):
         assert_equal(model, found, speech(), LENGTHS)
     assert last.evaluate(rows, verbose=0) == model.evaluate(rows, verbose=0)
-    # Training goes on with the optimizer's state, and what was frozen stays so.
+    # Training continues with the optimizer's state, and frozen weights stay frozen.
     assert not last.base_model.feature_encoder.trainable
     assert len(last.trainable_variables) == len(model.trainable_variables)
     assert int(last.optimizer.iterations) == 2

@@ -164,7 +164,7 @@ def test_the_example_of_the_docs(folder: Path) -> None:
 
 
 def test_functions_traced_before(folder: Path, tmp_path: Path, speech: np.ndarray) -> None:
-    """They use a new head of the same size; with a head of another size they return NaN."""
+    """Traced functions use a new head of the same size; for another size they return NaN."""
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     tensors = load_file(copy / "adapter.fra.safetensors")
     size = len(SPECIAL) + len(LETTERS["eng"])

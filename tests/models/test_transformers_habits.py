@@ -1,6 +1,6 @@
-"""What a user of transformers tries first works.
+"""Typical first steps of transformers' users.
 
-docs/coming-from-transformers.md lists what does not.
+docs/coming-from-transformers.md lists those that do not work.
 """
 
 from __future__ import annotations

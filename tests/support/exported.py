@@ -41,7 +41,7 @@ HEADED = {
     families.FRAME: "conformer-relative",
     families.X_VECTOR: "bert",
 }
-"""A variant for each head beside CTC."""
+"""A variant for each head except CTC."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ EXACT: dict[str, Any] = {
     "token_threshold": 1e6,
     "n_best": 100_000,
 }
-"""Nothing is left out of the search."""
+"""Options with which the search is exhaustive."""
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ SHALLOW = {  # the same frames by a model that compiles faster
 VARIANTS = ("group", "layer", "conformer-relative")
 RAGGED = (6500, 400 + 4 * 320, 5000)  # samples; 20, 5 and 15 frames
 ZERO_BUT_FOR_ROUNDING = ("attention/k_proj/bias", "self_attn/linear_k/bias")
-"""A constant that all keys have in common leaves the softmax over them as it is."""
+"""The softmax over keys cancels a constant that all of them share."""
 
 
 class Pair(NamedTuple):

@@ -214,7 +214,7 @@ def test_models_of_fixed_length_take_windows_of_it(
 def test_no_word_is_lost_doubled_or_cut(
     bundled_recognizer: Recognizer, seed: int, frames: int, seconds: float, silence: int
 ) -> None:
-    """Holds for a model that times characters differently in each window and errs beside cuts."""
+    """Holds for a model that times characters differently in each window and errs next to cuts."""
     recognizer = reading(bundled_recognizer, Reader(jitter=1, noisy=40))
     speech, words = spoken(seed, frames, ends=45)
     speech = np.append(np.zeros(silence * STRIDE, np.float32), speech)  # moves the cuts
