@@ -54,7 +54,7 @@ class TensorFlowLogits:
 
 @dataclass(frozen=True)
 class Recognizer:
-    """A CTC model with all that stands between waveforms and words.
+    """A CTC model with its preprocessing and decoding: from waveforms to words.
 
         recognizer = Recognizer.load("facebook/wav2vec2-base-960h")
         (transcript,) = recognizer.transcribe(["talk.wav"])
