@@ -1,4 +1,4 @@
-"""Settings of every test, and models that many tests share."""
+"""Settings of all tests, and models that many tests share."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ hypothesis.settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option `--forbid-skips`."""
     parser.addoption(
         "--forbid-skips", action="store_true", help="a skipped test fails the run, as in CI"
     )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips tests of bfloat16 where TensorFlow's own products crash the process.
+    """Skips tests of bfloat16 where TensorFlow's matrix products crash the process.
 
-    TensorFlow looks for bfloat16 units of the processor and ignores the limit set for oneDNN.
+    TensorFlow uses the processor's bfloat16 units even if ONEDNN_MAX_CPU_ISA excludes them.
     """
     isa = os.environ.get("ONEDNN_MAX_CPU_ISA")
     marked = [item for item in items if item.get_closest_marker("bfloat16")]
@@ -45,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def bfloat16_product_ends() -> bool:
-    """Whether a process of its own survives a product of matrices in bfloat16."""
+    """Returns whether a child process survives a matrix product in bfloat16."""
     program = "import tensorflow as tf; x = tf.ones([8, 8], tf.bfloat16); print(tf.matmul(x, x))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     return done.returncode == 0
@@ -53,7 +54,7 @@ def bfloat16_product_ends() -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With --forbid-skips, a run with skipped tests fails and names them."""
+    """Fails a run with skipped tests and names them, if --forbid-skips is given."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or not session.config.getoption("--forbid-skips"):
         return
@@ -64,7 +65,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_progress_lines() -> Iterator[None]:
-    """Whether a program runs long enough for a line of progress depends on the machine."""
+    """Disables lines of progress, which slow machines would print."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("wav2vec2_tf.utils.progress.QUIET_SECONDS", math.inf)
         yield
@@ -72,13 +73,13 @@ def no_progress_lines() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def audio_folder() -> Path:
-    """Real speech: `librispeech_sample.flac` and `jfk.flac`."""
+    """The folder of real speech: `librispeech_sample.flac` and `jfk.flac`."""
     return AUDIO
 
 
 @pytest.fixture(scope="session")
 def real_speech() -> np.ndarray:
-    """One LibriSpeech utterance, (samples,) float32 at 16 kHz, normalised."""
+    """One LibriSpeech utterance, (samples,) float32 at 16 kHz, normalized."""
     import soundfile
 
     speech, rate = soundfile.read(AUDIO / "librispeech_sample.flac", dtype="float32")
@@ -90,14 +91,14 @@ def real_speech() -> np.ndarray:
 def tiny_folders(
     tmp_path_factory: pytest.TempPathFactory, real_speech: np.ndarray
 ) -> dict[str, Path]:
-    """A small CTC checkpoint of each norm style, written by transformers, with processor files."""
+    """Folders of a small CTC checkpoint of each norm style, written by transformers."""
     from tests.support import reference
 
     folders = {}
     for style in reference.STYLES:
         folder = tmp_path_factory.mktemp(f"tiny-{style}")
         model = reference.perturbed_model(reference.tiny_config(style))
-        # The word delimiter is made the best token of every third frame: there are words to time.
+        # The word delimiter becomes the best token of every third frame, to get words with times.
         delimiter = reference.TOKENS.index("|")
         logits = reference.run(model, real_speech[np.newaxis])[0]
         behind = np.delete(logits, delimiter, axis=-1).max(axis=-1) - logits[:, delimiter]
@@ -109,12 +110,13 @@ def tiny_folders(
 
 @pytest.fixture(scope="session", params=["group", "layer"])
 def style(request: pytest.FixtureRequest) -> str:
-    """Group norm with post-norm blocks, as in base; layer norm with pre-norm, as in large-lv60."""
+    """The norm style: "group" with post-norm blocks (base), "layer" with pre-norm (large-lv60)."""
     return request.param
 
 
 @pytest.fixture(scope="session")
 def folder(tiny_folders: dict[str, Path], style: str) -> Path:
+    """The small CTC checkpoint of the norm style."""
     return tiny_folders[style]
 
 
@@ -128,7 +130,7 @@ def torch_models(tiny_folders: dict[str, Path]) -> dict[str, object]:
 
 @pytest.fixture(scope="session")
 def tf_models(tiny_folders: dict[str, Path]) -> dict[str, object]:
-    """Ours of `tiny_folders`. Shared: tests leave the weights as they are."""
+    """Our models of `tiny_folders`. Tests do not change their weights."""
     from wav2vec2_tf import AutoModelForCTC
 
     return {
@@ -138,17 +140,19 @@ def tf_models(tiny_folders: dict[str, Path]) -> dict[str, object]:
 
 @pytest.fixture
 def theirs(torch_models: dict[str, object], style: str) -> object:
+    """transformers' model of `folder`."""
     return torch_models[style]
 
 
 @pytest.fixture
 def ours(tf_models: dict[str, object], style: str) -> object:
+    """Our model of `folder`."""
     return tf_models[style]
 
 
 @pytest.fixture(scope="session")
 def bundled_recognizer() -> object:
-    """The bundled model as a `Recognizer`. Shared: tests leave it as it is."""
+    """The bundled model as a `Recognizer`. Tests do not change it."""
     from wav2vec2_tf import Recognizer
     from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 

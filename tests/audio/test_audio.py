@@ -137,7 +137,7 @@ def test_one_sample_is_audio() -> None:
 
 
 def test_samples_are_counted_as_they_are_read(tmp_path: Path) -> None:
-    """Of a path, bytes and streams, wherever they stand; a resampled count is rounded up."""
+    """Paths, bytes and streams at any position are counted; a resampled count is rounded up."""
     for rate, seconds in ((16000, 0.7), (44100, 1.0), (8000, 0.51), (22050, 0.3333)):
         for form in ("WAV", "FLAC", "OGG", "AIFF"):
             content = encoded(tone(seconds, rate), rate, format=form)
@@ -158,8 +158,8 @@ def test_counting_does_not_decode() -> None:
         audio.load(content)
 
 
-def test_a_header_that_does_not_tell_makes_counting_decode(tmp_path: Path) -> None:
-    """A WAV as a stream writes it, with no length; and an MP3. A stream is read but once."""
+def test_samples_are_decoded_if_the_header_has_no_length(tmp_path: Path) -> None:
+    """A streamed WAV states no length, and neither does an MP3. A stream is read only once."""
     content = bytearray(encoded(tone(0.5, 16000), 16000))
     content[4:8] = content[40:44] = b"\xff\xff\xff\xff"
     mp3 = encoded(tone(0.5, 16000), 16000, format="MP3")
@@ -185,7 +185,7 @@ def test_what_has_no_samples_to_count(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_counting_in_damaged_headers_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    """Bytes are read through callbacks, in which an error would be printed."""
+    """Bytes are read through callbacks, whose errors Python would print."""
     random = np.random.default_rng(0)
     for form in ("WAV", "FLAC", "OGG", "AIFF", "AU", "W64", "RF64", "CAF"):
         whole = encoded(tone(0.2, 16000), 16000, format=form)
@@ -213,7 +213,7 @@ def refused(source: Any) -> str:
 def test_a_path_that_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
     assert re.search(r"none\.wav: no such file; give", refused(tmp_path / "none.wav"))
     assert re.search(r"a folder or device; give", refused(tmp_path))
-    os.mkfifo(tmp_path / "pipe.wav")  # opening it would wait forever
+    os.mkfifo(tmp_path / "pipe.wav")  # opening a pipe would wait forever
     assert re.search(r"pipe\.wav: a folder or device", refused(tmp_path / "pipe.wav"))
     (tmp_path / "dangling.wav").symlink_to(tmp_path / "gone")
     assert "no such file" in refused(tmp_path / "dangling.wav")
@@ -276,7 +276,7 @@ def test_a_wav_streamed_to_a_pipe_has_no_length_and_is_whole() -> None:
 
 def test_empty_audio_is_refused() -> None:
     assert "has no samples" in refused(encoded(np.zeros(0), 16000))
-    assert "has no samples" in refused(encoded(np.zeros(2), 192000))  # none left at 16 kHz
+    assert "has no samples" in refused(encoded(np.zeros(2), 192000))  # no sample is left at 16 kHz
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
@@ -288,9 +288,9 @@ def test_samples_that_are_not_finite_are_refused(tmp_path: Path, value: float, r
     assert "bad.wav: has samples that are NaN or infinite" in refused(tmp_path / "bad.wav")
 
 
-def test_a_header_that_claims_much_takes_little_memory() -> None:
+def test_a_huge_length_in_the_header_takes_little_memory() -> None:
     contents = bytearray(encoded(tone(0.1, 16000), 16000, format="FLAC"))
-    contents[21] |= 0x0F  # the 36 bits of the number of samples: 69 thousand million
+    contents[21] |= 0x0F  # the number of samples has 36 bits: 69 billion
     contents[22:26] = b"\xff" * 4
     tracemalloc.start()
     refused(bytes(contents))
@@ -315,7 +315,7 @@ def test_a_strange_rate_is_harmless(rate: int) -> None:
         assert "must be at most 10000000 Hz, got 2147483647" in refused(bytes(contents))
 
 
-# What is in a damaged header is anyone's guess, but never anything else than sound or UserError.
+# A damaged header may give any samples, but never an exception other than UserError.
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(["WAV", "FLAC", "OGG", "AIFF", "CAF"]),
@@ -387,7 +387,7 @@ def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_soundfile_does_not_know_goes_through_ffmpeg(
     ffmpeg: Path, tmp_path: Path, rate: int, channels: int
 ) -> None:
-    """And comes out as the same samples in a WAV would."""
+    """The samples equal those of the same audio in a WAV."""
     random = np.random.default_rng(0)
     samples = random.uniform(-0.5, 0.5, (rate * 12, channels)).astype(np.float32)
     (ffmpeg / "answer").write_bytes(au(samples, rate))
@@ -455,5 +455,5 @@ def test_without_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     with pytest.raises(UserError, match="or install ffmpeg for other formats"):
         audio.load(path)
     (tmp_path / "short.wav").write_bytes(encoded(tone(1, 16000), 16000)[:1000])
-    with pytest.raises(UserError, match="cut short"):  # which ffmpeg would not mend
+    with pytest.raises(UserError, match="cut short"):  # ffmpeg could not recover the rest
         audio.load(tmp_path / "short.wav")

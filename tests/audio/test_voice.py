@@ -1,4 +1,4 @@
-"""Where somebody speaks: on real speech, and the rules by hand."""
+"""Voice activity detection: on real speech, and its rules worked by hand."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_speech_between_silence_is_found(audio_folder: Path) -> None:
     assert speech_spans(iter([]), 320) == []
 
 
-def test_pauses_are_not_computed_and_nothing_of_what_is_said_is_lost(
+def test_pauses_are_skipped_and_no_word_is_lost(
     bundled_recognizer: Recognizer,
 ) -> None:
-    """The words of one utterance twice, far apart: as of each alone, at its time."""
+    """The words of one utterance, spoken twice far apart, equal those of each alone."""
     speech = audio.load(UTTERANCE)
     pause = np.zeros(320 * 500, np.float32)
     recording = np.concatenate([pause, speech, pause, speech, pause])
@@ -66,7 +66,7 @@ def test_pauses_are_not_computed_and_nothing_of_what_is_said_is_lost(
         ([(0.0, 50), (0.9, 3), (0.0, 50)], []),  # shorter than a syllable
         ([(0.0, 50), (0.9, 20), (0.0, 50)], [(20800, 50 * 512 + 20 * 512 + 4800)]),
         ([(0.0, 50), (0.4, 20), (0.0, 50)], []),  # never above the first threshold
-        # above the second, once begun
+        # above the second threshold after the start
         ([(0.0, 50), (0.9, 10), (0.4, 10), (0.0, 50)], [(20800, 50 * 512 + 20 * 512 + 4800)]),
         # a pause of 0.64 s belongs to it, one of 1.6 s does not
         ([(0.9, 20), (0.0, 20), (0.9, 20), (0.0, 50), (0.9, 20)], [(0, 35520), (51520, 66560)]),

@@ -1,4 +1,4 @@
-"""fairseq's checkpoints become Hugging Face's: names, values, config, vocabulary."""
+"""Conversion of fairseq's checkpoints to Hugging Face's: names, values, config, vocabulary."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def omegaconf(value: Any) -> Any:
-    """As OmegaConf.create(value), for pickling: containers and nodes know their parent."""
+    """Returns what OmegaConf.create(value) would, to be pickled: nodes refer to their parent."""
 
     def made(kind: str, **attributes: Any) -> Any:
         module = next(module for module, names in OMEGACONF.items() if kind in names)
@@ -70,11 +70,11 @@ def omegaconf(value: Any) -> Any:
     return node
 
 
-# genuine files
+# Files written by fairseq
 
 
 def hugging_face_name(key: str, *, prefix: str, batch_norm: bool = False) -> str:
-    """Worked out apart from the reader's table, by replacing parts of the name."""
+    """Returns the name by replacing its parts, independently of the reader's table."""
     if key.startswith("w2v_encoder.proj."):
         return key.replace("w2v_encoder.proj", "lm_head")
     key = key.removeprefix("w2v_encoder.w2v_model.")
@@ -106,7 +106,7 @@ def hugging_face_name(key: str, *, prefix: str, batch_norm: bool = False) -> str
 
 @pytest.mark.parametrize("name", GENUINE)
 def test_every_tensor_of_a_genuine_file_has_its_place_and_value(name: str) -> None:
-    """torch reads the same bits; transformers' model has these names and shapes, and no other."""
+    """torch reads the same bits; transformers' model has exactly these names and shapes."""
     path = FAIRSEQ / f"{name}.pt"
     checkpoint = open_checkpoint(path)
     model = torch.load(path, weights_only=False)["model"]
@@ -124,7 +124,7 @@ def test_every_tensor_of_a_genuine_file_has_its_place_and_value(name: str) -> No
 
 def reference_model(settings: Settings) -> torch.nn.Module:
     """transformers' model of the config and the architecture that the settings give."""
-    config = json.loads(json.dumps(settings.config))  # what config.json can hold
+    config = json.loads(json.dumps(settings.config))  # types that config.json can hold
     (architecture,) = config["architectures"]
     kind = getattr(transformers, architecture)
     return kind(kind.config_class(**config)).eval()
@@ -198,19 +198,19 @@ def test_the_config_of_a_genuine_file(name: str, own: dict[str, object]) -> None
     settings = open_checkpoint(FAIRSEQ / f"{name}.pt").settings
     assert settings is not None
     assert settings.config == {**SIZES, **own}
-    normalised = name.endswith("cfg")
+    normalized = name.endswith("cfg")
     assert settings.preprocessor == {
         "feature_extractor_type": "Wav2Vec2FeatureExtractor",
         "feature_size": 1,
         "sampling_rate": 16000,
         "padding_value": 0.0,
         "padding_side": "right",
-        "do_normalize": normalised,
-        "return_attention_mask": normalised,
+        "do_normalize": normalized,
+        "return_attention_mask": normalized,
     }
 
 
-# files made here, as fairseq makes them
+# Files in fairseq's format, made here
 
 BASE = {
     "encoder_layers": 1,
@@ -336,7 +336,7 @@ def test_hubert_and_data2vec(
 
 
 def small(family: str = "wav2vec2", **changes: Any) -> dict[str, Any]:
-    """A pre-trained checkpoint; a setting of None is taken out."""
+    """Returns a pre-trained checkpoint; settings that are None are left out."""
     settings = {**BASE, "arch": family, **changes}
     settings = {name: value for name, value in settings.items() if value is not None}
     return {"args": Namespace(**settings), "model": tensors_of(family)}
@@ -344,7 +344,7 @@ def small(family: str = "wav2vec2", **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_what_else_a_file_holds_is_left_out(tmp_path: Path, container: str) -> None:
-    """As published files do: the training's state in objects that are known, and never made."""
+    """Published files also hold training state, in known classes that are never instantiated."""
     dictionary = sys.modules["fairseq.data.dictionary"].Dictionary()
     dictionary.indices = {"<s>": 0}
     meter = sys.modules["fairseq.meters"].AverageMeter()
@@ -408,7 +408,7 @@ def test_the_criterion_s_weights_in_omegaconf(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("inner_in", ["args", "cfg", "omegaconf"])
 def test_fine_tuning_overrides_the_pre_trained_settings(tmp_path: Path, inner_in: str) -> None:
-    """Whatever each of the two is kept in."""
+    """The settings may be stored in any of the supported formats."""
     values = {**BASE, "dropout": 0.1, "mask_prob": 0.65, "encoder_layerdrop": 0.05}
     inner: Any = Namespace(**values, normalize=False)
     if inner_in != "args":
@@ -509,7 +509,7 @@ def test_a_fairseq_file_is_no_shard(tmp_path: Path) -> None:
     assert "whole fairseq checkpoint, not a shard" in fails(tmp_path)
 
 
-# the convolutions' expression
+# The expression of the convolutions
 
 
 @pytest.mark.parametrize(
@@ -565,7 +565,7 @@ def test_expressions_that_are_not_convolutions(tmp_path: Path, text: str) -> Non
     assert "conv_feature_layers = " in fails(path)
 
 
-# dictionaries
+# Dictionaries
 
 
 def test_the_vocabulary_of_a_genuine_dictionary() -> None:

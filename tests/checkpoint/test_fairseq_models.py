@@ -1,4 +1,4 @@
-"""fairseq's own files, from file to numbers and on to Hugging Face, without fairseq or torch."""
+"""Files written by fairseq: outputs and conversion to Hugging Face, without fairseq or torch."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_needs_neither_torch_nor_fairseq(tmp_path: Path) -> None:
     program = """
 import sys
 
-class Absent:  # None in sys.modules would do, but for packages that look there for torch
+class Absent:  # None in sys.modules would disturb packages that look there for torch
     def find_spec(name, path=None, target=None):
         if name.partition(".")[0] in ("torch", "fairseq", "transformers"):
             raise ModuleNotFoundError(name)

@@ -1,4 +1,4 @@
-"""Nothing in a hostile or damaged checkpoint is ever run, and it costs little to refuse."""
+"""Code in a hostile or damaged checkpoint never runs, and refusing the file costs little."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from wav2vec2_tf.utils.errors import UserError
 
 
 class Trap:
-    """Every way a pickle has of running its class leaves a file behind."""
+    """A class that leaves a file behind however a pickle runs it."""
 
     path = ""
 
@@ -66,7 +66,7 @@ class Trap:
 
 TRAP = name(__name__, "Trap")
 EXTENSION = 77
-# Given the path of the file that is not to appear; each is a whole pickle but for PROTO and STOP.
+# Each takes the path of the file that must not appear; a pickle without PROTO and STOP.
 DANGEROUS: dict[str, Callable[[str], bytes]] = {
     "GLOBAL, REDUCE": lambda p: name("os", "system") + text(f"touch {p}") + b"\x85R",
     "STACK_GLOBAL, REDUCE": lambda p: (
@@ -121,7 +121,7 @@ def test_no_pickle_runs_code(tmp_path: Path, kind: str, container: str) -> None:
     (tmp_path / "plain.bin").write_bytes(pickled)
     assert "plain pickle" in fails(tmp_path / "plain.bin")
     assert not sentinel.exists()
-    pickle.loads(pickled)  # or else the test would prove nothing
+    pickle.loads(pickled)  # otherwise the test would prove nothing
     assert sentinel.exists()
 
 
@@ -211,7 +211,7 @@ MALFORMED = {
 }
 
 
-# where a stream says otherwise
+# where the error of a stream differs
 IN_A_STREAM = {
     "id of what is not there": "its list of storages is not that of its tensors",
     "id of a path": "its list of storages is not that of its tensors",
@@ -271,13 +271,13 @@ def test_stand_ins_are_inert(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_numpy_dtype_as_an_identifier(tmp_path: Path) -> None:
-    """Comparing one with text would ask numpy to read the text."""
+    """Comparing a dtype with text would make numpy parse the text."""
     pickled = b"\x80\x02(" + name("torch", "uint16") + b"NNNNtQ."
     assert "not a storage" in fails(write_archive(tmp_path / "model.bin", pickled))
 
 
 def nested_keys(depth: int) -> bytes:
-    """A dictionary's key of `depth` tuples of the one before, twice: 2**depth steps to hash."""
+    """Returns a pickle whose key nests pairs `depth` deep: 2**depth steps to hash."""
     return b"})" + b"q\0h\0\x86" * depth + b"Ns."
 
 
@@ -345,7 +345,7 @@ def damaged(data: bytes, edits: list[tuple[float, int]], cut: float) -> bytes:
 
 
 def read_or_user_error(path: Path, most: int = 1000) -> dict[str, LazyTensor]:
-    """Any exception but UserError is a failure, and so is a result that is not what it says."""
+    """Fails on any exception but UserError, and on tensors that contradict their headers."""
     start = time.process_time()
     try:
         checkpoint = open_checkpoint(path)
@@ -372,7 +372,7 @@ FUZZ = settings(max_examples=200, deadline=None)
 @FUZZ
 @given(EDITS, CUT)
 def test_a_damaged_archive(workplace: Path, edits: list[tuple[float, int]], cut: float) -> None:
-    """Checksums cover the pickle and the values: what is read has the shape that was written."""
+    """Checksums cover pickle and values, so tensors that can be read have their original shape."""
     data = save(FUZZED, workplace / "archive.bin").read_bytes()
     path = workplace / "damaged.bin"
     path.write_bytes(damaged(data, edits, cut))
@@ -392,7 +392,7 @@ def test_a_damaged_stream(workplace: Path, edits: list[tuple[float, int]], cut: 
 @FUZZ
 @given(EDITS, CUT)
 def test_a_damaged_pickle(workplace: Path, edits: list[tuple[float, int]], cut: float) -> None:
-    """As in an archive, but the checksums are right."""
+    """The pickle is damaged, but its checksum is right."""
     parts = parts_of(save(OrderedDict(FUZZED), workplace / "whole.bin"))
     parts["data.pkl"] = damaged(parts["data.pkl"], edits, cut)
     write_parts(workplace / "model.bin", parts)
@@ -436,7 +436,7 @@ FIELDS = (
 
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_settings_of_any_kind(workplace: Path, container: str) -> None:
-    """Settings of the wrong kind are named in one line, wherever they stand."""
+    """Settings of the wrong type are named in one line, at any depth."""
     good = vars(torch.load(FAIRSEQ / "pretrained_group_norm.pt", weights_only=False)["args"])
     path = workplace / "model.pt"
     tensors = {"mask_emb": torch.ones(3)}
@@ -465,7 +465,7 @@ def test_settings_that_lead_back_to_themselves(tmp_path: Path, state: str) -> No
 
 
 def test_a_huge_zip_directory(tmp_path: Path) -> None:
-    """A hundred thousand entries, of which zipfile would make as many objects."""
+    """zipfile would make an object for each of a hundred thousand entries."""
     count = 10**5
     entry = struct.pack("<4s4B4H3L5H2L", b"PK\x01\x02", 20, 3, 20, *[0] * 15)
     entries = b"".join(entry[:28] + b"\x05\0" + entry[30:] + b"%05d" % i for i in range(count))

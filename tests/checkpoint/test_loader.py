@@ -1,4 +1,4 @@
-"""Checkpoints in and out: strict, in every published spelling, and back to PyTorch bit for bit."""
+"""Loading is strict, accepts every published naming, and saving returns PyTorch's bits."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_everything_wrong_is_listed_in_one_error(copy: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused_before_memory_is_taken(copy: Path) -> None:
-    """A config may claim any size: matching it with the checkpoint costs no memory."""
+    """A config may state any size: comparing it with the checkpoint takes no memory."""
     import tracemalloc
 
     set_config(copy, hidden_size=60_000, intermediate_size=240_000, num_attention_heads=1)
@@ -127,7 +127,7 @@ def test_config_with_other_sizes_is_refused(copy: Path) -> None:
 def test_missing_mask_embedding_is_seeded_and_reported(
     copy: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Published base-960h lacks it."""
+    """The published base-960h has no mask embedding."""
     tensors = tensors_of(copy)
     del tensors[MASK]
     rewrite(copy, tensors)
@@ -194,7 +194,7 @@ def test_base_from_a_ctc_checkpoint(folder: Path, torch_models: Any, style: str)
 
 
 def test_ctc_from_a_base_checkpoint_is_refused(style: str, tmp_path: Path) -> None:
-    """And with `vocab_size=` it gets a new head: how fine-tuning starts."""
+    """With `vocab_size=` the model gets a new head, as at the start of fine-tuning."""
     base = reference.perturbed_model(reference.tiny_config(style), head="Model")
     reference.save_checkpoint(base, tmp_path, tokenizer=False)
     assert "encoder.layer_norm.weight" in tensors_of(tmp_path)  # no prefix in such a file
@@ -207,7 +207,7 @@ def test_ctc_from_a_base_checkpoint_is_refused(style: str, tmp_path: Path) -> No
 
 
 def test_pretraining_checkpoint_gives_the_base(style: str, tmp_path: Path) -> None:
-    """Published wav2vec2-base holds the quantizer and projections of pre-training."""
+    """The published wav2vec2-base holds the quantizer and projections of pre-training."""
     torch.manual_seed(0)
     model = transformers.Wav2Vec2ForPreTraining(reference.tiny_config(style)).eval()
     reference.save_checkpoint(model, tmp_path, tokenizer=False)
@@ -222,7 +222,7 @@ def test_pretraining_checkpoint_gives_the_base(style: str, tmp_path: Path) -> No
     np.testing.assert_allclose(ours(speech), reference.run(model.wav2vec2, speech), atol=1e-5)
 
 
-# Spellings, formats and precisions
+# Names of weights, formats and precisions
 
 
 def test_both_spellings_of_weight_norm(copy: Path, folder: Path) -> None:
@@ -304,7 +304,7 @@ def test_config_is_written_back_whole(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("head", list(auto.MODELS))
 @pytest.mark.parametrize("variant", reference.VARIANTS)
 def test_every_variable_has_the_name_and_shape_of_transformers(variant: str, head: str) -> None:
-    """For every family and head, without any value."""
+    """Checks every family and head, without allocating values."""
     theirs = reference.tiny_config(variant, conv_bias=True, use_weighted_layer_sum=True)
     config = families.config_of(theirs.to_dict())
     family = families.family_of(config)
@@ -325,7 +325,7 @@ def test_every_variable_has_the_name_and_shape_of_transformers(variant: str, hea
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_skeleton_never_takes_memory(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keras gives values to what was made in one stateless scope when the next one closes."""
+    """Keras allocates variables made in one stateless scope when the next one closes."""
     made: list[keras.Variable] = []
     add_weight = keras.layers.Layer.add_weight
 
@@ -374,7 +374,7 @@ def test_overrides_change_the_config(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "suggestion"), [("hiden_dropout", "hidden_dropout"), ("layer_drop", "layerdrop")]
 )
-def test_a_misspelt_override_is_refused_with_the_nearest(
+def test_a_misspelled_override_is_refused_with_the_nearest(
     folder: Path, name: str, suggestion: str
 ) -> None:
     with pytest.raises(UserError, match=f"no field {name}.*did you mean {suggestion}"):
@@ -425,7 +425,7 @@ def test_truncated_weights(copy: Path) -> None:
 # Values
 
 
-def test_truth_values_are_no_numbers(copy: Path) -> None:
+def test_booleans_are_not_numbers(copy: Path) -> None:
     rewrite(copy, {**tensors_of(copy), "lm_head.bias": np.ones(32, np.bool_)})
     with pytest.raises(UserError, match=r"lm_head\.bias holds bool, not floating-point numbers"):
         AutoModelForCTC.from_pretrained(copy)
@@ -476,9 +476,7 @@ def test_the_config_names_the_type_that_was_saved(copy: Path, tmp_path: Path, na
     )
 
 
-def test_values_that_are_not_numbers_are_loaded_and_named(
-    copy: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_nan_values_are_loaded_and_named(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
     tensors = tensors_of(copy)
     tensors["lm_head.bias"][3] = np.nan
     tensors["wav2vec2.encoder.layer_norm.weight"][0] = np.inf

@@ -1,4 +1,4 @@
-"""Checkpoints are read as torch and safetensors read them, and nothing in them is ever run."""
+"""Checkpoint readers give the same tensors as torch and safetensors, and run no code."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_every_dtype_and_layout_equals_torch_load(
     tmp_path: Path, protocol: int, container: str
 ) -> None:
     base = torch.randn(4, 5, 6)
-    # torch writes the unsigned ones into streams, and cannot read them
+    # torch writes unsigned types into streams, but cannot read them
     dtypes = DTYPES if container == "zip" else FLOATS + INTEGERS
     state = {str(dtype): random((3, 4), dtype) for dtype in dtypes}
     state |= {
@@ -108,7 +108,7 @@ def test_old_archives_say_nothing_of_byte_order(tmp_path: Path) -> None:
 
 
 def test_entries_in_the_form_for_large_files(tmp_path: Path) -> None:
-    """zip64, which torch writes beyond 4 GiB."""
+    """Archives in zip64, which torch writes beyond 4 GiB, can be read."""
     state = {"weight": torch.randn(2, 3), "bias": torch.ones(3)}
     torch.save(state, tmp_path / "small.bin")
     with zipfile.ZipFile(tmp_path / "large.bin", "w") as archive:
@@ -119,7 +119,7 @@ def test_entries_in_the_form_for_large_files(tmp_path: Path) -> None:
 
 
 def test_big_endian_archives(tmp_path: Path) -> None:
-    """As torch.load swaps them; other than little and big is refused."""
+    """Bytes are swapped as in torch.load; an unknown byte order is refused."""
     state = {str(dtype): random((2, 3), dtype).T for dtype in FLOATS + INTEGERS}
     state["scalar"] = torch.tensor(2.5)
     torch.save(state, tmp_path / "little.bin")
@@ -171,7 +171,7 @@ VALUES = {"7": np.arange(8, dtype=np.float32), "10": np.arange(5, dtype=np.float
 
 
 def view_of(key: str, count: int, offset: int, shape: int, view: bytes = b"N") -> bytes:
-    """A one-dimensional float32 tensor in a stream."""
+    """Returns a one-dimensional float32 tensor in a stream."""
     number = b"J" + struct.pack("<i", count)
     storage = b"(" + STORAGE + FLOAT + text(key) + CPU + number + view + b"tQ"
     place = b"J" + struct.pack("<i", offset) + b"J" + struct.pack("<i", shape) + b"\x85K\x01\x85"
@@ -198,7 +198,7 @@ def test_storages_lie_in_the_order_of_the_list(tmp_path: Path, keys: tuple[str, 
 
 
 def test_views_of_storages_as_torch_before_0_4_wrote_them(tmp_path: Path) -> None:
-    """(key of the view, its offset and its length), counted in elements."""
+    """A view is (key, offset, length), counted in elements."""
     view = b"(" + text("20") + b"K\x03K\x04t"
     path = stream_of(tmp_path / "model.bin", BOTH | {"v": view_of("7", 8, 1, 3, view)})
     assert open_checkpoint(path)["v"].read().tolist() == [4, 5, 6]
@@ -268,7 +268,7 @@ def test_the_parts_of_a_stream_are_checked(tmp_path: Path) -> None:
 
 
 def test_a_stream_beyond_4_gib(tmp_path: Path) -> None:
-    """A file with a hole: nothing but what is asked for is read."""
+    """Only the requested bytes of a sparse file are read."""
     count = 2**30 + 100
     tensors = {"a": view_of("7", count, 0, 2), "b": view_of("7", count, count - 3, 3)}
     pickled = b"\x80\x02}(" + b"".join(text(name) + t for name, t in tensors.items()) + b"u."
@@ -333,14 +333,14 @@ def test_encrypted_and_lying_headers(genuine: Path) -> None:
         changed = data[: central + offset] + value + data[central + offset + len(value) :]
         genuine.write_bytes(changed)
         assert "cut short or damaged" in fails(genuine)
-    for offset in (20, 24):  # sizes
+    for offset in (20, 24):  # Sizes
         changed = data[: central + offset] + b"\0\0\0\x7f" + data[central + offset + 4 :]
         genuine.write_bytes(changed)
         assert fails(genuine)
 
 
 def test_checksums_are_those_of_zlib(genuine: Path) -> None:
-    """The archives that torch writes carry the CRC-32 that is checked here."""
+    """torch's archives have the CRC-32 that is checked here."""
     with zipfile.ZipFile(genuine) as archive:
         for info in archive.infolist():
             assert zlib.crc32(archive.read(info)) == info.CRC
@@ -406,7 +406,7 @@ def test_garbage(tmp_path: Path, content: bytes, expected: str) -> None:
     assert expected in fails(tmp_path / "model.safetensors")
 
 
-def test_the_format_is_told_by_the_content(tmp_path: Path) -> None:
+def test_the_format_is_detected_from_the_content(tmp_path: Path) -> None:
     state = {"weight": torch.randn(2, 2)}
     torch.save(state, tmp_path / "model.safetensors")
     safetensors.torch.save_file(state, tmp_path / "model.bin")
@@ -504,7 +504,7 @@ def test_safetensors_come_before_pickles_and_whole_files_before_shards(tmp_path:
         ),
     ],
 )
-def test_an_index_that_does_not_hold(tmp_path: Path, index: object, expected: str) -> None:
+def test_an_invalid_index(tmp_path: Path, index: object, expected: str) -> None:
     assert expected in fails(write_shards(tmp_path, index))
 
 
@@ -520,7 +520,7 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
     assert fails(index).startswith(f"{tmp_path / 'x-2'}: the file is cut short or damaged")
 
 
-# how it is read
+# Lazy reading
 
 
 @pytest.mark.parametrize("kind", ["safetensors", *CONTAINERS])

@@ -51,7 +51,7 @@ SHARDS = {
 
 @dataclass
 class Hub:
-    """model id → revision → files, and what was asked for."""
+    """A stand-in for the hub: model id → revision → files, and a record of the requests."""
 
     endpoint: str = ""
     models: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
@@ -158,7 +158,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 @pytest.fixture
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing listens where the hub should be (port 9 is that of `discard`)."""
+    """Makes the hub unreachable: port 9 (`discard`) has no server."""
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     template = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
@@ -245,7 +245,7 @@ def test_only_what_is_read_is_fetched(
     folder = sources.resolve("owner/name", cache_dir=tmp_path)
     assert names(folder) == set(DESCRIPTION) | weights == hub.downloads()
     assert all((folder / name).read_bytes() == files[name] for name in names(folder))
-    # the layout that all programs of Hugging Face share
+    # the cache layout of huggingface_hub
     assert folder == tmp_path / "models--owner--name" / "snapshots" / MAIN
     assert (tmp_path / "models--owner--name" / "refs" / "main").read_text(encoding="utf-8") == MAIN
 
@@ -320,7 +320,7 @@ def test_without_network_the_cache_is_used_with_one_warning(
     assert "connect and try again" in fails("o/other", cache_dir=tmp_path)
     assert "connect and try again" in fails("o/n", revision="v9", cache_dir=tmp_path)
 
-    # asked for, it is no cause for warning
+    # no warning where offline mode was requested
     caplog.clear()
     assert sources.resolve("o/n", cache_dir=tmp_path, local_files_only=True) == folder
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -362,7 +362,7 @@ def test_the_adapter_of_one_language_is_fetched_with_the_model(hub: Hub, tmp_pat
     assert sources.adapter_file(folder, "fra") == folder / "adapter.fra.safetensors"
 
 
-def test_of_the_adapter_of_another_language_no_more_is_fetched(hub: Hub, tmp_path: Path) -> None:
+def test_only_the_adapter_of_another_language_is_fetched(hub: Hub, tmp_path: Path) -> None:
     hub.models["o/mms"] = {MAIN: MMS, OLD: MMS | {"adapter.frr.bin": b"old"}}
     sources.resolve("o/mms", cache_dir=tmp_path)
     for language, name in [

@@ -20,13 +20,13 @@ UTTERANCE = CORPUS / "1003" / "1" / "1003-1-0012.flac"
 
 
 def transcript(path: Path) -> str:
-    """The reference text of a file of the bundled corpus."""
+    """Returns the reference text of a file of the bundled corpus."""
     lines = next(path.parent.glob("*.trans.txt")).read_text().splitlines()
     return dict(line.split(" ", 1) for line in lines)[path.stem]
 
 
 def one_error(capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line on standard error, and nothing on standard output."""
+    """Returns the only line on standard error; asserts that standard output is empty."""
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = captured.err.splitlines()
@@ -36,7 +36,7 @@ def one_error(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_help_imports_the_standard_library_alone() -> None:
-    """So it is quick on every machine."""
+    """Importing nothing else keeps `--help` fast."""
     program = (
         "import sys\nbefore = set(sys.modules)\nimport wav2vec2_tf.cli.main as cli\n"
         "try: cli.main(['--help'])\nexcept SystemExit: pass\n"

@@ -41,7 +41,7 @@ def environment(level: str | None, native: str | None = None) -> dict[str, str]:
 def errors(
     last: str = "", level: str | None = None, native: str | None = None
 ) -> tuple[int, Sequence[str]]:
-    """Exit status and standard error of a program that ends with the statement `last`."""
+    """Returns exit status and standard error of a program that ends with the statement `last`."""
     command = [sys.executable, "-c", PROGRAM.format(last or "pass")]
     done = subprocess.run(
         command, env=environment(level, native), capture_output=True, text=True, check=False

@@ -129,7 +129,8 @@ def test_without_the_extra_one_line_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    monkeypatch.delitem(sys.modules, "wav2vec2_tf.text.beam_search", raising=False)
+    for module in ("beam_search", "flashlight_lm"):
+        monkeypatch.delitem(sys.modules, f"wav2vec2_tf.text.{module}", raising=False)
     with pytest.raises(UserError, match=r"pip install 'wav2vec2-tf\[lm\]'"):
         BeamSearchOptions(lm=str(TEXT / "small.arpa")).decoder(ALPHABET)
 

@@ -90,7 +90,7 @@ def archive(saved: Path, parity: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def copy(source: Path, tmp_path: Path) -> Path:
-    """A copy to damage, alone in its folder."""
+    """A copy to damage, in a folder of its own."""
     return Path(shutil.copytree(source, tmp_path / "in" / "copy"))
 
 
@@ -403,7 +403,7 @@ def test_bad_source_gives_one_line_and_nothing_else(
         assert shown.err.count("\n") == 1
         assert complaint in shown.err
         assert shown.out == ""
-        assert [path.name for path in tmp_path.iterdir()] == ["in"]  # no part of OUT, none hidden
+        assert [path.name for path in tmp_path.iterdir()] == ["in"]  # no partial OUT, hidden or not
     assert not (copy / "ran").exists()
 
 
@@ -648,7 +648,7 @@ def test_a_certificate_of_another_model(
 def test_a_certificate_of_another_language(
     saved: Path, parity: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All languages of MMS share the weights beside their adapters."""
+    """All languages of MMS share all weights except their adapters."""
     values = json.loads(parity.read_text())
     values["sha256"]["adapter.deu.safetensors"] = "0" * 64
     path = tmp_path / "parity.json"

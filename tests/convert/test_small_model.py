@@ -1,4 +1,4 @@
-"""The recipe of the bundled model, but for the synthesis of speech."""
+"""The recipe of the bundled model, without the synthesis of speech."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Corpora: every source gives the same utterances, and a faulty one gives one clear line."""
+"""Corpora: every source gives the same utterances, and an invalid one gives one clear line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def contents(corpus: Corpus) -> dict[str, str]:
-    """Texts by id, after checking that they are known in advance and that the audio is right."""
+    """Returns texts by id; asserts that they are known before loading and that audio is right."""
     found = {}
     for utterance in corpus:
         speech = utterance.load()
@@ -99,7 +99,7 @@ def test_archive(folder: Path, tmp_path: Path, last_first: bool) -> None:
 def test_archive_with_hostile_names_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Names that lead outside are just names; links and devices are not followed."""
+    """Names that point outside are treated as plain names; links and devices are skipped."""
     flac = io.BytesIO()
     soundfile.write(flac, tone(6000), 16000, format="FLAC")
     work = tmp_path / "a" / "b"
@@ -134,7 +134,7 @@ def test_archive_cut_short(folder: Path, tmp_path: Path, share: float) -> None:
 
 
 def test_archive_with_a_flipped_bit(folder: Path, tmp_path: Path) -> None:
-    """The audio itself is damaged, in the last file: only the check sum at the end tells."""
+    """The audio of the last file is damaged, which only the final checksum shows."""
     path = write_tar(tmp_path / "corpus.tar.gz", folder)
     plain = gzip.decompress(path.read_bytes())
     flipped = bytearray(gzip.compress(plain, compresslevel=0))
@@ -208,7 +208,7 @@ def test_identity_changes_with_the_content(folder: Path) -> None:
     assert open_corpus(str(folder)).identity != first
 
 
-# OpenSLR's sets of one language
+# OpenSLR's layout for single languages
 
 NEPALI = {  # ids as in SLR 54: ten hexadecimal digits
     "00a1b2c3d4": ("नेपाल सुन्दर छ", 8000),
@@ -218,7 +218,7 @@ NEPALI = {  # ids as in SLR 54: ten hexadecimal digits
 
 
 def write_openslr(folder: Path, spoken: dict[str, tuple[str, int]] = NEPALI) -> Path:
-    """`utt_spk_text.tsv` and data/<two characters>/<id>.flac below `folder`."""
+    """Writes `utt_spk_text.tsv` and data/<two characters>/<id>.flac below `folder`."""
     for key, (_, samples) in spoken.items():
         place = folder / "data" / key[:2]
         place.mkdir(parents=True, exist_ok=True)
@@ -244,7 +244,7 @@ def test_openslr_layout(tmp_path: Path) -> None:
 
 
 def test_openslr_parts_that_are_not_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The table of the whole comes with each part; a part is whole or not there."""
+    """Each part comes with the table of all; a folder of audio is complete or absent."""
     folder = write_openslr(tmp_path / "asr_nepali")
     shutil.rmtree(folder / "data" / "5e")
     for spec in (folder, folder / "utt_spk_text.tsv"):
@@ -272,7 +272,7 @@ def test_openslr_audio_in_one_folder_is_matched_strictly(
 
 
 def test_openslr_table_that_is_a_selection(tmp_path: Path) -> None:
-    """Of the audio below its folder; what the folder itself lacks a transcript for is an error."""
+    """A table selects from the audio of its folder; the folder needs every transcript."""
     folder = write_openslr(tmp_path / "asr_nepali")
     lines = (folder / "utt_spk_text.tsv").read_text("utf-8").splitlines(keepends=True)
     (folder / "utt_spk_text_dev.tsv").write_text(
@@ -294,7 +294,7 @@ def test_faulty_openslr_table(tmp_path: Path) -> None:
         open_corpus(str(folder))
     table.write_text(good + good, encoding="utf-8")
     assert "ids that occur twice: 3" in refusal(folder)
-    # quotes and more tabs mean nothing
+    # quotes and further tabs are plain characters
     table.write_text(good.replace("छ", 'छ "क"\t ख', 1), encoding="utf-8")
     assert open_corpus(str(folder)).texts["00a1b2c3d4"] == 'नेपाल सुन्दर छ "क"\t ख'
 
@@ -303,7 +303,7 @@ def test_faulty_openslr_table(tmp_path: Path) -> None:
 
 
 def test_samples_of_every_source(folder: Path, tmp_path: Path) -> None:
-    """Told by the header; loaded in any order, in threads, and in other processes."""
+    """Counts come from the header; audio loads in any order, in threads and processes."""
     rows = [f"{key}\t{key[:2]}/{key[3]}/{key}.flac\t{TEXTS[key]}" for key in TEXTS]
     (folder / "m.tsv").write_text("\n".join(["id\tpath\ttext", *rows]), encoding="utf-8")
     sources = {
@@ -341,7 +341,7 @@ def test_samples_are_counted_without_decoding(
     ffmpeg(monkeypatch, tmp_path)
     file = folder / "11" / "8" / "11-8-0000.flac"
     corpus = open_corpus(str(folder))
-    file.write_bytes(file.read_bytes()[:3000])  # the header is whole
+    file.write_bytes(file.read_bytes()[:3000])  # the header is complete
     utterance = by_id(corpus)["11-8-0000"]
     assert utterance.samples() == 9000
     with pytest.raises(UserError):
@@ -355,7 +355,7 @@ def test_samples_are_counted_without_decoding(
 
 
 def test_samples_of_a_header_that_does_not_say(tmp_path: Path) -> None:
-    """A WAV as a stream writes it, with no length; MP3; and another rate, rounded up."""
+    """Covers a streamed WAV without a length, an MP3, and another rate, rounded up."""
     speech = tone(12345)
     soundfile.write(tmp_path / "stream.wav", speech, 16000)
     content = bytearray((tmp_path / "stream.wav").read_bytes())
@@ -377,7 +377,7 @@ def test_samples_of_a_header_that_does_not_say(tmp_path: Path) -> None:
 def test_files_of_every_ending_are_found(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transcribed: bool
 ) -> None:
-    """All that `transcribe` finds in a folder, such as .m4a, not only what soundfile reads."""
+    """A folder's files are those that `transcribe` finds, such as .m4a, not only soundfile's."""
     program = fake_ffmpeg(monkeypatch, tmp_path)
     speech = tone(SPOKEN["11-7-0000"][1])
     (program / "answer").write_bytes(au(speech[:, np.newaxis], 16000))
@@ -395,7 +395,7 @@ def test_files_of_every_ending_are_found(
 
 
 def test_parquet_of_the_published_schema(folder: Path, tmp_path: Path) -> None:
-    """Read by `datasets` itself: a file with a name like a pattern, a folder, a saved dataset."""
+    """`datasets` reads a file named like a pattern, a folder and a saved dataset."""
     import datasets
 
     cache = str(tmp_path / "cache")
@@ -417,7 +417,7 @@ def test_parquet_of_the_published_schema(folder: Path, tmp_path: Path) -> None:
 
 
 def test_parquet_with_other_columns(folder: Path, tmp_path: Path) -> None:
-    """Paths for audio, `sentence` for text, no ids: rows are numbered."""
+    """Audio may be paths, text may be `sentence`, and rows without ids are numbered."""
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -464,7 +464,7 @@ def test_faulty_parquet(folder: Path, tmp_path: Path) -> None:
 def test_dataset_id_goes_to_the_hub(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`id:config` and the only split, or that of --split, are what `datasets` is asked for."""
+    """`datasets` is called with `id:config` and the only split, or the one of --split."""
     import datasets
 
     cache = str(tmp_path / "cache")
@@ -520,7 +520,7 @@ def test_a_process_says_no_more_than_that_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["tsv", "csv", "jsonl"])
 @pytest.mark.parametrize(("audio", "text"), [("path", "sentence"), ("audio_filepath", "text")])
 def test_manifest(folder: Path, form: str, audio: str, text: str) -> None:
-    """Paths are relative to the manifest; ids are its own, or else the paths."""
+    """Paths are relative to the manifest; ids default to the paths."""
     rows = [{"id": key, audio: f"{key[:2]}/{key[3]}/{key}.flac", text: TEXTS[key]} for key in TEXTS]
     path = folder / f"manifest.{form}"
     if form == "jsonl":
@@ -533,7 +533,7 @@ def test_manifest(folder: Path, form: str, audio: str, text: str) -> None:
 
 
 def test_manifest_quotation_marks(folder: Path) -> None:
-    """Quoting is CSV's; in a TSV a quotation mark is a character."""
+    """CSV has quoting; in TSV a quotation mark is a plain character."""
     (folder / "m.tsv").write_text('audio\ttext\n11/7/11-7-0000.flac\t"IN THE\n')
     (folder / "m.csv").write_text('audio,text\n11/7/11-7-0000.flac,"IN, ""THE"""\n')
     assert open_corpus(str(folder / "m.tsv")).texts == {"11/7/11-7-0000.flac": '"IN THE'}
@@ -565,7 +565,7 @@ def test_faulty_manifest(folder: Path) -> None:
 
 
 def untranscribed(spec: object, **options: Any) -> dict[str, int]:
-    """Samples by id, after checking that there are no texts."""
+    """Returns samples by id; asserts that there are no texts."""
     corpus = open_corpus(str(spec), transcribed=False, **options)
     utterances = list(corpus)
     assert {utterance.text for utterance in utterances} == set(corpus.texts.values()) == {""}
@@ -582,7 +582,7 @@ BY_PATH = {f"{key[:2]}/{key[3]}/{key}.flac": samples for key, samples in SAMPLES
 
 
 def test_any_folder_of_audio(tmp_path: Path) -> None:
-    """At any depth, in any format; the same name may be in two folders, or have two suffixes."""
+    """Files are found at any depth and in any format; names may repeat across folders."""
     lengths = {"a.wav": 5000, "b/a.wav": 6000, "b/c d/ñ.flac": 7000, "b/c d/ñ.WAV": 8000}
     for name, samples in lengths.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -597,12 +597,12 @@ def test_any_folder_of_audio(tmp_path: Path) -> None:
     root = "LibriSpeech/test-clean"
     names = {f"{root}/{name[2:]}": samples for name, samples in list(lengths.items())[1:]}
     assert untranscribed(archive) == names
-    assert "no *.trans.txt" in refusal(tmp_path / "b")  # with transcripts, as strict as ever
+    assert "no *.trans.txt" in refusal(tmp_path / "b")  # with transcripts, reading stays strict
     assert "audio without transcript: 3" in refusal(archive)
 
 
 def test_transcripts_are_not_looked_at(folder: Path, tmp_path: Path) -> None:
-    """Nor what is wrong with them; a list of utterances remains one."""
+    """Errors in transcripts do not matter; a table still lists the utterances."""
     archive = write_tar(tmp_path / "a.tar.gz", folder)
     in_archive = {f"LibriSpeech/test-clean/{key}": count for key, count in BY_PATH.items()}
     assert untranscribed(archive) == in_archive
@@ -656,7 +656,7 @@ def test_manifests_without_texts(folder: Path, form: str) -> None:
 
 
 def test_texts_of_a_manifest_are_left_out(folder: Path) -> None:
-    """A row may lack its own; ids are still wanted to be unique."""
+    """A row may lack a text; ids must still be unique."""
     rows = [json.dumps({"audio": name, "text": "A"}) for name in BY_PATH]
     (folder / "m.jsonl").write_text("\n".join([*rows[:-1], json.dumps({"audio": [*BY_PATH][-1]})]))
     assert untranscribed(folder / "m.jsonl") == BY_PATH
@@ -680,8 +680,8 @@ def test_what_is_no_speech_alone(folder: Path, tmp_path: Path) -> None:
     assert "ids that occur twice: 1 ('a/11-8-0000.flac')" in message
 
 
-def test_names_that_are_no_text(folder: Path, tmp_path: Path) -> None:
-    """What a manifest of shards could not hold is named, on one line."""
+def test_names_that_are_not_utf8(folder: Path, tmp_path: Path) -> None:
+    """Names that a manifest of shards cannot hold are listed on one line."""
     try:
         os.rename(folder / "11" / "8" / "11-8-0000.flac", os.fsencode(folder) + b"/\xff\n.flac")
     except OSError:
@@ -695,8 +695,8 @@ def test_names_that_are_no_text(folder: Path, tmp_path: Path) -> None:
     assert named in refusal(tmp_path / "a.tar", transcribed=False)
 
 
-def test_identity_tells_whether_there_are_texts(folder: Path, tmp_path: Path) -> None:
-    """Shards of the one are not those of the other; else it changes with the speech alone."""
+def test_identity_depends_on_whether_texts_are_read(folder: Path, tmp_path: Path) -> None:
+    """Without texts, the identity depends only on the speech."""
     parquet = write_parquet(tmp_path / "a.parquet", folder)
     cache = str(tmp_path / "cache")
     with_texts, without = (

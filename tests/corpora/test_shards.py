@@ -1,4 +1,4 @@
-"""Shards: written whole, kept when begun again, read by TensorFlow, and never believed blindly."""
+"""Shards: written atomically, kept on resumption, read by TensorFlow, and always verified."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def corpus(folder: Path) -> Corpus:
 
 @pytest.fixture
 def made(corpus: Corpus, tmp_path: Path) -> Path:
-    """Shards of two seconds: several of them."""
+    """Several shards of two seconds each."""
     make([corpus], tmp_path / "shards", shard_seconds=2)
     return tmp_path / "shards"
 
@@ -63,7 +63,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Of the shards alone."""
+    """Returns the SHA-256 of each shard by file name."""
     return {
         name: hashlib.sha256(content).hexdigest()
         for name, content in files(folder).items()
@@ -106,7 +106,7 @@ def test_what_is_written_is_what_tensorflow_reads(corpus: Corpus, made: Path) ->
 
 
 def test_the_bytes_of_a_record_never_change(tmp_path: Path) -> None:
-    """Shards that earlier versions wrote are kept by their hashes, and read."""
+    """Shards written by earlier versions keep their hashes and can be read."""
     path = tmp_path / "a.tfrecord"
     speech = np.arange(-300, 300, dtype="<i2")
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -116,7 +116,7 @@ def test_the_bytes_of_a_record_never_change(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read, speech / np.float32(32768))
 
 
-def test_the_manifest_tells_what_is_there(corpus: Corpus, made: Path) -> None:
+def test_the_manifest_lists_every_shard(corpus: Corpus, made: Path) -> None:
     manifest = json.loads((made / MANIFEST_FILE).read_text())
     assert (manifest["version"], manifest["rate"], manifest["complete"]) == (1, 16000, True)
     assert manifest["sources"] == [
@@ -137,7 +137,7 @@ def test_the_manifest_tells_what_is_there(corpus: Corpus, made: Path) -> None:
     assert sum(lengths[-1][:-1]) < 32000
 
 
-def test_as_many_processes_as_one_likes(corpus: Corpus, made: Path, tmp_path: Path) -> None:
+def test_any_number_of_processes(corpus: Corpus, made: Path, tmp_path: Path) -> None:
     make([corpus], tmp_path / "parallel", shard_seconds=2, processes=2)
     assert files(tmp_path / "parallel") == files(made)
     assert check(tmp_path / "parallel", processes=2) == []
@@ -145,7 +145,7 @@ def test_as_many_processes_as_one_likes(corpus: Corpus, made: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("form", ["archive", "parquet", "shards"])
 def test_shards_of_every_source(folder: Path, made: Path, tmp_path: Path, form: str) -> None:
-    """Also in other processes, to which the utterances must be sent."""
+    """Workers in other processes receive the utterances by pickling."""
     if form == "archive":
         path = write_tar(tmp_path / "corpus.tar.gz", folder)
     elif form == "parquet":
@@ -160,7 +160,7 @@ def test_shards_of_every_source(folder: Path, made: Path, tmp_path: Path, form: 
 def test_shards_of_speech_alone(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """For pre-training: any folder of audio, and ids that are paths in it."""
+    """For pre-training, any folder of audio will do; ids are paths in it."""
     for file in folder.rglob("*.trans.txt"):
         file.unlink()
     out = tmp_path / "out"
@@ -237,11 +237,11 @@ def test_speech_louder_than_full_scale_is_counted(
     np.testing.assert_allclose(utterance.load()[:5], [full, full, -1, -1, 0.99], atol=2**-16)
 
 
-# Beginning again
+# Resuming
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The ids of what is decoded from here on."""
+    """The ids of the utterances that the test decodes."""
     from wav2vec2_tf import audio
 
     decoded: list[str] = []
@@ -274,7 +274,7 @@ def test_what_is_whole_is_kept(corpus: Corpus, made: Path, monkeypatch: pytest.M
 def test_an_interrupted_run_goes_on(
     corpus: Corpus, folder: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped by a file that cannot be read, in the middle of a shard; then the file is mended."""
+    """An unreadable file stops the run within a shard; the run resumes with the file restored."""
     broken = folder / "12" / "3" / "12-3-0002.flac"
     status, content = broken.stat(), broken.read_bytes()
     broken.write_bytes(content[:-50] + bytes(50))
@@ -282,7 +282,7 @@ def test_an_interrupted_run_goes_on(
     out = tmp_path / "out"
     with pytest.raises(UserError, match=r"12-3-0002\.flac"):
         make([corpus], out, shard_seconds=2)
-    assert not list(out.glob(".*"))  # nothing half written
+    assert not list(out.glob(".*"))  # no partial file
     there = {name for name in files(out) if name.endswith(".tfrecord")}
     assert there
     assert "not all shards are made" in refusal(out)
@@ -299,7 +299,7 @@ def test_an_interrupted_run_goes_on(
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
-    """SIGKILL after the first shards: whole files or none, and the same bytes in the end."""
+    """After SIGKILL there are only complete files; a resumed run gives the same bytes."""
     spoken = {f"1-1-{number:04}": ("WORDS", 80000) for number in range(240)}
     source = write_corpus(tmp_path / "long", spoken)
     command = [sys.executable, "-m", "wav2vec2_tf.cli", "shards", str(source)]
@@ -348,7 +348,7 @@ def test_folders_of_other_things_are_refused(corpus: Corpus, tmp_path: Path) -> 
 
 
 def test_shards_are_a_corpus(corpus: Corpus, made: Path) -> None:
-    """The same speech, texts and order; in any order and from several threads."""
+    """Shards give the same speech and texts, in order, in any order and from several threads."""
     from concurrent.futures import ThreadPoolExecutor
 
     read = open_corpus(str(made))
@@ -377,7 +377,7 @@ def test_identity_is_that_of_the_content(corpus: Corpus, made: Path, tmp_path: P
 
 @pytest.mark.parametrize("at", [0, 8, 20, 5000, -1])
 def test_a_damaged_record_is_named(made: Path, at: int) -> None:
-    """In its length, the check sum of it, its head, its speech, and its own check sum."""
+    """Damages the length, its checksum, the header, the speech, and the record's checksum."""
     shard = Manifest.read(made).shards[1]
     path, record = made / shard.file, shard.records[0]
     content = bytearray(path.read_bytes())
@@ -397,7 +397,7 @@ def test_a_damaged_record_is_named(made: Path, at: int) -> None:
 
 @pytest.mark.parametrize("cut", [1, 5, 100, 11_999, 12_500])
 def test_a_record_cut_short_is_named(made: Path, cut: int) -> None:
-    """As if the file changed after the corpus was opened."""
+    """The file is cut short after the corpus was opened."""
     shard = Manifest.read(made).shards[-1]
     path = made / shard.file
     utterance = list(open_corpus(str(made)))[-1]
@@ -410,7 +410,7 @@ def test_a_record_cut_short_is_named(made: Path, cut: int) -> None:
 
 
 def test_a_forged_length_allocates_nothing(made: Path) -> None:
-    """A record may state any length, with the right checksum of it."""
+    """A hostile record may state any length with the right checksum."""
     shard = Manifest.read(made).shards[0]
     path, record = made / shard.file, shard.records[0]
     length = struct.pack("<Q", 2**40)
@@ -490,8 +490,8 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], None]] = {
             samples=m["shards"][0]["records"][0]["samples"] + 2**60
         ),
     ),
-    "half a character": lambda m: m["shards"][0]["records"][0].update(text="\ud800"),
-    "id that is none": lambda m: m["shards"][0]["records"][0].update(id=None),
+    "lone surrogate": lambda m: m["shards"][0]["records"][0].update(text="\ud800"),
+    "null id": lambda m: m["shards"][0]["records"][0].update(id=None),
     "version": lambda m: m.update(version=2),
     "rate": lambda m: m.update(rate=8000),
     "encoding": lambda m: m.update(encoding="pickle"),
@@ -508,7 +508,7 @@ def test_hostile_manifests(made: Path, fault: str) -> None:
     HOSTILE[fault](manifest)
     assert json.dumps(manifest) != before
     (made / MANIFEST_FILE).write_text(json.dumps(manifest))
-    if fault == "huge record":  # only the record itself can tell
+    if fault == "huge record":  # only the record itself shows it
         utterance = next(iter(open_corpus(str(made))))
         with pytest.raises(UserError, match="its speech has another length"):
             utterance.load()
@@ -519,16 +519,16 @@ def test_hostile_manifests(made: Path, fault: str) -> None:
     assert known in message
 
 
-def test_manifest_that_is_none(made: Path) -> None:
+def test_malformed_manifest(made: Path) -> None:
     for content in (b"", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"version": 1e999}'):
         (made / MANIFEST_FILE).write_bytes(content)
         assert MANIFEST_FILE in refusal(made)
 
 
 def test_records_must_be_those_of_the_manifest(made: Path) -> None:
-    """Shards swapped, each whole: sizes agree, texts do not."""
+    """Records of the right size whose text differs from the manifest are refused."""
     manifest = json.loads((made / MANIFEST_FILE).read_text())
-    manifest["shards"][0]["records"][0]["text"] = "WHAT NOBODY SAID"
+    manifest["shards"][0]["records"][0]["text"] = "ANOTHER TEXT"
     (made / MANIFEST_FILE).write_text(json.dumps(manifest))
     utterance = next(iter(open_corpus(str(made))))
     with pytest.raises(UserError, match="its id, text or samples differ from the manifest's"):
@@ -564,7 +564,7 @@ def test_program(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_tensorflow_is_imported_only_to_write_and_read_records(
     folder: Path, tmp_path: Path
 ) -> None:
-    """Opening, and running the command again where all is there, do not wait for its import."""
+    """Neither opening shards nor rerunning a complete command imports TensorFlow."""
     code = (
         "import sys\n"
         "from wav2vec2_tf.cli.main import main\n"

@@ -1,4 +1,4 @@
-"""Every notebook as it is committed, and executed whole on the bundled data."""
+"""Every notebook, as committed, executed completely on the bundled data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 CORPUS = ROOT / "tests" / "data" / "corpus"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SPOKEN = CORPUS / "1003" / "1" / "1003-1-0012.flac"
-# Of the Jupyter packages themselves, in this process; the notebooks run in one of their own.
+# Warnings of Jupyter's packages in this process; notebooks run in processes of their own.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
@@ -50,7 +50,7 @@ Run = Callable[..., tuple[Any, Any]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Execute a notebook with other parameters: (what it says, the value of an expression)."""
+    """Runs a notebook with other parameters; returns its output and the value of an expression."""
     folders = ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
     for name in (*folders, "MPLCONFIGDIR"):  # not those of the person who runs the tests
         monkeypatch.setenv(name, str(tmp_path / name))
@@ -71,13 +71,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         )
         client.execute()
         outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
-        said = {"stdout": "", "stderr": ""}
+        printed = {"stdout": "", "stderr": ""}
         for output in outputs:
             if output.output_type == "stream":
-                said[output.name] += output.text
-        assert "Warning" not in said["stderr"], said["stderr"]
+                printed[output.name] += output.text
+        assert "Warning" not in printed["stderr"], printed["stderr"]
         execute.figures = sum("image/png" in output.get("data", ()) for output in outputs)
-        return said["stdout"], json.loads(said["stdout"].splitlines()[-1])
+        return printed["stdout"], json.loads(printed["stdout"].splitlines()[-1])
 
     return execute
 
@@ -115,7 +115,7 @@ def test_as_committed(path: Path) -> None:
 
 
 def all_of(extras: dict[str, list[str]], name: str) -> list[str]:
-    """The requirements of an extra, and of those that it names."""
+    """Returns the requirements of an extra, and of the extras it includes."""
     found: list[str] = []
     for each in map(Requirement, extras[name]):
         if each.name == "wav2vec2-tf":
@@ -147,7 +147,7 @@ def test_the_extra_they_install_has_what_they_import() -> None:
 
 @pytest.mark.slow
 def test_inference(run: Run, tmp_path: Path) -> None:
-    """With a stand-in for Colab, whose microphone hears half of the recording."""
+    """A stand-in for Colab provides a microphone that records half of the recording."""
     (tmp_path / "google" / "colab").mkdir(parents=True)
     (tmp_path / "google" / "colab" / "output.py").write_text(
         "import base64, soundfile\n\n\n"
@@ -157,35 +157,36 @@ def test_inference(run: Run, tmp_path: Path) -> None:
         "    return base64.b64encode(speech.tobytes()).decode()\n"
     )
     files = [str(path) for path in sorted(CORPUS.glob("1001/1/*.flac"))[:3]]
-    said, found = run(
+    printed, found = run(
         "inference",
-        "[[t.text for t in transcripts], heard.text, [w.text for w in transcript.words]]",
+        "[[t.text for t in transcripts], recorded_transcript.text,"
+        " [w.text for w in transcript.words]]",
         MODEL=str(BUNDLED_MODEL),
         RECORDING=str(SPOKEN),
         SECONDS=3,
         BATCH=files,
     )
-    texts, heard, words = found
+    texts, transcribed, words = found
     transcripts = dict(
         line.split(" ", 1)
         for file in CORPUS.rglob("*.trans.txt")
         for line in file.read_text(encoding="utf-8").splitlines()
     )
-    assert heard == said.splitlines()[0]
-    assert heard.split()[0] == transcripts[SPOKEN.stem].split()[0]
+    assert transcribed == printed.splitlines()[0]
+    assert transcribed.split()[0] == transcripts[SPOKEN.stem].split()[0]
     assert len(texts) == 3
     assert words == texts[-1].split()
-    assert "The same as alone: True" in said
+    assert "The same as alone: True" in printed
     assert run.figures == 2
 
 
 @pytest.mark.slow
 def test_inference_without_a_microphone(run: Run) -> None:
-    said, same = run(
+    printed, same = run(
         "inference", "bool((recorded == speech).all())", MODEL=str(BUNDLED_MODEL), SECONDS=1
     )
     assert same
-    assert "The same as alone: True" in said
+    assert "The same as alone: True" in printed
 
 
 @pytest.mark.slow
@@ -209,26 +210,26 @@ def test_evaluation(run: Run) -> None:
 
 @pytest.mark.slow
 def test_export(run: Run) -> None:
-    said, found = run(
+    printed, found = run(
         "export",
-        "[text, float(np.abs(told - alone).max()), float(np.abs(masked - alone).max()),"
-        " float(np.abs(untold - alone).max()), sizes, latencies]",
+        "[text, float(np.abs(with_lengths - alone).max()), float(np.abs(masked - alone).max()),"
+        " float(np.abs(without - alone).max()), sizes, latencies]",
         MODEL=str(BUNDLED_MODEL),
         RECORDING=str(SPOKEN),
         LENGTH=64_000,
         DURATIONS=[1],
         REPEATS=1,
     )
-    text, told, masked, untold, sizes, latencies = found
+    text, with_lengths, masked, without, sizes, latencies = found
     assert text.split()
-    assert max(told, masked) < 1e-3 < 0.1 < untold
-    parameters = 4 * 2.14e6  # of the bundled model, in bytes
+    assert max(with_lengths, masked) < 1e-3 < 0.1 < without
+    parameters = 4 * 2.14e6  # the bundled model's, in bytes
     for size in sizes.values():
         assert size["weights"] == pytest.approx(parameters, rel=0.01)
     assert len(latencies) == 4
     assert all(np.array(values).min() > 0 for values in latencies.values())
     for name in ("serving_default", "with_lengths", "transcribe"):
-        assert f"\n{name}\n" in said
+        assert f"\n{name}\n" in printed
     assert run.figures == 1
 
 
@@ -250,21 +251,21 @@ FINE_TUNING = {
 
 @pytest.mark.slow
 def test_fine_tuning_through_the_hub(run: Run) -> None:
-    said, results = run("fine_tuning_hub", "results", **FINE_TUNING)
+    printed, results = run("fine_tuning_hub", "results", **FINE_TUNING)
     print(results, file=sys.stderr)
     assert results["new head"] > 0.9
     assert results["head alone"] < 0.9
     assert results["all of it"] < min(0.3, 0.8 * results["head alone"])
-    assert "The same transcripts: True" in said
+    assert "The same transcripts: True" in printed
 
 
 @pytest.mark.slow
 def test_fine_tuning_in_keras_3(run: Run) -> None:
-    """The transcripts in small letters stand for another language."""
-    said, results = run("fine_tuning_keras3", "results", SPLIT=None, **FINE_TUNING)
+    """The transcripts in lower case stand for another language."""
+    printed, results = run("fine_tuning_keras3", "results", SPLIT=None, **FINE_TUNING)
     print(results, file=sys.stderr)
     for before, head, after in results.values():
         assert before > 0.9
         assert head < 0.9
         assert after < min(0.3, 0.8 * head)
-    assert "The same transcripts: True" in said
+    assert "The same transcripts: True" in printed

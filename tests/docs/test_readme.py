@@ -41,7 +41,7 @@ PORT = re.compile(r"(--port |127\.0\.0\.1:)\d+")
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder that looks like the checkout, but where `build` is our own."""
+    """A folder of links to the checkout, with its own `build`."""
     for name in ("wav2vec2_tf", "convert", "eval", "tests", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
@@ -70,7 +70,7 @@ def test_bash_and_python_blocks_run_in_order(checkout: Path, page: str, tmp_path
     port, ran = "", 0
     for language, block in blocks(page):
         if "--port " in block:
-            port = free_port()  # in place of the page's, which something else may have
+            port = free_port()  # the page's port may be in use
         if block.startswith(OFFLINE):
             continue
         block = PORT.sub(rf"\g<1>{port}", block)
@@ -134,7 +134,7 @@ def test_commands_that_need_the_internet_parse(monkeypatch: pytest.MonkeyPatch) 
 def test_every_published_checkpoint_can_be_converted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each asks for its model, which is not there, and for nothing that the program lacks."""
+    """Each command parses and fails only because its model cannot be downloaded."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.chdir(tmp_path)
     rows = re.findall(r"^\| [^|]+ \| `(\S+)` \|([^\n]*)", CHECKPOINTS, re.MULTILINE)

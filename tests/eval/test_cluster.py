@@ -18,7 +18,7 @@ COMMAND = ["wer", "--model", str(BUNDLED_MODEL), "--data", str(CORPUS)]
 
 
 def untimed(content: Any) -> Any:
-    """Figures without those that differ from run to run."""
+    """Returns the figures without timings, which differ from run to run."""
     if isinstance(content, dict):
         timed = ("compute_seconds", "first_call_seconds", "rtfx")
         return {key: untimed(value) for key, value in content.items() if key not in timed}
@@ -27,7 +27,7 @@ def untimed(content: Any) -> Any:
 
 @pytest.mark.slow
 def test_two_workers_give_the_same_figures(tmp_path: Path) -> None:
-    """And the same words of each utterance; in two modes, so that a worker has two graphs."""
+    """Words are the same too; two modes make each worker trace two graphs."""
     written = {}
     for name in ("here", "there"):
         files = [str(tmp_path / f"{name}{ending}") for ending in (".json", ".jsonl")]

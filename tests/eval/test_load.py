@@ -24,7 +24,7 @@ SPEAKER = CORPUS / "1003" / "1"
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four recordings of different length."""
+    """Four recordings of different lengths."""
     folder = tmp_path_factory.mktemp("recordings")
     for number in (12, 13, 14, 15):
         shutil.copy(SPEAKER / f"1003-1-00{number}.flac", folder)

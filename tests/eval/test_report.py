@@ -1,4 +1,4 @@
-"""The page: whole in one file, escaped, and true to the counts."""
+"""The report page: self-contained, escaped, and equal to the counts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def measured(tmp_path: Path, parrot: Parrot, modes: tuple[str, ...] = MODES) -> 
 
 
 def test_page_stands_alone(tmp_path: Path) -> None:
-    """Nothing is fetched: no addresses but the names of XML namespaces, no scripts."""
+    """The page loads nothing: it has no scripts, and no URLs but XML namespaces."""
     html = render(measured(tmp_path, Parrot()))
     page = Page(html)
     addresses = set(re.findall(r"\w+://[^\s\"'<>]+", html))
@@ -98,7 +98,7 @@ def test_same_figures_same_page(tmp_path: Path) -> None:
 
 
 def test_hostile_text_is_text(tmp_path: Path) -> None:
-    """Transcripts, names, reasons and versions come from outside."""
+    """Transcripts, names, reasons and versions are untrusted."""
     attack = "</div><script>alert(1)</script><img/src=x/onerror=alert(2)>&\"'"
     spoken = {"1-1-1": (f"A {attack} B", 5000), "1-1-2": ("]]> --> <!-- C", 6000)}
     parrot = Parrot(spoken, {"1-1-1": f"{attack} D {attack}", "1-1-2": "<B>"})
@@ -145,7 +145,7 @@ def test_alignment_has_the_counted_errors(reference: str, hypothesis: str) -> No
 
 
 def test_worst_utterances_come_first_with_marks(tmp_path: Path) -> None:
-    """Every wrong word has its letter: colour says nothing that text does not."""
+    """A letter marks every wrong word, so colour carries no information of its own."""
     html = render(measured(tmp_path, Parrot(), ("masked",)))
     articles = re.findall(r"<article><h3>(.*?):", html)
     assert articles == ["12-3-0002", "12-3-0000"]
@@ -163,7 +163,7 @@ def test_no_errors_to_show(tmp_path: Path) -> None:
 
 
 def test_plots(tmp_path: Path) -> None:
-    """Two well-formed drawings, labelled for those who cannot see them, with the modes named."""
+    """The page has two well-formed plots with accessible labels that name the modes."""
     html = render(measured(tmp_path, Parrot()))
     drawings = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
     assert len(drawings) == 2
@@ -190,7 +190,7 @@ def test_error_groups_leave_no_number_out() -> None:
 
 
 def luminance(colour: str) -> float:
-    """WCAG 2's relative luminance of #rgb or #rrggbb."""
+    """Returns WCAG 2's relative luminance of #rgb or #rrggbb."""
     digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
     parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
     red, green, blue = (x / 12.92 if x <= 0.03928 else ((x + 0.055) / 1.055) ** 2.4 for x in parts)
@@ -198,7 +198,7 @@ def luminance(colour: str) -> float:
 
 
 def test_contrast(tmp_path: Path) -> None:
-    """Text on every background has WCAG's 4.5 to 1, the curves on white too."""
+    """Text on every background, and the curves on white, have WCAG's contrast of 4.5."""
     html = render(measured(tmp_path, Parrot()))
     backgrounds = re.findall(r"\.(?:substitute|delete|insert) \{ background: (#\w+)", html)
     assert len(backgrounds) == 3

@@ -1,6 +1,6 @@
-"""The benchmark: that every system runs and agrees, and that what is reported is what was measured.
+"""The benchmark: every system runs and agrees, and the report equals the measurements.
 
-No time is asserted.
+The tests assert no timings.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def test_every_system_runs_and_agrees(quick: Path) -> None:
             assert row["peak_bytes"] > 10_000_000
             assert row["rtfx"] == pytest.approx(work["audio_seconds"] / row["median"])
             if key == "cold":
-                # transformers' decoder makes one of two equal letters with a blank between
+                # transformers' decoder merges equal letters with a blank between them
                 assert row["agreement"] > 0.8
                 continue
             assert row["first_seconds"] > 0
@@ -129,7 +129,7 @@ def test_refused_before_the_work(
 def test_missing_package(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is an error for a system that was named, and for the reference; others get a row."""
+    """Named systems and the reference raise an error; others get a row with the reason."""
     found = timing.find_spec
     monkeypatch.setattr(
         timing, "find_spec", lambda name: None if name == "openvino" else found(name)
@@ -165,7 +165,7 @@ def test_agreement_by_hand() -> None:
     reference = np.zeros((1, 4, 3), np.float32)
     reference[..., 1] = 1
     other = reference.copy()
-    other[0, 2, 0] = 1.25  # another best token, 1.25 off
+    other[0, 2, 0] = 1.25  # another best token, a difference of 1.25
     row = compared(other, reference)
     assert (row.difference, row.agreement) == (1.25, 0.75)
     # a later call without a difference does not change that
@@ -174,7 +174,7 @@ def test_agreement_by_hand() -> None:
     other[0, 0, 0] = np.nan
     assert math.isnan(compared(other, reference).difference or 0.0)
     assert compared(reference[:, :3], reference).difference == math.inf
-    # of a corpus, frames beyond the utterance's own are padding
+    # in a corpus, frames beyond the utterance's length are padding
     longer = np.concatenate([reference[0], np.ones((2, 3), np.float32)])
     assert compared([longer], [reference[0]], WORKS["d"]).difference == 0
     assert compared([reference[0][:3]], [reference[0]], WORKS["d"]).difference == math.inf
@@ -183,7 +183,7 @@ def test_agreement_by_hand() -> None:
 # Work
 
 
-def test_speech_is_normalised_and_no_two_rows_are_the_same() -> None:
+def test_speech_is_normalized_and_no_two_rows_are_the_same() -> None:
     rows = workloads.speech(3, 50_000)
     assert rows.shape == (3, 50_000) and rows.dtype == np.float32
     np.testing.assert_allclose(rows.mean(axis=1), 0, atol=1e-4)
@@ -218,7 +218,7 @@ def test_batches_hold_every_utterance_once_and_little_padding(
 
 
 def test_ways_through_a_corpus() -> None:
-    """A stand-in that sums the valid samples: only `published` gets it wrong."""
+    """A stand-in sums the valid samples, which only `published` gets wrong."""
     utterances = [workloads.speech(1, n, n)[0] for n in (900, 5000, 16_001, 4990, 900)]
     shapes = []
 
@@ -301,7 +301,7 @@ def test_worker_times_calls_and_reports_errors(tmp_path: Path) -> None:
         assert worker.busy_seconds > 0
         with pytest.raises(WorkerError, match="^KeyError: 'nothing'$"):
             worker.call("nothing")
-        worker.call("product")  # it lives on
+        worker.call("product")  # the process continues
         worker.unload("product")
         with pytest.raises(WorkerError, match="KeyError"):
             worker.call("product")
@@ -314,7 +314,7 @@ def test_worker_times_calls_and_reports_errors(tmp_path: Path) -> None:
 def test_a_system_that_fails_gets_a_row_that_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others are timed all the same."""
+    """The other systems are still timed."""
     from wav2vec2_tf.data.bundled import BUNDLED_MODEL
     from wav2vec2_tf.models.pretrained import read_config
 
@@ -335,7 +335,7 @@ def test_a_system_that_fails_gets_a_row_that_says_why(
 
 
 class Mortal(Worker):
-    """Killed when it has answered its second call."""
+    """A worker that is killed after its second call."""
 
     calls = 0
 
@@ -350,7 +350,7 @@ class Mortal(Worker):
 
 @pytest.mark.slow
 def test_a_system_that_is_killed_keeps_the_others(tmp_path: Path) -> None:
-    """Whether before its turn or after its last call: the machine may run out of memory."""
+    """A system killed before or after its turn, as for lack of memory, does not stop the run."""
     stopwatch = Stopwatch(tmp_path, Wav2Vec2Config(), threads=1, repetitions=2, shared=False)
     result = WorkResult(WORKS["training"], 1.0, 1)
     with ExitStack() as stack:

@@ -27,7 +27,7 @@ CORPUS = DATA / "corpus"
 
 @pytest.fixture(scope="module")
 def arpa(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trigrams of text that the corpus does not say."""
+    """Trigrams of text that does not occur in the corpus."""
     path = tmp_path_factory.mktemp("lm") / "kjv.arpa"
     assert program(["ngram", str(TEXT / "kjv_runs.txt"), str(path)]) == 0
     return path
@@ -52,14 +52,14 @@ def test_the_gain_on_the_bundled_corpus(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One pass of the model: greedy, and two points of the grid, of which one is the default."""
+    """Compares greedy decoding with two grid points, one of them the default."""
     monkeypatch.setattr("wav2vec2_tf.utils.progress.QUIET_SECONDS", 0.0)
     out = tmp_path / "grid.json"
     options = ["--tune", "--lm-weights", "0.5,1", "--word-scores", "0", "--json", out]
     assert wer("--lm", arpa, "--lexicon", lexicon, *options) == 0
     grid = json.loads(out.read_text())
     assert (grid["utterances"], grid["words"]) == (64, 1279)
-    assert grid["greedy_wer"] == pytest.approx(0.0547, abs=0.003)  # as the model's card says
+    assert grid["greedy_wer"] == pytest.approx(0.0547, abs=0.003)  # the figures in the model's card
     weights = [(point["lm_weight"], point["word_score"]) for point in grid["points"]]
     assert weights == [(0.5, 0.0), (1.0, 0.0)]
     assert all(point["wer"] < 0.03 for point in grid["points"])
@@ -72,7 +72,7 @@ def test_the_gain_on_the_bundled_corpus(
 
 
 def test_what_the_grid_promises_is_measured(tmp_path: Path, arpa: Path) -> None:
-    """`eval wer` with a point's weights has its WER; without, that of greedy decoding."""
+    """`eval wer` with a grid point's weights has its WER; without them, greedy decoding's."""
     folder = CORPUS / "1002"
     few = ["--limit", 5, "--batch-size", 5]
     files = [tmp_path / name for name in ("grid.json", "search.json", "greedy.json")]
@@ -108,7 +108,7 @@ ALPHABET = ctc.Alphabet(("<pad>", "|", "A", "B"), blank=0, word_delimiter=1)
 
 
 def test_every_point_is_its_own_search(tmp_path: Path) -> None:
-    """WER of each pair of weights against a search with these weights and jiwer."""
+    """The WER of each pair of weights equals jiwer's of a search with these weights."""
     (tmp_path / "text").write_text("AB A\nA B\nAB B\n")
     path = tmp_path / "ab.arpa"
     assert program(["ngram", str(tmp_path / "text"), str(path), "--order", "2"]) == 0
@@ -175,7 +175,7 @@ def test_one_line_says_what_is_wrong(
     assert message in errors[0]
 
 
-def test_weights_that_are_not_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_weights(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         wer("--tune", "--lm-weights", "1,much")
     assert "argument --lm-weights: 'much' is not a number" in capsys.readouterr().err
@@ -187,7 +187,7 @@ def test_another_model_is_another_run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A run does not resume with a language model of other content, or without one."""
+    """A run does not resume without its language model or with another one."""
     copy, work = tmp_path / "lm.arpa", tmp_path / "work.jsonl"
     copy.write_bytes(arpa.read_bytes())
 

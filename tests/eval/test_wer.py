@@ -1,4 +1,4 @@
-"""The measurement: counts against hand-worked and jiwer's, batching, resuming, and the program."""
+"""`eval wer`: counts against jiwer's and hand-worked ones, batching, resuming, the program."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def wer(folder: Path, *options: object) -> int:
 
 
 def untimed(content: Any) -> Any:
-    """Figures without those that differ from run to run."""
+    """Returns the figures without timings, which differ from run to run."""
     if isinstance(content, dict):
         timed = ("compute_seconds", "first_call_seconds", "rtfx")
         return {key: untimed(value) for key, value in content.items() if key not in timed}
@@ -119,7 +119,7 @@ def test_one_sample_too_many_is_truncated() -> None:
 
 
 def test_modes_by_hand(folder: Path) -> None:
-    """Padded: a word too many in the 4 short ones, 3 + 5 words cut from the 2 long ones, of 33."""
+    """Padded: 4 insertions in the 4 short ones, 3 + 5 deletions in the 2 long ones, of 33 words."""
     result = measured(folder)
     padded, variable, masked = (result.modes[mode] for mode in MODES)
     sums = padded.counts
@@ -142,7 +142,7 @@ def test_modes_by_hand(folder: Path) -> None:
 
 
 def test_bands() -> None:
-    """The fixed length takes the place of an edge near it; an utterance on an edge is below it."""
+    """The fixed length replaces an edge near it; an utterance on an edge counts below it."""
     seconds = [0.5, 5, 5.1, 10, 15.375, 15.5, 20, 29, 61]
     rows = [
         score("padded", str(place), round(16000 * length), 246000, "A", "A")
@@ -197,7 +197,7 @@ def test_case_and_spelling_of_references(
 
 
 def test_calls(folder: Path) -> None:
-    """Rows are always full; padded and masked have one shape, variable those of its buckets."""
+    """Batches are always full; padded and masked have one shape, variable has its buckets'."""
     parrot = Parrot()
     result = measured(folder, parrot)
     padded, variable = [(2, LENGTH, False)] * 4, [(2, n, True) for n in (16000, 8000, 40000, 8000)]
@@ -236,12 +236,12 @@ def test_groups(lengths: list[int], rows: int, finished: int) -> None:
     assert all(len(group) == rows for _, group in found[:-1])
     for length, group in found:
         assert length == size(max(lengths[int(key)] for key in group))
-    # an interrupted run goes on with the batches it would have had
+    # an interrupted run resumes with the same batches
     done = {key for _, group in found[:finished] for key in group}
     assert grouped([one for one in speech if one.id not in done]) == found[finished:]
 
 
-# What is wrong with single utterances
+# Invalid utterances
 
 
 def test_unusable_utterances_are_skipped_everywhere(
@@ -270,7 +270,7 @@ def test_audio_that_is_not_finite(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_audio_that_fails_in_a_later_mode(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All modes are over the same utterances."""
+    """All modes measure the same utterances."""
 
     class Broken(Parrot):
         def transcribe(self, speech: Any, *, length: int, masked: bool) -> Any:
@@ -299,7 +299,7 @@ def test_utterance_too_long_for_any_bucket(folder: Path) -> None:
 
 
 class Interrupted(Parrot):
-    """Stops at a call, as Ctrl-C or a crash does."""
+    """A recognizer that stops at a call, as Ctrl-C or a crash does."""
 
     def transcribe(self, speech: Any, *, length: int, masked: bool) -> Any:
         if len(self.calls) == 5:
@@ -308,7 +308,7 @@ class Interrupted(Parrot):
 
 
 def test_resumes_after_every_batch(folder: Path, tmp_path: Path) -> None:
-    """Cut after any number of batches, and in the middle of writing the next."""
+    """A run resumes from a journal that ends after any batch, or within a line."""
     path = tmp_path / "work.jsonl"
     whole = Parrot()
     expected = measured(folder, whole, Journal(path, {"length": LENGTH}))
@@ -328,7 +328,7 @@ def test_resumes_after_every_batch(folder: Path, tmp_path: Path) -> None:
 
 
 def test_evaluate_from_python(folder: Path, tmp_path: Path) -> None:
-    """The function under the program: names or objects, options as an object, and resuming."""
+    """The function takes names or objects, options as an object, and resumes."""
     options = EvaluateOptions(modes=("masked", "padded"), length=LENGTH, batch_size=2, limit=4)
     work = tmp_path / "work.jsonl"
     parrot = Parrot()
@@ -349,7 +349,7 @@ def test_evaluate_from_python(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_run_resumes(folder: Path, tmp_path: Path) -> None:
-    """SIGKILL amid the work; the same command goes on, and nothing finished is computed again."""
+    """After SIGKILL the same command resumes and computes no finished batch again."""
     script = tmp_path / "parrot.py"
     script.write_text(
         "import os, signal, sys, types\n"
@@ -419,7 +419,7 @@ def test_program_writes_everything(
     ]
     assert (content["model"], content["data"]) == ("parrot", str(folder))
     assert content["versions"]["jiwer"] == metadata.version("jiwer")
-    assert content["versions"]["tensorflow"] == tf.__version__  # from whichever wheel
+    assert content["versions"]["tensorflow"] == tf.__version__  # from either wheel
     assert (content["options"]["batch_size"], content["failed"]) == (2, {})
     with open(out / "u.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -450,7 +450,7 @@ def test_program_writes_jsonl(folder: Path, tmp_path: Path, program: Parrot) -> 
 def test_program_with_failed_utterances(
     folder: Path, tmp_path: Path, program: Parrot, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The results of the others are written, the failed named; the status is not 0."""
+    """Results of the others are written, failed ones are named, and the status is not 0."""
     (folder / "11" / "7" / "11-7-0000.flac").write_bytes(b"no audio")
     out = tmp_path / "wer.json"
     assert wer(folder, "--json", out) == 1
@@ -478,7 +478,7 @@ def test_program_interrupted(
     assert f"continues from {work}" in capsys.readouterr().err
     assert work.exists()
     assert not out.exists()
-    # other options would mix what does not belong together
+    # other options would mix results that cannot be compared
     monkeypatch.setattr(module.Recognizer, "load", lambda *_, **__: program)
     assert wer(folder, "--json", out, "--work", work, "--limit", 5) == 1
     assert "another limit" in capsys.readouterr().err
@@ -509,7 +509,7 @@ def test_program_notices_that_the_model_changed(
 def test_program_fits_the_model(
     folder: Path, tmp_path: Path, program: Parrot, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A SavedModel of fixed length decides the length, and has no variable mode."""
+    """A SavedModel of fixed length determines the length and has no variable mode."""
     program.fixed_length = 24001
     out = tmp_path / "wer.json"
     common = ["wer", "--model", "parrot", "--data", str(folder), "--json", str(out)]

@@ -20,7 +20,7 @@ from wav2vec2_tf.models.auto import MODELS
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SavedModel]:
     """Exports a variant of `reference.VARIANTS` with a head, once for each set of arguments.
 
-    `xdist_group` brings the tests that share one into one process. Tests leave it as it is.
+    `xdist_group` brings the tests that share one into one process. Tests do not change it.
     """
 
     @functools.cache
@@ -51,19 +51,19 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SavedMod
 
 @pytest.fixture(scope="session")
 def fixed(exported: Callable[..., SavedModel]) -> SavedModel:
-    """Group norm, CTC, at a fixed length; accepts a few structures."""
+    """A CTC model with group norm, at a fixed length; it accepts a few structures."""
     return exported("wav2vec2-group", families.CTC)
 
 
 @pytest.fixture(scope="session")
 def any_length(exported: Callable[..., SavedModel]) -> SavedModel:
-    """Layer norm, CTC, at any length; accepts every structure."""
+    """A CTC model with layer norm, at any length; it accepts every structure."""
     return exported("wav2vec2-layer", families.CTC, length=None, structures=STRUCTURES)
 
 
 @pytest.fixture(scope="session")
 def bert(exported: Callable[..., SavedModel]) -> SavedModel:
-    """Wav2Vec2-BERT with an adapter, CTC; accepts features in the place of speech as well."""
+    """Wav2Vec2-BERT with an adapter and a CTC head; it accepts features in place of speech."""
     more = (Structure(tuple, "lengths"), Structure(list, "lengths"))
     structures = (*FEW, *more, Structure(dict, "attention_mask"))
     return exported("bert-adapter", families.CTC, structures=structures)

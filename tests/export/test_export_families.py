@@ -28,7 +28,7 @@ from wav2vec2_tf.models import families
 from wav2vec2_tf.models.auto import MODELS
 from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS
 
-TOLERANCE = 5e-5  # half the contract's; BERT's adapter makes the most of rounding
+TOLERANCE = 5e-5  # half the contract's; BERT's adapter amplifies rounding most
 LENGTHS = np.array([FIXED, 2345, 399], np.int32)
 VARIANTS = (
     *("wav2vec2-adapter", "hubert-batch-norm", "wavlm-layer", "data2vec-audio-adapter"),
@@ -328,7 +328,7 @@ def test_training_through_hub(exported: Any) -> None:
 
 @pytest.fixture(scope="module")
 def mms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Adapters for two languages; that of French, whose alphabet is shorter, beside the model."""
+    """A checkpoint with adapters for two languages; French has the shorter alphabet."""
     folder = checkpoint(tmp_path_factory.mktemp("mms") / "in", "mms", families.CTC)
     french = [token.lower() for token in reference.TOKENS[:-4]]
     vocabularies = {

@@ -110,7 +110,7 @@ def test_rows_equal_the_model_on_each_alone(variant: str, tiny: Any, tmp_path: P
     "name", ["litert", *(pytest.param(name, marks=converts) for name in ("onnx", "openvino"))]
 )
 def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> None:
-    """Such rows, and empty ones, have no valid frame and do not change other rows."""
+    """Rows that short, and empty ones, have no valid frame and do not change other rows."""
     out = tmp_path / f"model{runtimes.FORMATS[name].SUFFIX}"
     file = write(tiny("wav2vec2-group"), out, name)
     model = AutoModelForCTC.from_pretrained(tiny("wav2vec2-group"))
@@ -119,7 +119,7 @@ def test_too_few_samples_for_a_frame(name: str, tiny: Any, tmp_path: Path) -> No
     wanted = model(speech, lengths).numpy()
     got = file(speech, lengths)
     assert np.abs(got - wanted).max() < ROW
-    assert np.ptp(got[1:], axis=(0, 1)).max() < ROW  # nothing but the head's bias
+    assert np.ptp(got[1:], axis=(0, 1)).max() < ROW  # only the head's bias
 
 
 # a fixed length, a fixed batch, another contract
@@ -217,7 +217,7 @@ def test_quantized_files_are_small_and_transcribe_the_same(
     utterances: list[Any],
     tmp_path: Path,
 ) -> None:
-    """Files take less than `share` of the float32 weights' bytes, and the WER stays."""
+    """Files take less than `share` of the float32 weights' bytes, and the WER is unchanged."""
     module = runtimes.FORMATS[name]
     out = tmp_path / f"model{module.SUFFIX}"
     module.write(bundled["graph"], bundled["files"], out, quantize, bundled["samples"])
@@ -256,7 +256,7 @@ def test_model_files_are_in_the_metadata(written: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_quantizers_print_nothing_off_a_terminal(name: str, tmp_path: Path) -> None:
-    """They log hundreds of lines, some to standard output."""
+    """Quantizers log hundreds of lines, some to standard output."""
     out = tmp_path / f"m{runtimes.FORMATS[name].SUFFIX}"
     command = [sys.executable, "-m", "convert", name, str(BUNDLED_MODEL), str(out)]
     command += ["--quantize", "int8-static", "--calibration", str(CORPUS)]
@@ -341,7 +341,7 @@ def test_a_damaged_file_gives_one_line(written: Path, tmp_path: Path, cut: int) 
 
 
 @converts
-def test_files_of_others_and_weights_cut_short(written: Path, tmp_path: Path) -> None:
+def test_foreign_files_and_truncated_weights(written: Path, tmp_path: Path) -> None:
     if written.suffix == ".xml":
         for suffix in (".xml", ".bin"):
             (tmp_path / f"ir{suffix}").write_bytes(written.with_suffix(suffix).read_bytes())

@@ -40,7 +40,7 @@ LENGTHS = np.array([FIXED, 2345, 0], np.int32)
 
 @pytest.fixture(scope="session")
 def base_folder(fixed: SavedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Group norm, without head and processor, at the published length."""
+    """A model with group norm, without head and processor, at the published length."""
     folder = tmp_path_factory.mktemp("base") / "model"
     model = AutoModel.from_pretrained(fixed.source, layerdrop=0.0)
     saved_model.export(model, None, folder, structures=FEW)
@@ -49,7 +49,7 @@ def base_folder(fixed: SavedModel, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(params=["fixed", "any_length"])
 def either(request: pytest.FixtureRequest) -> SavedModel:
-    """Both kinds of length and norm."""
+    """SavedModels of both kinds of length and norm, in turn."""
     return request.getfixturevalue(request.param)
 
 
@@ -105,7 +105,7 @@ def test_call_with_lengths_or_a_mask_at_a_fixed_length(
 
 
 def assert_masked(it: SavedModel, structure: Structure) -> None:
-    """Equals the model, whatever is in the padding; training is random."""
+    """Asserts that outputs equal the model's for any padding, and that training is random."""
     speech = tf.constant(padded_batch(np.nan))
     wanted = it.model(speech, LENGTHS)
     inputs = inputs_as(structure, speech, LENGTHS)
@@ -277,7 +277,7 @@ def test_signatures_compute_what_the_model_does(either: SavedModel) -> None:
 
 
 def definition_of(it: SavedModel) -> MetaGraphDef:
-    """The part of the file that TensorFlow Serving reads first."""
+    """Returns the part of the file that TensorFlow Serving reads first."""
     content = (it.folder / "saved_model.pb").read_bytes()
     (definition,) = SavedModelFile.FromString(content).meta_graphs
     return definition
@@ -302,7 +302,7 @@ def test_signatures_are_of_batches(either: SavedModel) -> None:
 
 
 def test_all_operations_are_tensorflow_s_own(either: SavedModel) -> None:
-    """TensorFlow Serving has no other operations, and refuses functions marked for XLA."""
+    """TensorFlow Serving has only TensorFlow's operations, and refuses functions marked for XLA."""
     graph = definition_of(either).graph_def
     functions = {function.signature.name for function in graph.library.function}
     nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
@@ -513,7 +513,7 @@ def test_tfsm_layer(fixed: SavedModel) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning:tensorflow_hub")  # pkg_resources is deprecated
 def test_hub_keras_layer(fixed: SavedModel) -> None:
-    """With Keras 3; `run_with_hub` runs processes in which `tf.keras` is Keras 2."""
+    """Uses Keras 3; `run_with_hub` runs processes in which `tf.keras` is Keras 2."""
     import tensorflow_hub as hub
 
     layer = hub.KerasLayer(str(fixed.folder), trainable=True)
@@ -573,9 +573,9 @@ def test_published_training_page_and_masks(
     )
     assert report["shape"] == [1, 768, 32]
     assert report["none"] == report["not finite"] == []
-    # without its head, the dense layer's two are in the place of the head's
+    # the dense layer's two weights replace those of the head
     assert report["variables"] == len(fixed.model.trainable_variables)
-    # a key projection's bias has a gradient of mathematically 0
+    # the gradient of a key projection's bias is mathematically 0
     assert report["variables"] - report["moved"] <= 1, report["still"]
     assert report["fresh"] > 0.01
     for way in ("masked", "masked and compiled"):

@@ -16,10 +16,10 @@ import tensorflow as tf
 
 from tests.support import reference
 from tests.support.exported import (
+    DETERMINISTIC,
     FIXED,
     HEADED,
     LAYER,
-    NO_CHANCE,
     SavedModel,
     mask_of,
     padded_batch,
@@ -44,15 +44,15 @@ def speech(rows: int = 3, seed: int = 0) -> np.ndarray:
 
 
 def labels(rows: int = 3) -> np.ndarray:
-    """Of which row 1 has as many as it has frames, and row 2, without a frame, none."""
+    """Returns labels: row 1 has as many as it has frames; row 2, without a frame, has none."""
     padded = [[1, 2, 3, 4], [3, 1, 2, -100], [-100] * 4]
     return np.array(padded[:rows], np.int32)
 
 
 @pytest.fixture(scope="module")
 def it(exported: Callable[..., SavedModel]) -> SavedModel:
-    """Layer norm, any length, without a head; nothing left to chance."""
-    return exported("wav2vec2-layer", families.BASE, length=None, structures=LAYER, **NO_CHANCE)
+    """A deterministic model with layer norm, at any length, without a head."""
+    return exported("wav2vec2-layer", families.BASE, length=None, structures=LAYER, **DETERMINISTIC)
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +68,13 @@ def base(it: SavedModel) -> Path:
 
 @pytest.fixture(scope="module")
 def shared(base: Path) -> SavedModelLayer:
-    """Frozen. Tests leave it as it is."""
+    """A frozen layer. Tests do not change it."""
     return SavedModelLayer(base)
 
 
 @pytest.fixture(scope="module")
 def random(exported: Callable[..., SavedModel]) -> Path:
-    """Group norm, at a fixed length; dropout and SpecAugment, but the one layer always there."""
+    """A model with group norm, a fixed length, dropout and SpecAugment, but no LayerDrop."""
     it = exported("wav2vec2-group", families.BASE, length=SAMPLES, structures=LAYER, layerdrop=0.0)
     return it.folder
 
@@ -86,7 +86,7 @@ def head() -> keras.layers.Layer:
     )
 
 
-# What it computes
+# Outputs
 
 
 STRUCTURES: dict[str, Callable[[np.ndarray], Any]] = {
@@ -197,7 +197,7 @@ def test_training_draws_chance_unless_frozen(random: Path) -> None:
     ],
 )
 def test_every_head(kind: str, exported: Callable[..., SavedModel]) -> None:
-    """Of several outputs those of frames, and no others, carry the mask."""
+    """Among several outputs, exactly those with a frame axis carry the mask."""
     saved = exported(HEADED[kind], kind)
     batch, lengths = padded_batch(0.0), np.array([FIXED, 2345, 399], np.int32)
     outputs = SavedModelLayer(saved.folder)((batch, lengths))
@@ -271,7 +271,7 @@ def test_variables_are_the_saved_ones_in_the_same_memory(base: Path, without_hea
 
     before = layer(speech())
     layer.trainable_variables[0].assign(2 * layer.trainable_variables[0])
-    assert difference(layer(speech()), before) > 0.01  # what is assigned is what computes
+    assert difference(layer(speech()), before) > 0.01  # assigned values are used
 
 
 @shares_base
@@ -412,7 +412,7 @@ def test_training_goes_on_from_a_file(base: Path, head: Any, tmp_path: Path) -> 
 @shares_base
 @pytest.mark.slow
 def test_compiled_training_is_the_same(base: Path) -> None:
-    """With XLA and without it, one step each."""
+    """One step with XLA equals one step without it."""
     layers = [SavedModelLayer(base, trainable=True) for _ in range(2)]
     losses = []
     for layer in layers:
@@ -426,7 +426,7 @@ def test_compiled_training_is_the_same(base: Path) -> None:
 
 @shares_base
 def test_the_loss_counts_valid_frames_alone(base: Path, head: Any) -> None:
-    """What padding brings into a batch leaves the loss of a row as it is."""
+    """The padding that a batch adds does not change the loss of a row."""
     model = sequential(SavedModelLayer(base), head)
     model.compile(loss=CTCLoss(), jit_compile=False)
     alone = {"speech": speech()[1:2, : LENGTHS[1]], "lengths": LENGTHS[1:2]}
@@ -449,7 +449,7 @@ def test_frozen_it_stays_while_the_head_learns(random: Path, head: Any) -> None:
     layer.trainable = True
     model.compile(keras.optimizers.Adam(0.01), CTCLoss(), jit_compile=False)
     model.fit(speech(), labels(), verbose=0)
-    # But for a key's bias, which softmax takes out again, every weight has a gradient.
+    # Every weight has a gradient, except key biases, which softmax cancels.
     for variable, earlier in zip(layer.variables, before, strict=True):
         moved = difference(variable, earlier) > 0
         assert moved or variable.name.endswith(("k_proj.bias", "seed_generator_state"))
@@ -504,7 +504,7 @@ def test_a_fresh_process_loads_the_file(base: Path, head: Any, tmp_path: Path) -
     assert difference(np.load(files[-1]), wanted) < TOLERANCE
 
 
-# What is not right
+# Invalid input
 
 
 @shares_base
@@ -514,7 +514,7 @@ def test_a_file_whose_saved_model_is_gone_says_so(base: Path, head: Any, tmp_pat
     wanted = model(speech())
     model.save(tmp_path / "model.keras")
     (tmp_path / "saved").rename(tmp_path / "moved")
-    # The last line of what Keras makes of it.
+    # Keras adds lines before ours, which is the last.
     with pytest.raises(TypeError, match=r"saved: there is no SavedModel.*load_weights[^\n]*\Z"):
         keras.saving.load_model(tmp_path / "model.keras")
     again = sequential(

@@ -1,6 +1,6 @@
 """SavedModels under TensorFlow Serving, and the programs in docs/serving.md.
 
-The server is not run: `model_server` calls the C++ code that it is made of.
+The server does not run: `model_server` calls its C++ code.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ pytestmark = [
 
 
 def program(word: str) -> str:
-    """Returns the only program of the page that has a word."""
+    """Returns the only program of the page that contains a word."""
     blocks = re.findall(
         r"^```(?:py|text)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
@@ -86,7 +86,7 @@ def speech() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def alone(speech: list[np.ndarray], bundled_recognizer: Recognizer) -> list[Transcript]:
-    """The library's transcripts of each utterance."""
+    """The library's transcript of each utterance alone."""
     return [bundled_recognizer.transcribe([utterance])[0] for utterance in speech]
 
 
@@ -113,7 +113,7 @@ def test_what_is_in_the_folder_of_a_version(folder: Path, servable: model_server
     names = {str(path.relative_to(folder / "1")) for path in (folder / "1").rglob("*")}
     assert {"saved_model.pb", "variables/variables.index", "assets.extra/vocab.json"} <= names
     assert set(servable.definition.signature_def) >= {"serving_default", "transcribe"}
-    for file in (folder / "1").rglob("*"):  # it may be moved anywhere
+    for file in (folder / "1").rglob("*"):  # the folder may be moved
         assert file.is_dir() or str(ROOT).encode() not in file.read_bytes(), file
         assert file.is_dir() or str(folder.parent).encode() not in file.read_bytes(), file
 
@@ -168,7 +168,7 @@ def test_bad_requests_are_refused_and_good_ones_go_on(
 
 
 def test_the_clients_of_the_page(servable: model_server.Servable, alone: list[Transcript]) -> None:
-    """Runs both with another address of the server."""
+    """Runs both clients with another address of the server."""
     models = {"wav2vec2": servable}
     for word, address, serve in (
         ("grpc.insecure_channel", "localhost:8500", model_server.serving_grpc),
@@ -292,7 +292,7 @@ def test_the_warm_up_of_the_page(
     """The page's program writes what the server reads, and each of its requests runs."""
     run(program("TFRecordWriter"), folder.parent.parent.parent)
     records = [*tf.data.TFRecordDataset(str(folder / "1" / WARM_UP)).as_numpy_iterator()]
-    assert 3 <= len(records) <= 1000  # the most that the server takes
+    assert 3 <= len(records) <= 1000  # the server's maximum
     for record in records:
         log = prediction_log_pb2.PredictionLog.FromString(record)
         assert log.WhichOneof("log_type") == "predict_log"

@@ -1,4 +1,4 @@
-"""Figures that these tests measure, kept for the table that `make verify` ends with."""
+"""Fixtures that record the figures for the table that `make verify` ends with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIGURES = ROOT / "build" / "figures.jsonl"
 
 @pytest.fixture
 def record() -> Callable[..., None]:
-    """Adds a line to the figures: JSON of the named values."""
+    """A function that adds a line to the figures: JSON of the named values."""
 
     def add(**values: Any) -> None:
         FIGURES.parent.mkdir(exist_ok=True)
@@ -28,6 +28,6 @@ def record() -> Callable[..., None]:
 
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
-    """No test's models are left when the next one makes its own."""
+    """Frees the models of a test before the next one makes its own."""
     yield
     gc.collect()

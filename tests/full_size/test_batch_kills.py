@@ -1,4 +1,4 @@
-"""Each recording once, however often workers, jobs and machines are killed amid the work."""
+"""Each recording is transcribed once, though workers, jobs and machines are killed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WORKER_KILLS, JOB_KILLS = 30, 6
 
 
 def the_corpus(folder: Path) -> tuple[Path, list[str]]:
-    """A manifest of the bundled corpus over and over, and of two files that cannot be read."""
+    """A manifest that repeats the bundled corpus, and has two files that cannot be read."""
     (folder / "bad.wav").write_text("no audio")
     files = [str(file) for file in sorted(CORPUS.rglob("*.flac"))] * REPEATS
     files += [str(folder / "bad.wav"), str(folder / "none.wav")]
@@ -42,7 +42,7 @@ def the_corpus(folder: Path) -> tuple[Path, list[str]]:
 
 
 def check(out: Path, ids: list[str]) -> tuple[int, int]:
-    """How many were lost, and how many were doubled."""
+    """Returns the numbers of lost and of repeated recordings."""
     rows, errors = tables(out, "parquet")
     counts = Counter(row["id"] for row in (*rows, *errors))
     assert len(errors) == 2
@@ -50,12 +50,12 @@ def check(out: Path, ids: list[str]) -> tuple[int, int]:
     texts: dict[str, set[str]] = {}
     for row in rows:
         texts.setdefault(row["path"], set()).add(row["text"])
-    assert {len(found) for found in texts.values()} == {1}  # the same each time it was heard
+    assert {len(found) for found in texts.values()} == {1}  # the same transcript each time
     return sum(counts[key] == 0 for key in ids), sum(count - 1 for count in counts.values())
 
 
 def test_workers_and_jobs(tmp_path: Path) -> None:
-    """SIGKILL at random moments: of workers, and after each five of these, of the job."""
+    """Kills workers at random moments, and the job after every five of them."""
     listed, ids = the_corpus(tmp_path)
     out = tmp_path / "out"
     command = batch_command(listed, out, "--workers", 2, "--threads", 1, "--shard-files", 12)
@@ -80,10 +80,10 @@ def test_workers_and_jobs(tmp_path: Path) -> None:
                     os.kill(chance.choice(victims), signal.SIGKILL)
                     kills += 1
             if job.returncode is None:
-                said, complaints = job.communicate()
+                printed, complaints = job.communicate()
             if job.returncode != -signal.SIGKILL:
                 status = job.returncode
-    assert status == 1, (said, complaints)  # two files cannot be read
+    assert status == 1, (printed, complaints)  # two files cannot be read
     lost, doubled = check(out, ids)
     print(
         f"{len(ids)} files, {len(records(out))} shards: {kills} workers and {jobs} jobs killed, "
@@ -95,7 +95,7 @@ def test_workers_and_jobs(tmp_path: Path) -> None:
 
 
 def test_a_machine_of_a_cluster(tmp_path: Path) -> None:
-    """Two of Ray's nodes on this machine, of which one is lost amid the work."""
+    """One of two Ray nodes on this machine is lost during the work."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -110,8 +110,8 @@ def test_a_machine_of_a_cluster(tmp_path: Path) -> None:
         with started(command) as job:
             wait_for(lambda: len(records(out)) >= 8, job)
             cluster.remove_node(lost_node, allow_graceful=False)
-            said, complaints = job.communicate()
-        assert job.returncode == 1, (said, complaints)
+            printed, complaints = job.communicate()
+        assert job.returncode == 1, (printed, complaints)
     finally:
         cluster.shutdown()
         ray.shutdown()

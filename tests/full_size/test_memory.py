@@ -23,7 +23,7 @@ pytestmark = pytest.mark.full_size
 CONVERSION = """
 import re, sys
 from pathlib import Path
-import convert.source  # TensorFlow and Keras, with whatever they need
+import convert.source  # TensorFlow, Keras and their dependencies
 from convert.checkpoint import ConvertOptions, convert
 
 def kilobytes(of):
@@ -31,12 +31,12 @@ def kilobytes(of):
 
 before = kilobytes("VmRSS")
 convert(sys.argv[1], Path(sys.argv[2]), ConvertOptions(head="none"))
-print(1024 * (kilobytes("VmHWM") - before))  # the most there was, mapped files included
+print(1024 * (kilobytes("VmHWM") - before))  # the peak, mapped files included
 """
 
 
 def checkpoint(name: str, folder: Path) -> int:
-    """A base model of a published size, of random numbers; its size in bytes."""
+    """Writes a random base model of a published size; returns its size in bytes."""
     theirs = reference.published_config(name)
     config = families.config_of(theirs.to_dict())
     random = np.random.default_rng(0)

@@ -40,7 +40,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Speech whose waveform and words are longer than any window: two minutes and a half."""
+    """Two and a half minutes of speech: waveform and words are longer than any window."""
     path = tmp_path_factory.mktemp("speech") / "minutes.flac"
     samples, rate = soundfile.read(FILE)
     soundfile.write(path, np.tile(samples, 150 * rate // len(samples)), rate)

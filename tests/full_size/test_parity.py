@@ -1,6 +1,6 @@
-"""Against PyTorch in float32: the published sizes; every family, format and head at a tiny one.
+"""Parity with PyTorch in float32: the published sizes; every family, format and head, tiny.
 
-Random weights, every one perturbed. `table.py` makes docs/parity.md of the figures.
+All weights are random. tests/tools/parity_table.py makes docs/parity.md of the figures.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HALF_PRECISION = ("base", "large-lv60", "conformer-rope-large", "w2v-bert-2.0")
 
 
 def figures(rows: list[Comparison], part: str) -> tuple[float, int]:
-    """Largest difference of a part, and its flips."""
+    """Returns the largest difference of a part, and its flips."""
     own = [row for row in rows if row.part == part]
     return max(row.max_difference for row in own), sum(row.argmax_flips for row in own)
 
@@ -52,13 +52,13 @@ def figures(rows: list[Comparison], part: str) -> tuple[float, int]:
 
 
 def inputs_of(config: Any) -> list[Utterance]:
-    """Two seconds of real speech, and one frame; compared alone, and as a ragged batch."""
+    """Returns two seconds of real speech, and one frame, to compare alone and as a batch."""
     shortest = shortest_of(config, families.CTC)
     return [bundled_speech(config, SPEECH), noise(config, shortest)]
 
 
 class Kept(TorchModel):
-    """Keeps the logits that it gave."""
+    """A model that keeps its logits."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__(model)
@@ -94,7 +94,7 @@ def test_published_size(name: str, tmp_path: Path, record: Callable[..., None]) 
     rows = list(
         parity.compare_models(kept, KerasModel(ours), config, families.CTC, inputs, TOLERANCE)
     )
-    # logits that do not change from frame to frame would be little but biases
+    # logits that are equal in all frames would be little but biases
     assert kept.logits[0].std(axis=1).max() > 250 * TOLERANCE
     hidden, _ = figures(rows, LAST)
     logits, flips = figures(rows, LOGITS)
@@ -114,7 +114,7 @@ def test_published_size(name: str, tmp_path: Path, record: Callable[..., None]) 
 
 
 def test_two_billion_parameters_load_whole(tmp_path: Path, record: Callable[..., None]) -> None:
-    """XLS-R 2B at its full depth, here alone: both at once would not fit in memory."""
+    """Loads XLS-R 2B at its full depth, without PyTorch's model, which would not fit as well."""
     settings = reference.published_config("xls-r-2b").to_dict()
     (tmp_path / "config.json").write_text(json.dumps(settings))
     config = read_config(tmp_path)
@@ -210,7 +210,7 @@ def short_inputs(config: Any, head: str) -> list[Utterance]:
 
 
 def assert_depends_on_speech(theirs: torch.nn.Module, config: Any, head: str) -> None:
-    """Else the comparison is one of biases, which no fault would change."""
+    """Asserts that outputs depend on speech; otherwise only biases would be compared."""
     means = []
     for utterance in short_inputs(config, head):
         bert = config.model_type == "wav2vec2-bert"
@@ -242,7 +242,7 @@ def measure(theirs: torch.nn.Module, ours: Any, name: str, record: Callable[...,
     "name", ["pretrained_group_norm", "finetuned_ctc_group_norm", "finetuned_ctc_layer_norm_cfg"]
 )
 def test_files_that_fairseq_wrote(name: str, record: Callable[..., None]) -> None:
-    """Against what fairseq itself computed."""
+    """Compares with the outputs that fairseq itself computed."""
     head = families.PRE_TRAINING if name.startswith("pretrained") else families.CTC
     ours = KerasModel(MODELS[head].from_pretrained(FAIRSEQ / f"{name}.pt"))
     recorded = np.load(FAIRSEQ / f"{name}.npz")
@@ -260,7 +260,7 @@ def test_files_that_fairseq_wrote(name: str, record: Callable[..., None]) -> Non
 def test_files_as_fairseq_would_write_them(
     variant: str, head: str, tmp_path: Path, record: Callable[..., None]
 ) -> None:
-    """With names from transformers' conversion, which nothing here proves."""
+    """Uses the names of transformers' conversion, which no file of fairseq's confirms here."""
     config = reference.tiny_config(variant, layer_norm_eps=1e-5)  # fairseq's, of every model
     theirs = reference.perturbed_model(config, head=head)
     theirs.set_attn_implementation("eager")
@@ -301,7 +301,7 @@ def fairseq_content(model: torch.nn.Module, head: str) -> dict[str, Any]:
 
 
 def fairseq_name(key: str, theirs: str, ours: str) -> str | None:
-    """A Hugging Face key by a row of the reader's table, from its right to its left."""
+    """Returns fairseq's name of a Hugging Face key by inverting a row of the reader's table."""
     pattern = re.escape(ours).replace(r"\#", r"(\d+)").replace("@", "(weight|bias)")
     match = re.fullmatch(pattern, key)
     if match is None:

@@ -1,5 +1,6 @@
-"""Pre-training pays: of two models, fine-tuned alike on a few minutes of transcribed speech from
-the same random weights, the one that first heard speech without transcripts reads better.
+"""Pre-training on speech without transcripts lowers the error rate of fine-tuning.
+
+Two models are fine-tuned alike on a few minutes of transcribed speech, one of them pre-trained.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ pytestmark = [
 PLOT = ROOT / "build" / "pre-training.png"
 DIGITS = ("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE")
 UTTERANCES = {"dev": 50, "transcribed": 150, "untranscribed": 1000}
-"""Of three to seven digits, no sequence in two of them: 1.7, 5 and 33 minutes."""
+"""Number of utterances by split: three to seven digits each; 1.7, 5 and 33 minutes in all."""
 CONFIG = {  # 0.8 M parameters, frames of 20 ms
     "hidden_size": 128,
     "num_hidden_layers": 3,
@@ -51,7 +52,7 @@ CONFIG = {  # 0.8 M parameters, frames of 20 ms
     "codevector_dim": 128,
     "proj_codevector_dim": 128,
     "num_negatives": 50,
-    "initializer_range": 0.07,  # of so few channels, the usual 0.02 is next to nothing
+    "initializer_range": 0.07,  # with so few channels, the usual 0.02 is too small
     **dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0),
     **dict.fromkeys(("feat_proj_dropout", "feat_quantizer_dropout", "final_dropout"), 0.0),
     "layerdrop": 0.0,
@@ -74,13 +75,13 @@ FINE_TUNING = {
 }
 
 
-def synthesise(folder: Path) -> None:
-    """Speech below `folder`, and for what is transcribed a manifest beside it."""
+def synthesize(folder: Path) -> None:
+    """Writes speech below `folder`, and manifests of the transcribed splits beside it."""
     random = np.random.default_rng(1)
-    said: dict[str, None] = {}
-    while len(said) < sum(UTTERANCES.values()):
-        said[" ".join(random.choice(DIGITS, random.integers(3, 8)))] = None
-    texts = list(said)
+    drawn: dict[str, None] = {}
+    while len(drawn) < sum(UTTERANCES.values()):
+        drawn[" ".join(random.choice(DIGITS, random.integers(3, 8)))] = None
+    texts = list(drawn)
     voices = random.choice(list(VOICES), len(texts)).tolist()
     with ThreadPoolExecutor() as pool:
         spoken = zip(texts, pool.map(speak, texts, voices), strict=True)
@@ -105,7 +106,7 @@ def random_weights(folder: Path) -> None:
 
 
 def measured(program: str, output: Path, settings: dict[str, Any]) -> list[dict[str, float]]:
-    """Run a program; its figures on dev, epoch after epoch."""
+    """Runs a program; returns its figures on dev after each epoch."""
     file = output.with_suffix(".yaml")
     file.write_text(json.dumps({**settings, "output": str(output)}))  # JSON is YAML
     command = [sys.executable, "-m", "wav2vec2_tf.cli", program, str(file)]
@@ -116,20 +117,20 @@ def measured(program: str, output: Path, settings: dict[str, Any]) -> list[dict[
 
 
 def draw(
-    heard: list[dict[str, float]], read: dict[str, list[dict[str, float]]], path: Path
+    pretraining: list[dict[str, float]], finetuning: dict[str, list[dict[str, float]]], path: Path
 ) -> None:
-    """What pre-training learns, and what fine-tuning gains by it."""
+    """Plots the figures of pre-training, and of fine-tuning with and without it."""
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     accuracy, perplexity, errors = figure.subplots(1, 3)
-    steps = [figures["step"] for figures in heard]
-    accuracy.plot(steps, [figures["dev_accuracy"] for figures in heard], marker=".")
+    steps = [figures["step"] for figures in pretraining]
+    accuracy.plot(steps, [figures["dev_accuracy"] for figures in pretraining], marker=".")
     chance = 1 / (CONFIG["num_negatives"] + 1)
     accuracy.axhline(chance, linestyle=":", color="grey", label="chance")
     accuracy.set(title="contrastive accuracy", xlabel="step of pre-training", ylim=0)
     accuracy.legend()
-    perplexity.plot(steps, [figures["dev_perplexity"] for figures in heard], marker=".")
+    perplexity.plot(steps, [figures["dev_perplexity"] for figures in pretraining], marker=".")
     perplexity.set(title="perplexity of the codebooks", xlabel="step of pre-training", ylim=0)
-    for start, lines in read.items():
+    for start, lines in finetuning.items():
         wer = [figures["dev_wer"] for figures in lines]
         errors.plot([figures["step"] for figures in lines], wer, label=f"from {start} weights")
     errors.set(title="word error rate", xlabel="step of fine-tuning", ylim=0)
@@ -138,10 +139,10 @@ def draw(
 
 
 def test_a_pretrained_model_reads_better(tmp_path: Path, record: Callable[..., None]) -> None:
-    synthesise(tmp_path)
+    synthesize(tmp_path)
     random_weights(tmp_path / "random")
     began = time.monotonic()
-    heard = measured(
+    pretraining = measured(
         "pretrain",
         tmp_path / "pretrained",
         {
@@ -151,12 +152,12 @@ def test_a_pretrained_model_reads_better(tmp_path: Path, record: Callable[..., N
             "dev": str(tmp_path / "dev"),
         },
     )
-    record(table="pre-training", seconds=time.monotonic() - began, dev=heard)
-    accuracy = [figures["dev_accuracy"] for figures in heard]
+    record(table="pre-training", seconds=time.monotonic() - began, dev=pretraining)
+    accuracy = [figures["dev_accuracy"] for figures in pretraining]
     assert accuracy[-1] > accuracy[0]
-    assert accuracy[-1] > 5 / (CONFIG["num_negatives"] + 1)  # five times what chance gives
+    assert accuracy[-1] > 5 / (CONFIG["num_negatives"] + 1)  # five times chance
     starts = {"random": tmp_path / "random", "pretrained": tmp_path / "pretrained" / "last"}
-    read = {
+    finetuning = {
         start: measured(
             "finetune",
             tmp_path / f"tuned-{start}",
@@ -169,7 +170,7 @@ def test_a_pretrained_model_reads_better(tmp_path: Path, record: Callable[..., N
         )
         for start, folder in starts.items()
     }
-    record(table="fine-tuning after pre-training", dev=read)
-    draw(heard, read, PLOT)
+    record(table="fine-tuning after pre-training", dev=finetuning)
+    draw(pretraining, finetuning, PLOT)
     for rate in ("dev_wer", "dev_cer"):
-        assert read["pretrained"][-1][rate] < read["random"][-1][rate]
+        assert finetuning["pretrained"][-1][rate] < finetuning["random"][-1][rate]

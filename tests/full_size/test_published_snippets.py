@@ -65,7 +65,7 @@ def size(folder: Path) -> int:
 
 
 def test_training_step_through_all_variables(checkpoint: Path, tmp_path: Path) -> None:
-    # LayerDrop is for several processes in step; without it every gradient is more than 0
+    # without LayerDrop every gradient is nonzero
     model = AutoModel.from_pretrained(checkpoint, layerdrop=0.0)
     count, weights = len(model.trainable_variables), 4 * model.count_params()
     saved_model.export(model, None, tmp_path / "saved")

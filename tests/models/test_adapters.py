@@ -119,5 +119,5 @@ def test_attention_adapter_equals_transformers() -> None:
 
 
 def silenced(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """As the encoder hands hidden states to an adapter, which sees one frame at a time."""
+    """Zeroes padding, as the encoder does before an adapter that sees one frame at a time."""
     return values if mask is None else silence_padding(values, mask)

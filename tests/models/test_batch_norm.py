@@ -1,4 +1,4 @@
-"""Batch norm against torch's: numbers, gradients and moving statistics, padding left out."""
+"""Batch norm against torch's: outputs, gradients and moving statistics, without padding."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_training_equals_torch(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", layer_reference.MODES)
 def test_padding_enters_no_statistic(mode: str) -> None:
-    """Valid frames alone, side by side, are what torch is given."""
+    """torch gets the valid frames alone, concatenated."""
     ours, theirs = norms()
     theirs.train()
     values, mask = layer_reference.ragged(CHANNELS, np.nan)
@@ -77,7 +77,7 @@ def test_padding_enters_no_statistic(mode: str) -> None:
 
 
 def test_gradients_equal_torch() -> None:
-    """Through the batch's own statistics too, and none from the padding."""
+    """Gradients also flow through the batch's statistics; padding contributes none."""
     ours, theirs = norms()
     theirs.train()
     values, mask = layer_reference.ragged(CHANNELS, np.nan)
@@ -134,7 +134,7 @@ def test_half_precision_keeps_its_statistics_in_float32() -> None:
 
 
 def test_a_replica_may_compile_its_step() -> None:
-    """Training under a distribution strategy, the replica's function compiled by itself."""
+    """Trains under a distribution strategy with each replica's function compiled."""
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])
     with strategy.scope():
         ours = BatchNorm(CHANNELS)

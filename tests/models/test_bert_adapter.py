@@ -56,7 +56,7 @@ def test_equals_the_reference(pair: Pair, frames: int) -> None:
     indirect=["pair"],
 )
 def test_ragged_rows_equal_the_reference(pair: Pair, modes: Sequence[str]) -> None:
-    """Each utterance of a padded batch comes out as it does alone, and silence after it."""
+    """Each row of a padded batch equals the utterance alone, followed by zeros."""
     module, adapter = pair
     layer_reference.check_layer(adapter, module, HIDDEN, frames=(), modes=modes, zeros=True)
 
@@ -71,7 +71,7 @@ def test_as_many_frames_as_the_config_says(pair: Pair) -> None:
 
 
 def test_training_differs_and_is_finite(pair: Pair) -> None:
-    """Dropout acts, no layer is dropped, and empty rows and NaN in padding reach nothing."""
+    """Dropout is active, no layer is dropped, and NaN in padding stays out of the results."""
     _, adapter = pair
     batch = tf.fill([2, WIDTH, HIDDEN], float("nan"))
     batch = tf.concat([reference.noise(2, 9, HIDDEN), batch[:, 9:]], axis=1)

@@ -1,4 +1,4 @@
-"""What a config.json may say, and what is refused."""
+"""Valid and invalid fields of config.json."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_vocabulary_of_null_is_kept_where_it_is_the_default() -> None:
 
 
 def test_null_means_the_default() -> None:
-    """Configs written by old versions hold null where a field did not apply."""
+    """Configs written by old versions hold null in fields that did not apply."""
     assert config_of({"layerdrop": None, "mask_time_min_masks": None}) == Wav2Vec2Config()
 
 

@@ -54,12 +54,12 @@ def pair_of(family: str, positions: str | None, **changes: Any) -> Pair:
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1]}")
 def pair(request: pytest.FixtureRequest) -> Pair:
-    """Shared: tests leave the weights as they are."""
+    """Our encoder and PyTorch's with equal weights. Tests do not change them."""
     return pair_of(*request.param)
 
 
 def masked_batch() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Utterances, the batch of them with NaN after each, and its mask."""
+    """Returns utterances, their batch padded with NaN, and its mask."""
     rows = [reference.noise(frames, HIDDEN, seed=frames) for frames in FRAMES]
     batch = np.full((len(rows), WIDTH, HIDDEN), np.nan, np.float32)
     for padded, row in zip(batch, rows, strict=True):
@@ -87,7 +87,7 @@ def test_nothing_more_than_asked_for(pair: Pair) -> None:
 
 
 def test_hidden_states_of_padding(pair: Pair) -> None:
-    """Those of each utterance of a padded batch are as they are alone, and zero after it."""
+    """Hidden states of each row equal those of the utterance alone, and are zero in padding."""
     module, encoder = pair
     rows, batch, mask = masked_batch()
     got = encoder(tf.constant(batch), tf.constant(mask), output_hidden_states=True)
@@ -107,7 +107,7 @@ def test_ragged_rows_equal_the_reference(pair: Pair) -> None:
 
 @pytest.mark.parametrize(("family", "positions"), COVERING)
 def test_compiled_equals_the_reference(family: str, positions: str) -> None:
-    """States and gradients as a graph and under XLA; of one layer, for compiling takes long."""
+    """Compares states and gradients in a graph and under XLA; one layer, to compile quickly."""
     module, encoder = pair_of(family, positions, num_hidden_layers=1)
     layer_reference.check_layer(
         encoder,
@@ -155,7 +155,7 @@ def test_training_with_empty_rows(family: str, positions: str | None) -> None:
 
 @pytest.mark.parametrize("family", ["conformer", "bert"])
 def test_dropped_layers(family: str) -> None:
-    """With every layer dropped, what comes in goes out, but for Wav2Vec2-Conformer's last norm."""
+    """With every layer dropped, the output is the input, after Wav2Vec2-Conformer's last norm."""
     module, encoder = pair_of(family, None, layerdrop=1.0, **NO_DROPOUT)
     hidden_states = tf.constant(reference.noise(2, 6, HIDDEN))
     kept = encoder(hidden_states, training=False).last_hidden_state
@@ -166,7 +166,7 @@ def test_dropped_layers(family: str) -> None:
 
 
 def test_batch_norm_learns_from_valid_frames() -> None:
-    """In training the statistics are those of torch on the same frames without padding."""
+    """Statistics in training equal torch's on the same frames without padding."""
     module, encoder = pair_of("conformer", "relative", layerdrop=0.0, **NO_DROPOUT)
     row = reference.noise(1, 9, HIDDEN)
     padded = np.pad(row, [(0, 0), (0, 5), (0, 0)], constant_values=np.nan)
@@ -186,7 +186,7 @@ def test_batch_norm_learns_from_valid_frames() -> None:
 
 
 def test_what_is_trained() -> None:
-    """Neither the unused positional convolution, nor frequencies, nor running statistics."""
+    """The unused positional convolution, frequencies and running statistics are not trained."""
     _, encoder = pair_of("conformer", "rotary")
     fixed = {v.path for v in encoder.non_trainable_variables if "seed_generator" not in v.path}
     statistics = ("moving_mean", "moving_variance", "num_batches_tracked")
@@ -229,7 +229,7 @@ def test_distances_that_have_embeddings(left: int, right: int) -> None:
 
 @pytest.mark.parametrize("family", ["conformer", "bert"])
 def test_positions_of_two_minutes_at_published_size(family: str) -> None:
-    """Angles are large: torch's frequencies may be off by a bit, and then only few of them."""
+    """Angles are large, so a few of torch's frequencies may differ in the last bit."""
     frames = 6000
     sizes = {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 0}
     their_config, config = theirs.configs(family, **sizes)
@@ -255,7 +255,7 @@ def test_positions_of_two_minutes_at_published_size(family: str) -> None:
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("kernel_size", [1, 3, 31])
 def test_depthwise_conv(kernel_size: int, causal: bool) -> None:
-    """Against torch's, in one graph for all lengths, about the multiples of a block."""
+    """Equals torch's in one graph for all lengths, around the multiples of a block."""
     channels = 6
     convolution = DepthwiseConv(channels, kernel_size, causal)
     convolution.build()
@@ -274,7 +274,7 @@ def test_depthwise_conv(kernel_size: int, causal: bool) -> None:
 @pytest.mark.bfloat16
 @pytest.mark.parametrize(("family", "positions"), COVERING)
 def test_half_precision(family: str, positions: str | None) -> None:
-    """Near the float32 result, and neither padding nor an empty row makes NaN."""
+    """Results are near float32's, and neither padding nor an empty row gives NaN."""
     rows, batch, mask = masked_batch()
     with dtype_policy("mixed_bfloat16"):
         module, encoder = pair_of(family, positions)

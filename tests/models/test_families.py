@@ -37,7 +37,7 @@ DISTINCT = (  # each layer of the families is in one of these variants
 
 
 def group_of(name: str) -> pytest.MarkDecorator:
-    """Keeps the tests of a variant in one process: its models are made once."""
+    """Returns the mark that keeps the tests of a variant in one process, to share models."""
     return pytest.mark.xdist_group(f"families-{name}")
 
 
@@ -49,7 +49,7 @@ of_distinct_layers = pytest.mark.parametrize(
     ],
     indirect=True,
 )
-"""Takes the variants that repeat another's layers to the slow tests."""
+"""Marks the variants that repeat another's layers as slow."""
 
 
 class Pair(NamedTuple):
@@ -58,12 +58,12 @@ class Pair(NamedTuple):
     folder: Path
 
     def reference(self, speech: np.ndarray) -> np.ndarray:
-        """transformers' logits of (samples,) speech, run alone."""
+        """Returns transformers' logits of (samples,) speech, run alone."""
         return reference.run(self.theirs, inputs(self, speech)[np.newaxis])[0]
 
 
 def inputs(pair: Pair, speech: np.ndarray) -> np.ndarray:
-    """What transformers takes of an utterance: the waveform, or for BERT its own features."""
+    """Returns transformers' input of an utterance: the waveform, or BERT's features."""
     if pair.theirs.config.model_type != "wav2vec2-bert":
         return speech
     extractor = transformers.SeamlessM4TFeatureExtractor()
@@ -85,7 +85,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def tolerance(pair: Pair, raw: bool = True) -> float:
-    # transformers' log-mel features are of float32: it is they that are off
+    # transformers' log-mel features are float32 and cause the difference
     return 1e-3 if raw and pair.theirs.config.model_type == "wav2vec2-bert" else TOLERANCE
 
 
@@ -127,7 +127,7 @@ def test_states_and_attentions_equal_pytorch(pair: Pair) -> None:
 
 
 def test_logits_of_speech_equal_pytorch(pair: Pair, real_speech: np.ndarray) -> None:
-    """From the waveform: Wav2Vec2-BERT makes its features in the graph."""
+    """The input is the waveform: Wav2Vec2-BERT computes its features in the graph."""
     speech = real_speech[:30_000]
     wanted = pair.reference(speech)
     got = pair.ours(speech[np.newaxis])[0].numpy()
@@ -136,7 +136,7 @@ def test_logits_of_speech_equal_pytorch(pair: Pair, real_speech: np.ndarray) -> 
 
 
 def ragged_batch() -> tuple[list[np.ndarray], tf.Tensor, tf.Tensor]:
-    """Utterances, the batch of them with NaN after each, and their lengths."""
+    """Returns utterances, their batch padded with NaN, and their lengths."""
     speeches = [reference.noise(samples, seed=samples) for samples in RAGGED]
     return speeches, tf.constant(reference.padded(speeches, 9600, np.nan)), tf.constant(RAGGED)
 
@@ -205,9 +205,9 @@ def test_training_has_finite_gradients(pair: Pair) -> None:
 
 @of_distinct_layers
 def test_ctc_loss_and_every_gradient_equal_pytorch(pair: Pair, tmp_path: Path) -> None:
-    """Compares those of a ragged batch with PyTorch's of single utterances, without dropout."""
+    """Compares a ragged batch with PyTorch's single utterances, without dropout."""
     speeches = [inputs(pair, reference.noise(count, seed=count)) for count in (SAMPLES, 6000)]
-    labels = np.array([[5, 8, 8], [11, -100, -100]])  # what fits after an adapter too
+    labels = np.array([[5, 8, 8], [11, -100, -100]])  # labels that also fit after an adapter
     carrier = copy.deepcopy(pair.theirs)
     for speech, row in zip(speeches, labels, strict=True):
         logits = carrier(torch.from_numpy(speech[np.newaxis])).logits[0].double()
@@ -217,7 +217,7 @@ def test_ctc_loss_and_every_gradient_equal_pytorch(pair: Pair, tmp_path: Path) -
             logits.log_softmax(-1), target, *counts, reduction="sum"
         )
         loss.backward()
-    with torch.no_grad():  # gradients are carried over to our layout as weights are
+    with torch.no_grad():  # gradients are converted to our layout like weights
         for values in carrier.parameters():
             values.copy_(torch.zeros_like(values) if values.grad is None else values.grad)
     reference.save_checkpoint(carrier, tmp_path)
@@ -237,7 +237,7 @@ def test_ctc_loss_and_every_gradient_equal_pytorch(pair: Pair, tmp_path: Path) -
     compared = 0
     for variable, gradient, values in zip(variables, gradients, wanted, strict=True):
         largest = np.abs(values.numpy()).max()
-        if largest < 1e-6 * float(loss):  # zero but for rounding, or not reached
+        if largest < 1e-6 * float(loss):  # zero up to rounding, or without a gradient
             assert variable.path.endswith(NO_GRADIENT), variable.path
             continue
         error = difference(tf.convert_to_tensor(gradient), values)

@@ -24,7 +24,7 @@ STACKS = [  # kernels and strides
 
 
 def torch_features(encoder: FeatureEncoder, speech: np.ndarray) -> np.ndarray:
-    """(samples,) → (frames, channels), by PyTorch's convolutions in float64."""
+    """Returns (frames, channels) of (samples,) speech, by PyTorch's convolutions in float64."""
     values = torch.tensor(speech, dtype=torch.float64)[None, None]
     for layer in encoder.conv_layers:
         kernel = torch.tensor(layer.kernel.numpy().transpose(2, 1, 0), dtype=torch.float64)
@@ -40,7 +40,7 @@ def torch_features(encoder: FeatureEncoder, speech: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("kernels", "strides"), STACKS)
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_features_of_a_batch(kernels: tuple[int, ...], strides: tuple[int, ...], norm: str) -> None:
-    """Each example's are PyTorch's of it alone, whatever stands beside it in the stream."""
+    """Each row's features equal PyTorch's of it alone, whatever the other rows are."""
     config = Wav2Vec2Config(
         conv_dim=(4,) * len(kernels),
         conv_kernel=kernels,
@@ -48,13 +48,13 @@ def test_features_of_a_batch(kernels: tuple[int, ...], strides: tuple[int, ...],
         feat_extract_norm=norm,
         do_stable_layer_norm=norm == "layer",
     )
-    keras.utils.set_random_seed(0)  # chance can draw weights whose two frames hardly differ
+    keras.utils.set_random_seed(0)  # random weights may give two frames that hardly differ
     encoder = FeatureEncoder(config)
     encoder.build()
     static = tf.function(encoder)
     run = static.get_concrete_function(tf.TensorSpec([None, None]))  # as in a SavedModel
     random = np.random.default_rng(0)
-    least, stride = config.samples_of(2), math.prod(strides)  # PyTorch refuses to norm one frame
+    least, stride = config.samples_of(2), math.prod(strides)  # PyTorch fails for one frame
     for samples in (*range(least, least + min(2 * stride + 2, 16)), least + 7 * stride - 1):
         speech = random.normal(size=(3, samples)).astype(np.float32)
         expected = np.stack([torch_features(encoder, row) for row in speech])
@@ -71,7 +71,7 @@ def test_windows() -> None:
 
 @pytest.mark.parametrize("offset", [0.0, 1.0])
 def test_group_norm_of_a_filter_that_rejects_most_of_the_signal(offset: float) -> None:
-    """A ninth difference of speech-like sound: the variance is a millionth of what goes in."""
+    """The ninth difference of speech-like sound has a millionth of its variance."""
     layer = GroupNormConvLayer(Wav2Vec2Config(conv_dim=(2, 2, 2, 2, 2, 2, 2)))
     layer.build()
     difference = np.array([(-1) ** tap * math.comb(9, tap) for tap in range(10)], np.float64)
@@ -85,6 +85,6 @@ def test_group_norm_of_a_filter_that_rejects_most_of_the_signal(offset: float) -
     kernel = torch.tensor(layer.kernel.numpy().transpose(2, 1, 0), dtype=torch.float64)
     convolution = torch.nn.functional.conv1d(wide, kernel, stride=5)
     expected = torch.nn.functional.gelu(torch.nn.functional.group_norm(convolution, 2))
-    # The filter leaves a thousandth of the signal, so float32's rounding of 6e-8 comes to 6e-5.
+    # The filter leaves a thousandth of the signal: float32's rounding of 6e-8 becomes 6e-5.
     # PyTorch's float32 is off by up to 1e-4.
     np.testing.assert_allclose(got, expected.mT.numpy(), rtol=0, atol=1e-4)

@@ -68,7 +68,7 @@ def test_equals_transformers(masked: bool, asked: bool | None, options: dict[str
 
 
 def test_what_is_longer_than_max_length_stays_unless_truncated() -> None:
-    # asked for a mask as well, transformers raises an error of numpy's
+    # if a mask is requested too, transformers raises a numpy error
     options: dict[str, Any] = {"padding": "max_length", "max_length": 400}
     assert_equal_to_transformers({}, utterances(500, 123, 377), **options)
     features = FeatureExtractor(return_attention_mask=True)(utterances(500, 123), **options)

@@ -21,7 +21,7 @@ ROUNDING = {"float32": 1e-5, "float16": 1e-3, "bfloat16": 8e-3}
     ("channels", "groups", "width"),
     [
         (24, 4, 16),
-        (32, 4, 8),  # the size at which oneDNN's own is wrong in bfloat16 with AMX
+        (32, 4, 8),  # oneDNN is wrong at this size in bfloat16 with AMX
         (64, 4, 16),
         (80, 16, 128),
         (768, 16, 128),  # base

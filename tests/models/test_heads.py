@@ -71,7 +71,7 @@ def folder_of(kind: str, head: str, changes: tuple[tuple[str, Any], ...]) -> Any
     with torch.no_grad():
         for name, values in model.named_parameters():
             if not name.startswith(model.base_model_prefix) and values.ndim > 1:
-                values *= 4  # as initialised, biases would outweigh the speech
+                values *= 4  # with initial weights, biases would dominate
     folder = tempfile.TemporaryDirectory(prefix="heads-")
     model.save_pretrained(folder.name)
     return model, folder
@@ -222,7 +222,7 @@ def test_masked_frames(kind: str) -> None:
 
 
 def test_features_are_masked_beside_the_frames_that_are_given() -> None:
-    """Given frames replace drawn ones, as in transformers; features are drawn all the same."""
+    """Given frames replace drawn ones, as in transformers; features are still drawn."""
     still = {"hidden_dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0}
     changes = {**still, "feat_proj_dropout": 0.0, "feat_quantizer_dropout": 0.0, "layerdrop": 0.0}
     ours, _ = pair("wav2vec2", families.PRE_TRAINING, mask_feature_prob=0.9, **changes)
@@ -301,7 +301,7 @@ def test_with_an_adapter(kind: str, head: str, weighted: bool) -> None:
         assert_equal(row, wanted)
 
 
-# Too little speech
+# Short speech
 
 
 @pytest.mark.parametrize("head", CLASSIFIERS)
@@ -397,7 +397,7 @@ def test_tdnn_layer(kernel: int, dilation: int, mode: str) -> None:
 
 def test_statistics_and_their_gradient_equal_pytorch() -> None:
     states = reference.noise(4, 9, 5)
-    states[:, :, 0] = 0  # a channel that ReLU zeroed: its deviation has no gradient
+    states[:, :, 0] = 0  # the deviation of a channel that ReLU zeroed has no gradient
     counts = (9, 2, 5, 3)
     outward = reference.noise(4, 10, seed=1)
     values = tf.constant(states)

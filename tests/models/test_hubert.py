@@ -46,7 +46,7 @@ def test_equals_transformers(kernel: int, modes: Sequence[str]) -> None:
 def gradients(
     call: layer_reference.Call, layer: keras.layers.Layer, values: Any, mask: Any
 ) -> list[np.ndarray]:
-    """Gradients of a fixed function of the valid outputs, one for each trainable variable."""
+    """Returns gradients of a fixed function of the valid outputs, by trainable variable."""
     with tf.GradientTape() as tape:
         output, output_mask = call(values, mask)
         weighted = tf.sin(output * 3.0)
@@ -58,7 +58,7 @@ def gradients(
 
 
 def test_gradients_in_training_do_not_see_the_padding() -> None:
-    """Not those through the batch's own statistics either."""
+    """Neither do the gradients through the batch's statistics."""
     ours, _ = positions()
 
     def call(values: Any, mask: Any) -> tuple[tf.Tensor, tf.Tensor]:

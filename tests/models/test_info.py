@@ -21,7 +21,7 @@ from wav2vec2_tf.models.config import Wav2Vec2BertConfig
 
 
 def empty_checkpoint(name: str, folder: Path) -> Path:
-    """A published model's config and a file with its tensors' names and shapes, all zeros.
+    """Writes a published model's config, and zeros under its tensors' names and shapes.
 
     The file is sparse: it takes no room on disk whatever the model's size.
     """
@@ -46,7 +46,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_published_figures_of_base(base: Path) -> None:
-    """94.3965 M parameters, 26.843 GFLOPs and output 1, 95, 32 at 30480 samples."""
+    """30480 samples: 94.3965 M parameters, 26.843 GFLOPs and an output of (1, 95, 32)."""
     described = info.describe(base, 30_480)
     assert described.parameters / 1e6 == pytest.approx(94.3965, rel=0.005)
     assert described.flops / 1e9 == pytest.approx(26.843, rel=0.005)
@@ -92,7 +92,7 @@ def test_flops_of_a_hand_worked_model() -> None:
     # 11 samples → 5 → 4 frames
     encoder = 5 * 4 * (1 * 3) + 4 * 3 * (4 * 2)
     layer = 4 * 4 * 6 * 6 + 2 * 4 * 6 * 7  # four projections of 4 frames; two dense layers
-    attention = 2 * 4 * 4 * 6  # scores, and what they weigh
+    attention = 2 * 4 * 4 * 6  # scores and weighted sums
     got = info.flops(config, 11, ctc=True)
     assert {part: work for part, work in got.items() if work} == {
         "feature encoder": 2 * encoder,
@@ -108,7 +108,7 @@ def test_flops_of_a_hand_worked_model() -> None:
 def test_flops_and_parameters_of_every_family_are_those_torch_counts(
     variant: str, tmp_path: Path
 ) -> None:
-    # an even kernel makes transformers convolve one frame too many, which it drops
+    # with an even kernel transformers convolves one more frame and drops it
     odd = {"num_conv_pos_embeddings": 15}
     if "data2vec" in variant:
         odd = {"conv_pos_kernel_size": 5}
@@ -119,7 +119,7 @@ def test_flops_and_parameters_of_every_family_are_those_torch_counts(
         values.numel() for values in theirs.state_dict().values() if values.is_floating_point()
     )
     for module in list(theirs.modules()):
-        if parametrize.is_parametrized(module, "weight"):  # the counter stumbles over them
+        if parametrize.is_parametrized(module, "weight"):  # the counter does not support them
             parametrize.remove_parametrizations(module, "weight")
     theirs.set_attn_implementation("eager")
     config = families.config_of(theirs.config.to_dict())

@@ -1,4 +1,4 @@
-"""What a Keras user tries first works: summary, predict, fit, files, cloning, composition."""
+"""Typical first steps of Keras users: summary, predict, fit, files, cloning, composition."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wav2vec2_tf import CTCLoss, UserError, Wav2Vec2Config, Wav2Vec2ForCTC
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.auto import MODELS
 
-# Keras saves variables by an __array__ that NumPy warns of.
+# NumPy warns of the `__array__` with which Keras saves variables.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SAMPLES = 4000
@@ -42,7 +42,7 @@ SMALL: dict[str, Any] = {
     "tdnn_dilation": (1, 1),
     "xvector_output_dim": 6,
 }
-NO_CHANCE: dict[str, Any] = {
+DETERMINISTIC: dict[str, Any] = {
     "hidden_dropout": 0.0,
     "activation_dropout": 0.0,
     "attention_dropout": 0.0,
@@ -60,7 +60,7 @@ LABELS = np.array([[1, 2, -1], [3, -1, -1], [5, -1, -1]], np.int32)
 
 
 def small_config(kind: str = "wav2vec2", **changes: Any) -> Any:
-    """A config of a family that is as small as it gets."""
+    """Returns the smallest config of a family."""
     family = families.FAMILIES[kind].config
     values = {**SMALL, **changes}
     return family(**{name: values[name] for name in values if name in family.field_kinds()})
@@ -75,13 +75,13 @@ def speech(rows: int = 3, seed: int = 0) -> np.ndarray:
 
 
 def compiled(model: keras.Model, **options: Any) -> keras.Model:
-    """The model, ready to train; eagerly, since a graph would take seconds to make."""
+    """Compiles the model for eager training, since tracing would take seconds."""
     model.compile(keras.optimizers.Adam(1e-3), loss=CTCLoss(), **{"run_eagerly": True, **options})
     return model
 
 
 def assert_equal(model: Any, other: Any, *inputs: Any) -> None:
-    """Both models give the same outputs, to the bit."""
+    """Asserts that both models give the same outputs, to the bit."""
     for ours, theirs in zip(
         keras.tree.flatten(model(*inputs)), keras.tree.flatten(other(*inputs)), strict=True
     ):
@@ -128,7 +128,7 @@ def test_a_dict_that_is_no_config_is_refused() -> None:
         Wav2Vec2ForCTC.from_config({"name": "mine"})
 
 
-# Looking at a model
+# Summary and plot
 
 
 def test_summary_of_a_model_that_was_never_called() -> None:
@@ -172,7 +172,7 @@ def test_predict_on_arrays_and_data_sets() -> None:
 
 
 def test_fit_writes_files_that_training_continues_from(tmp_path: Path) -> None:
-    model = small_model(**NO_CHANCE)
+    model = small_model(**DETERMINISTIC)
     model.freeze_feature_encoder()
     compiled(model, run_eagerly=False)
     rows = tf.data.Dataset.from_tensor_slices(((speech(), LENGTHS), LABELS)).batch(3)
@@ -193,7 +193,7 @@ def test_fit_writes_files_that_training_continues_from(tmp_path: Path) -> None:
     for found in (last, best):
         assert_equal(model, found, speech(), LENGTHS)
     assert last.evaluate(rows, verbose=0) == model.evaluate(rows, verbose=0)
-    # Training goes on with the optimizer's state, and what was frozen stays so.
+    # Training continues with the optimizer's state, and frozen weights stay frozen.
     assert not last.base_model.feature_encoder.trainable
     assert len(last.trainable_variables) == len(model.trainable_variables)
     assert int(last.optimizer.iterations) == 2
@@ -291,11 +291,11 @@ def test_clones_are_equal_with_the_same_weights() -> None:
 @pytest.mark.parametrize("way", ["global policy", "dtype="])
 def test_mixed_precision(way: str, global_policy: None, tmp_path: Path) -> None:
     if way == "dtype=":
-        model = Wav2Vec2ForCTC(small_config(**NO_CHANCE), dtype="mixed_float16")
+        model = Wav2Vec2ForCTC(small_config(**DETERMINISTIC), dtype="mixed_float16")
         assert keras.config.dtype_policy().name == "float32"
     else:
         keras.mixed_precision.set_global_policy("mixed_float16")
-        model = small_model(**NO_CHANCE)
+        model = small_model(**DETERMINISTIC)
         keras.mixed_precision.set_global_policy("float32")
     compiled(model).fit((speech(), LENGTHS), LABELS, verbose=0)
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
@@ -319,7 +319,7 @@ def test_a_checkpoint_loads_for_mixed_precision(tiny_folders: dict[str, Path]) -
 
 def test_a_layer_on_top(tmp_path: Path) -> None:
     inputs = keras.Input((None,))
-    outputs = keras.layers.Dense(5)(small_model(**NO_CHANCE)(inputs))
+    outputs = keras.layers.Dense(5)(small_model(**DETERMINISTIC)(inputs))
     model = compiled(keras.Model(inputs, outputs))
     model.fit(speech(), LABELS % 5, verbose=0)
     assert_equal(model, reloaded(model, tmp_path), speech())
@@ -331,7 +331,7 @@ def test_a_layer_on_top(tmp_path: Path) -> None:
 @pytest.mark.parametrize("names", ["lengths", "attention_mask"])
 def test_lengths_as_a_second_input(names: str, tmp_path: Path) -> None:
     """The loss counts valid frames only, before and after saving."""
-    inner = small_model(**NO_CHANCE)
+    inner = small_model(**DETERMINISTIC)
     inputs = keras.Input((None,))
     if names == "lengths":
         more, given = keras.Input((), dtype="int32"), LENGTHS

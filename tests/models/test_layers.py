@@ -104,7 +104,7 @@ ROWS = np.arange(FRAMES)[:, np.newaxis] * 73 + np.arange(FRAMES)
 
 Make = Callable[[], keras.layers.Layer]
 LAYERS: tuple[tuple[Make, tuple[Any, ...]], ...] = (
-    # the layer, and what it is called with
+    # the layer, and its inputs
     (lambda: Dense(5, "gelu"), (STATES,)),
     (lambda: Dense(5, use_bias=False), (STATES,)),
     (lambda: LayerDrop(0.25), (STATES, STATES)),
@@ -159,7 +159,7 @@ LAYERS: tuple[tuple[Make, tuple[Any, ...]], ...] = (
 
 
 def layer_classes() -> set[type]:
-    """Every class of a layer that a module of `models` defines, without the models themselves."""
+    """Returns every layer class that `models` defines, without the models themselves."""
     found = set()
     for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
@@ -199,7 +199,7 @@ def test_a_layer_is_made_again_from_its_config(make: Make, inputs: tuple[Any, ..
     assert type(again) is type(layer)
     assert (again.name, again.trainable) == (layer.name, layer.trainable)
     assert again.get_config() == layer.get_config()
-    if not again.built:  # Keras builds those whose build takes no shape
+    if not again.built:  # Keras builds layers whose `build` takes no shape
         again.build(shape)
     paths = [variable.path for variable in layer.weights]
     assert [variable.path for variable in again.weights] == paths

@@ -1,4 +1,4 @@
-"""The frame-length formula against what convolutions really give, and the masks made of it."""
+"""The frame-length formula against real convolutions, and the masks made of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def config_of(layers: list[tuple[int, int]]) -> Wav2Vec2Config:
 
 
 def torch_frames(layers: list[tuple[int, int]], samples: int) -> int:
-    """What torch's own convolutions leave of so many samples."""
+    """Returns the frames that torch's convolutions give for a number of samples."""
     values = torch.zeros(1, 1, samples)
     for kernel, stride in layers:
         if values.shape[-1] < kernel:
@@ -97,7 +97,7 @@ def test_lengths_of_a_mask(dtype: type) -> None:
     assert padding.lengths_of(tf.constant(mask)).numpy().tolist() == [4, 2, 0]
 
 
-def test_silenced_padding_is_zero_even_if_it_was_not_a_number() -> None:
+def test_silenced_padding_is_zero_even_if_it_was_nan() -> None:
     values = np.array([[[1.0], [np.nan]], [[np.inf], [2.0]]], np.float32)
     mask = tf.constant([[True, False], [False, True]])
     got = padding.silence_padding(tf.constant(values), mask).numpy()

@@ -17,7 +17,7 @@ from wav2vec2_tf import Wav2Vec2BertConfig, audio
 from wav2vec2_tf.models import log_mel
 
 TOLERANCE = 1e-5  # seen: 2e-6
-# Of two windows that hardly differ: there transformers normalises the rounding of its own float32.
+# For two windows that hardly differ, transformers normalizes its own float32 rounding.
 SHORT_TOLERANCE = 1e-3
 SIGNATURE = [tf.TensorSpec([None, None]), tf.TensorSpec([None], tf.int32)]
 WAYS = {
@@ -40,7 +40,7 @@ def graph(request: pytest.FixtureRequest) -> object:
 
 
 def transformers_features(speech: np.ndarray) -> np.ndarray:
-    """The frames of one utterance that transformers' attention mask calls valid."""
+    """Returns the frames of an utterance that are valid in transformers' attention mask."""
     features = SeamlessM4TFeatureExtractor()(speech, sampling_rate=16000, return_tensors="np")
     return features["input_features"][0, features["attention_mask"][0] == 1]
 

@@ -28,7 +28,7 @@ SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "|")
 
 
 def adapter_of(model: Any) -> dict[str, torch.Tensor]:
-    """What `adapter.<lang>.safetensors` holds."""
+    """Returns the tensors of `adapter.<lang>.safetensors`."""
     return {
         key: values
         for key, values in model.state_dict().items()
@@ -38,7 +38,7 @@ def adapter_of(model: Any) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As mms-1b-all is published: English in the checkpoint, an adapter for every language."""
+    """A folder like mms-1b-all: English in the checkpoint, an adapter for each language."""
     folder = tmp_path_factory.mktemp("mms")
     for seed, (lang, letters) in enumerate(LETTERS.items()):
         size = len(SPECIAL) + len(letters)
@@ -123,7 +123,7 @@ def test_load_adapter_replaces_adapter_and_head(folder: Path, speech: np.ndarray
         assert [tuple(v.shape) for v in heads] == [(24, logits.shape[-1]), (logits.shape[-1],)]
 
 
-def test_an_adapter_that_is_no_number_is_named(
+def test_nan_in_an_adapter_is_reported(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
@@ -164,7 +164,7 @@ def test_the_example_of_the_docs(folder: Path) -> None:
 
 
 def test_functions_traced_before(folder: Path, tmp_path: Path, speech: np.ndarray) -> None:
-    """With a head of the same size they follow; of another, they say nothing but NaN."""
+    """Traced functions use a new head of the same size; for another size they return NaN."""
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     tensors = load_file(copy / "adapter.fra.safetensors")
     size = len(SPECIAL) + len(LETTERS["eng"])
@@ -188,7 +188,7 @@ def test_half_precision_is_kept(folder: Path, speech: np.ndarray) -> None:
     assert model(speech).dtype == model.lm_head.kernel.dtype == "bfloat16"
 
 
-def test_a_head_of_another_size_is_not_to_be_had(folder: Path) -> None:
+def test_a_head_of_another_size_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match="leave it out"):
         AutoModelForCTC.from_pretrained(folder, target_lang="fra", vocab_size=99)
     with pytest.raises(UserError, match="target_lang must be text"):
@@ -239,7 +239,7 @@ def test_a_language_that_is_not_there_names_near_ones(
 def test_an_adapter_that_does_not_fit_changes_nothing(
     folder: Path, tmp_path: Path, damage: Any, complaint: str, speech: np.ndarray
 ) -> None:
-    """What it lacks is never taken from the language before it."""
+    """Tensors missing from an adapter are never taken from the previous language."""
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     tensors = load_file(copy / "adapter.fra.safetensors")
     damage(tensors)
@@ -264,7 +264,7 @@ def test_models_without_adapters_say_so(folder: Path, tiny_folders: dict[str, Pa
 
 
 def test_converted_for_one_language(folder: Path, tmp_path: Path, speech: np.ndarray) -> None:
-    """A folder of one language, which transformers loads as it is."""
+    """transformers loads the folder of one language without changes."""
     out = tmp_path / "fra"
     assert convert(["huggingface", str(folder), str(out), "--target-lang", "fra"]) == 0
     model, report = transformers.AutoModelForCTC.from_pretrained(

@@ -81,7 +81,7 @@ def test_parts_equal_pytorch_on_real_speech(
     wanted = parity.TorchModel(theirs).run(speech, paths)
     got = parity.KerasModel(ours).run(speech, paths=paths)
     assert set(got) == set(wanted) >= {*paths, parity.LAST, parity.LOGITS}
-    for part, values in wanted.items():  # in order: the first failure names the part
+    for part, values in wanted.items():  # the first failure names the part
         scale = max(1.0, np.abs(values).max())
         assert difference(got[part], values) < 5 * TOLERANCE * scale, part
     assert reference.argmax_flips(wanted[parity.LOGITS], got[parity.LOGITS], TOLERANCE) == 0
@@ -127,7 +127,7 @@ def test_unusual_configs_equal_pytorch(changes: dict[str, Any], tmp_path: Path) 
 
 
 def alone(model: Any, speeches: list[np.ndarray]) -> list[np.ndarray]:
-    """Logits of each utterance by itself, without lengths; none below one frame."""
+    """Returns logits of each utterance alone, without lengths; none below one frame."""
     return [model(speech[np.newaxis])[0].numpy() for speech in speeches]
 
 
@@ -171,7 +171,7 @@ def test_padded_batch_without_lengths_equals_pytorch(ours: Any, theirs: Any) -> 
     batch = reference.padded(speeches, 8000, 0.0)
     wanted = reference.run(theirs, batch)
     assert difference(ours(batch), wanted) < TOLERANCE
-    # With lengths the result differs: without them, padding has an influence.
+    # Without lengths padding has an influence, so the result differs.
     count = reference.frames(2345)
     exact = ours(batch, np.array([5000, 400, 2345]))[2, :count]
     assert difference(exact, wanted[2, :count]) > 1e-3
@@ -519,7 +519,7 @@ FEATURES = {"mask_time_prob": 0.0, "mask_feature_prob": 0.5, "mask_feature_lengt
     ids=str,
 )
 def test_random_draws_differ_between_calls(chance: dict[str, Any], mode: str) -> None:
-    # Two layers, dropped or not, make four outcomes only; anything else never repeats.
+    # Dropping two layers gives only four outcomes; other randomness never repeats.
     layers, calls, least = (2, 12, 2) if "layerdrop" in chance else (1, 4, 4)
     model = training_model(num_hidden_layers=layers, **chance)
     train = MODES[mode](lambda speech: model(speech, training=True))

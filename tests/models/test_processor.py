@@ -170,7 +170,7 @@ def test_a_language_can_be_chosen(folder: Path) -> None:
     assert german.tokenizer is not None
     back = Processor.from_pretrained(folder / "saved")
     assert back(text="Ä")["labels"].tolist() == [len(VOCABULARY)]
-    # As published code changes the language.
+    # Published code changes the language like this.
     german.tokenizer.set_target_lang("eng")
     assert german(text="Ä")["labels"].tolist() == [VOCABULARY["<unk>"]]
 

@@ -1,4 +1,4 @@
-"""The quantizer of pre-training against transformers', and what its draws must be."""
+"""The quantizer of pre-training against transformers', and the distribution of its draws."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def ours(theirs: torch.nn.Module) -> GumbelVectorQuantizer:
 
 
 def entries_of(quantizer: GumbelVectorQuantizer, quantized: Any) -> np.ndarray:
-    """(batch, frames, codebooks) of the entry that each part of a quantized frame is."""
+    """Returns the (batch, frames, codebooks) indices of the entries in quantized frames."""
     books = quantizer.codevectors.numpy().reshape(CODEBOOKS, ENTRIES, -1)
     parts = np.asarray(quantized).reshape(*quantized.shape[:2], CODEBOOKS, 1, -1)
     distance = np.abs(parts - books).max(axis=-1)
@@ -104,7 +104,7 @@ def test_perplexity_of_no_frame_and_of_one(ours: Any) -> None:
 def test_draws_are_entries_with_the_softmax_of_the_logits(ours: Any) -> None:
     draws = 4000
     features = np.broadcast_to(FEATURES[:1, :1], (1, draws, CHANNELS))
-    for temperature in (2.0, 0.1):  # it sharpens the gradient, and does not change the draws
+    for temperature in (2.0, 0.1):  # it scales the gradient, not the draws
         ours.temperature.assign(temperature)
         quantized, _ = ours(features, training=True)
         entries = entries_of(ours, quantized)[0]
@@ -136,7 +136,7 @@ def test_draws_of_codebooks_and_frames_are_independent(ours: Any) -> None:
 
 
 def test_gradient_is_that_of_the_soft_choice(ours: Any, theirs: Any) -> None:
-    """Straight through: with one and the same noise, PyTorch's gradients."""
+    """The straight-through gradient equals PyTorch's for the same noise."""
     noise = np.random.default_rng(0).gumbel(size=(2, 7, CODEBOOKS, ENTRIES)).astype(np.float32)
     outward = reference.noise(2, 7, WIDTH, seed=1)
     fixed = GumbelVectorQuantizer(Wav2Vec2Config(**SIZES))
@@ -178,7 +178,7 @@ def test_perplexity_has_a_gradient_in_training(ours: Any) -> None:
 
 
 @pytest.mark.parametrize("jit", [False, True])
-def test_a_compiled_function_draws_anew_and_heeds_the_temperature(ours: Any, jit: bool) -> None:
+def test_a_compiled_function_draws_again_and_uses_the_temperature(ours: Any, jit: bool) -> None:
     specification = [tf.TensorSpec([None, None, CHANNELS])] if not jit else None
 
     @tf.function(jit_compile=jit, input_signature=specification)

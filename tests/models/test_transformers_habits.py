@@ -1,6 +1,6 @@
-"""What a user of transformers tries first works.
+"""Typical first steps of transformers' users.
 
-What does not is listed in docs/coming-from-transformers.md.
+docs/coming-from-transformers.md lists those that do not work.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_tensors_need_rows_of_one_length(processor: Processor) -> None:
 def test_pad_equals_transformers(
     processor: Processor, their_processor: Any, options: dict[str, Any], masked: bool | None
 ) -> None:
-    """The collator of every page on fine-tuning."""
+    """Padding as in the collators of tutorials on fine-tuning equals transformers'."""
     rows = utterances(800, 500)
     labels = [{"input_ids": [5, 6, 7]}, {"input_ids": [8]}]
     items = [{"input_values": processor(row, **RATE).input_values[0]} for row in rows]
@@ -326,7 +326,7 @@ def test_bundled_names_the_model_of_the_package(
 
 
 def test_a_new_head_for_classes(tiny_folders: dict[str, Path]) -> None:
-    """The first line of every page on audio classification."""
+    """The first line of tutorials on audio classification works."""
     model = AutoModelForAudioClassification.from_pretrained(tiny_folders["group"], num_labels=5)
     assert model(input_values=speech()).logits.shape == (3, 5)
 

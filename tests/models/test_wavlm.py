@@ -96,7 +96,7 @@ def test_later_layers_gate_the_bias_of_the_first(per_head: list[np.ndarray]) -> 
 
 
 def test_long_speech_at_the_published_distances(per_head: list[np.ndarray]) -> None:
-    """900 frames (18 s) are more than the 800 that the embedding tells apart."""
+    """900 frames (18 s) exceed the 800 distances that the embedding distinguishes."""
     ours, theirs = attentions(num_buckets=320, max_bucket_distance=800)
     values = reference.noise(1, 900, HIDDEN)
     with torch.inference_mode():
@@ -111,7 +111,7 @@ def test_long_speech_at_the_published_distances(per_head: list[np.ndarray]) -> N
 @pytest.mark.parametrize("num_buckets", [4, 5, 12, 32, 64, 320])
 @pytest.mark.parametrize("max_distance", [81, 100, 128, 256, 800, 1024])
 def test_buckets_equal_transformers(num_buckets: int, max_distance: int) -> None:
-    """At powers of two an edge of a bucket may fall on a whole distance: rounding decides."""
+    """At powers of two an edge of a bucket may be an integer, where rounding decides."""
     theirs = modeling_wavlm.WavLMAttention(
         HIDDEN, HEADS, num_buckets=num_buckets, max_distance=max_distance
     )
@@ -124,7 +124,7 @@ def test_buckets_equal_transformers(num_buckets: int, max_distance: int) -> None
 
 
 def test_attention_of_ragged_rows_equals_transformers() -> None:
-    """Hidden states and gradients, those of the table of distances and of the gate among them."""
+    """Compares hidden states and gradients, including those of the distances and of the gate."""
     ours, theirs = attentions()
 
     def call(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:

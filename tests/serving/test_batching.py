@@ -76,7 +76,7 @@ def batcher() -> Iterator[Batcher]:
 
 
 def row(length: int, value: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """A batch of one, padded as it would be alone."""
+    """Returns a batch of one row, padded as for a single request."""
     speech = np.zeros((1, bucket(length)), np.float32)
     speech[0, :length] = value
     return speech, np.array([length], np.int32)
@@ -94,7 +94,7 @@ class Callers:
         self.pool = ThreadPoolExecutor(64)
 
     def together(self, lengths: Sequence[int], values: Sequence[float]) -> list[object]:
-        """The logits of each row, or the exception."""
+        """Returns the logits of each row, or the exception."""
         first = self.pool.submit(self._one, 16000, 1.0)
         assert self.model.started.acquire(timeout=PATIENCE)
         results = []
@@ -188,7 +188,7 @@ def test_a_cancelled_job_is_not_computed(
         model.may_compute.set()
         for future in (first, waiting[0], waiting[2]):
             assert len(future.result(PATIENCE)) == 1
-        with pytest.raises(JobCancelled):  # nor does it start again
+        with pytest.raises(JobCancelled):  # and no new one starts
             ask(jobs[1], 16_000)
     assert sorted(count for batch in model.batches for count in batch[1:]) == [
         *(16_000, 20_000, 20_002)
@@ -249,7 +249,7 @@ def test_a_pool_is_limited_and_cancels_its_jobs() -> None:
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Of many lengths: from a few frames to four windows."""
+    """Recordings of many lengths: from a few frames to four windows."""
     folder = tmp_path_factory.mktemp("recordings")
     files = sorted(CORPUS.rglob("*.flac"))[::8]
     whole = np.concatenate([audio.load(file) for file in files])
@@ -288,7 +288,7 @@ def transcribe_all(
 def test_a_recording_is_transcribed_as_if_alone(
     bundled_recognizer: Recognizer, recordings: list[Path]
 ) -> None:
-    """Many at once, of all lengths, some of many windows."""
+    """Transcribes many recordings at once, of all lengths, some of several windows."""
     alone = [long_form.transcribe(bundled_recognizer, path) for path in recordings]
     rows: list[int] = []
     metrics = Metrics()

@@ -46,7 +46,7 @@ expect.set_options(timeout=1000 * PATIENCE)
 
 
 def in_chromium(test: Callable[..., None]) -> Callable[..., None]:
-    """Slow, and with the others that share the browser."""
+    """Marks a test in Chromium: slow, and in one process with the others."""
     return pytest.mark.slow(pytest.mark.xdist_group("page")(test))
 
 
@@ -166,7 +166,7 @@ def test_a_file_and_its_words(page: Page, expected: Transcript) -> None:
 
 @in_chromium
 def test_words_play_and_are_lit(page: Page, expected: Transcript) -> None:
-    """By mouse and by keyboard; the word that is being spoken is marked, also in the waveform."""
+    """Words play by mouse and keyboard; the current one is marked, also in the waveform."""
     choose(page, FILE)
     words(page)
     expect(page.get_by_role("button", name="Play")).to_be_enabled()
@@ -184,7 +184,7 @@ def test_words_play_and_are_lit(page: Page, expected: Transcript) -> None:
     def first_lit() -> str:
         while not page.evaluate("lit.length"):
             page.wait_for_timeout(100)
-        expect(page.get_by_role("button", name="Play")).to_be_visible()  # it has come to the end
+        expect(page.get_by_role("button", name="Play")).to_be_visible()  # playback has ended
         text: str = page.evaluate("lit.splice(0)[0]")
         return text
 
@@ -211,7 +211,7 @@ def test_words_play_and_are_lit(page: Page, expected: Transcript) -> None:
 
 @in_chromium
 def test_downloads(page: Page, expected: Transcript) -> None:
-    """They are what the command line writes."""
+    """Downloads equal the files that the command line writes."""
     choose(page, FILE)
     words(page)
     seconds = len(audio.load(FILE)) / 16000
@@ -281,7 +281,7 @@ def test_recording(page: Page, expected: Transcript) -> None:
 
 @in_chromium
 def test_recording_where_no_stream_passes(browser: Browser, server: Running) -> None:
-    """As behind a proxy without WebSockets: the recording is sent as a file at the end."""
+    """Without WebSockets, as behind some proxies, the recording is sent as a file at the end."""
 
     def prepare(page: Page) -> None:
         page.route_web_socket(re.compile("v1/audio/stream"), lambda socket: socket.close())
@@ -391,7 +391,7 @@ def test_a_server_that_does_not_answer(page: Page) -> None:
     ],
 )
 def test_a_server_in_trouble(page: Page, status: int, message: str) -> None:
-    """Also if something else answers, as a proxy with a page of HTML."""
+    """Covers answers of something else, such as a proxy's HTML page."""
     page.route("**/v1/audio/transcriptions", lambda route: route.fulfill(status=status, body="<p>"))
     choose(page, FILE)
     assert problem(page).startswith(message)
@@ -418,7 +418,7 @@ def denies(name: str) -> Callable[[Page], None]:
 
 
 def no_media(page: Page) -> None:
-    """As over plain HTTP from another machine."""
+    """Removes the media devices, as over plain HTTP from another machine."""
     page.add_init_script("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
 
 
@@ -463,7 +463,7 @@ def test_microphones(
 
 @in_chromium
 def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
-    """The page asks for a key until one is right, and again when it is no longer accepted."""
+    """The page asks for a key until one is valid, and again when it is no longer accepted."""
     options = ServeOptions(ui=True, api_keys=(KEY,))
     with (
         serving(bundled_recognizer, options) as server,
@@ -518,7 +518,7 @@ def test_keys(browser: Browser, bundled_recognizer: Recognizer) -> None:
 def test_the_keyboard_reaches_all(page: Page) -> None:
     choose(page, FILE)
     words(page)
-    page.get_by_role("heading", name="Speech to text").click()  # Tab goes on from here
+    page.get_by_role("heading", name="Speech to text").click()  # Tab continues from here
     reached = []
     while len(reached) < 20:
         page.keyboard.press("Tab")

@@ -1,4 +1,4 @@
-"""The server as clients use it: OpenAI's own client, and clients that send what is invalid."""
+"""The server with OpenAI's client, and with clients that send invalid requests."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_too_large_and_too_long(bundled_recognizer: Recognizer, tmp_path: Path, 
 
 
 def bomb(path: Path, seconds: int) -> Path:
-    """Silence, as FLAC: next to nothing on disk."""
+    """Silence as FLAC, which takes little space on disk."""
     soundfile.write(path, np.zeros(8000 * seconds, np.int16), 8000, format="FLAC")
     return path
 
@@ -245,7 +245,7 @@ def held(bundled_recognizer: Recognizer) -> Iterator[Held]:
 
 
 def nothing_left(running: Running) -> bool:
-    """Whether there is no temporary file and nothing in progress."""
+    """Returns whether there is no temporary file and no request in progress."""
     context = running.context
     jobs = context.scheduler.recordings.active or context.scheduler.streams.active
     busy = jobs or context.uploads or context.scheduler.batcher.waiting
@@ -452,7 +452,7 @@ def test_connections_without_a_request_are_closed(
         socket_of(running) as silent,
         socket_of(running) as slow,
     ):
-        with contextlib.suppress(ConnectionError):  # closed before, on a busy machine
+        with contextlib.suppress(ConnectionError):  # closed earlier, on a busy machine
             slow.sendall(b"GET /health HTTP/1.1\r\nHost:")
         assert closed(silent) and closed(slow)
 
@@ -460,7 +460,7 @@ def test_connections_without_a_request_are_closed(
 def test_slow_requests_outlive_the_timeout_of_their_head(
     bundled_recognizer: Recognizer, expected: Transcript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The head may come in pieces; the timeout ends with it, also for a WebSocket."""
+    """Headers may arrive in pieces; the timeout ends with them, also for a WebSocket."""
     monkeypatch.setattr(http_server, "HEAD_SECONDS", 2.0)
     content = request(form(FILE.read_bytes()))
     end = content.index(b"\r\n\r\n")
@@ -492,7 +492,7 @@ def test_unknown_routes_and_methods(server: Running) -> None:
 
 
 def test_languages(bundled_recognizer: Recognizer, expected: Transcript) -> None:
-    """A model that lists its languages, and one that does not."""
+    """Requests a language of models that list their languages, and of one that does not."""
     models = [
         SpeechModel("many", {"eng": bundled_recognizer, "fra": bundled_recognizer}),
         SpeechModel("one", {None: bundled_recognizer}),
@@ -604,7 +604,7 @@ def test_the_public_names(bundled_recognizer: Recognizer) -> None:
 
 @pytest.mark.slow
 def test_the_command(tmp_path: Path, expected: Transcript) -> None:
-    """From its first line to its end after a signal, with a request in progress at that time."""
+    """Runs the command until a signal ends it, with a request in progress."""
     keys = tmp_path / "keys"
     keys.write_text("secret-key\n")
     command = [sys.executable, "-m", "wav2vec2_tf.cli", "serve", "--port", "0"]
@@ -690,7 +690,7 @@ def closed(connection: socket.socket) -> bool:
 
 
 def answered(connection: socket.socket) -> bytes:
-    """A whole answer, which may come in pieces."""
+    """Returns a whole response, which may arrive in pieces."""
     answer = b""
     while not (length := re.search(rb"content-length: (\d+)\r\n", answer)) or (
         len(answer.partition(b"\r\n\r\n")[2]) < int(length[1])

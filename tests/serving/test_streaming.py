@@ -127,14 +127,14 @@ def test_partial_results_arrive_while_speech_does(server: Running, speech: np.nd
     assert [text["type"] for text in texts] == ["partial"] * 3
     lengths = [len(text["text"]) for text in texts]
     assert 0 < lengths[0] < lengths[1] < lengths[2]
-    wait_until(lambda: server.context.streams == 0)  # it disconnected without an end
+    wait_until(lambda: server.context.streams == 0)  # the client sent no end message
     wait_until(lambda: not any(server.context.folder.iterdir()))
 
 
 def test_the_computing_for_a_second_of_speech_is_bounded(
     bundled_recognizer: Recognizer, speech: np.ndarray
 ) -> None:
-    """And the text of all of it is that of one pass, but for a word in ten."""
+    """The text equals that of one pass, but for at most one word in ten."""
     computed: list[int] = []
 
     def logits(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
@@ -148,9 +148,9 @@ def test_the_computing_for_a_second_of_speech_is_bounded(
     for second in range(seconds):
         before, begun = sum(computed), text
         text = transcriber.add(recognizer, speech[16000 * second : 16000 * (second + 1)])
-        most = WINDOWS.seconds + WINDOWS.overlap_seconds + 1  # a full one, and the next
-        assert sum(computed) - before <= 1.2 * 16000 * most  # 1.2: padding
-        common = begun.split()[: -8 * 3]  # older than a window
+        most = WINDOWS.seconds + WINDOWS.overlap_seconds + 1  # a full window and the next one
+        assert sum(computed) - before <= 1.2 * 16000 * most  # 1.2 allows for padding
+        common = begun.split()[: -8 * 3]  # words older than a window
         assert text.split()[: len(common)] == common
     batcher.close()
     whole = bundled_recognizer.transcribe([audio.load(soundfile_of(speech))])[0].text.split()

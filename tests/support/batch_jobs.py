@@ -1,4 +1,4 @@
-"""What tests of batches share: their manifests, their tables, and the processes of a job."""
+"""Manifests, result tables and processes of batch jobs, for the tests of `batch`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = 300  # seconds
 
 
 def manifest_of(path: Path, files: Sequence[str], ids: Sequence[str] | None = None) -> Path:
-    """A manifest of files, in the format that its name says."""
+    """Writes a manifest of files, in the format of its suffix."""
     rows = [{"id": key, "path": file} for key, file in zip(ids or files, files, strict=True)]
     if path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -38,7 +38,7 @@ def manifest_of(path: Path, files: Sequence[str], ids: Sequence[str] | None = No
 
 
 def tables(folder: Path, form: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows of all transcripts, in the order of shards, and those of the errors."""
+    """Returns the rows of all transcripts, in the order of shards, and the rows of the errors."""
 
     def rows(path: Path) -> list[dict[str, Any]]:
         if form == "parquet":
@@ -50,12 +50,12 @@ def tables(folder: Path, form: str) -> tuple[list[dict[str, Any]], list[dict[str
 
 
 def records(folder: Path) -> dict[str, str]:
-    """The records of all shards that are done, by their names."""
+    """Returns the records of all completed shards by name."""
     return {path.name: path.read_text() for path in sorted((folder / "job" / "done").glob("*"))}
 
 
 def descendants(process: int) -> dict[int, str]:
-    """The processes that one has started, and those that these have: their titles."""
+    """Returns the command lines of all descendants of a process, by process id."""
     parents, titles = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -66,33 +66,34 @@ def descendants(process: int) -> dict[int, str]:
         parents[int(folder.name)] = int(status.rpartition(")")[2].split()[1])
     found: dict[int, str] = {}
     known = {process}
-    while new := {one for one, parent in parents.items() if parent in known} - known:
+    while new := {child for child, parent in parents.items() if parent in known} - known:
         known |= new
-        found |= {one: titles[one] for one in new}
+        found |= {child: titles[child] for child in new}
     return found
 
 
 def workers(process: int) -> list[int]:
-    """Those of a job that transcribe."""
-    return [one for one, title in descendants(process).items() if "MapWorker" in title]
+    """Returns the process ids of a job's workers."""
+    return [child for child, title in descendants(process).items() if "MapWorker" in title]
 
 
-def wait_for(what: Callable[[], object], job: subprocess.Popen[str] | None = None) -> None:
-    """Until it is so; the machine may be busy with something else. A job must not end before."""
+def wait_for(condition: Callable[[], object], job: subprocess.Popen[str] | None = None) -> None:
+    """Waits until a condition is true, for `PATIENCE` at most; the job must not end before."""
     deadline = time.monotonic() + PATIENCE
-    while not what():
+    while not condition():
         assert time.monotonic() < deadline
         assert job is None or job.poll() is None, job.communicate()
         time.sleep(0.05)
 
 
 def batch_command(*arguments: object) -> list[str]:
+    """Returns the command line of `wav2vec2-tf batch` with these arguments."""
     return [sys.executable, "-m", "wav2vec2_tf.cli", "batch", *map(str, arguments)]
 
 
 @contextmanager
 def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    """A job; in the end it, all that it has started and its temporary files are gone."""
+    """Starts a job; at the end, kills it and its descendants and deletes its temporary files."""
     with tempfile.TemporaryDirectory(prefix="job-", ignore_cleanup_errors=True) as scratch:
         environment = {**os.environ, "TMPDIR": scratch}
         job = subprocess.Popen(
@@ -110,6 +111,7 @@ def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def alive(process: int) -> bool:
+    """Returns whether a process exists and is no zombie."""
     try:
         return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""Chromium, with a microphone that plays a file, on the page of a server."""
+"""Chromium with a microphone that plays a file, to test the page of a server."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def words(page: Page) -> list[str]:
 
 
 def wider_than_the_window(page: Page) -> float:
-    """The number of pixels by which the page scrolls sideways."""
+    """Returns the number of pixels by which the page scrolls sideways."""
     script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     excess: float = page.evaluate(script)
     return excess
@@ -103,9 +103,9 @@ ANIMATIONS_END = """() => Promise.allSettled(document.getAnimations()
 
 
 def violations(page: Page) -> list[str]:
-    """The violations of WCAG and of best practices that axe-core finds, once animations ended.
+    """Returns the violations of WCAG and best practices that axe-core finds after animations.
 
-    A dialog that fades in has too little contrast meanwhile.
+    A dialog has too little contrast while it fades in.
     """
     page.evaluate(ANIMATIONS_END)
     return [

@@ -1,4 +1,4 @@
-"""A small corpus in every form, and a recognizer that needs no model."""
+"""A small corpus in every format, and a recognizer that needs no model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 RATE = 16000
-# id → (text, samples); no two of a length, since Parrot recognizes them by it
+# id → (text, samples); all lengths differ, since Parrot recognizes utterances by length
 SPOKEN = {
     "11-7-0000": ("IN THE BEGINNING", 6000),
     "11-7-0001": ("AND THE EARTH WAS WITHOUT FORM", 16000),
@@ -25,12 +25,12 @@ SPOKEN = {
 
 
 def tone(samples: int) -> np.ndarray:
-    """A sine whose pitch depends on its length."""
+    """Returns a sine whose pitch depends on its length."""
     return (0.3 * np.sin(np.arange(samples) * (samples % 97 + 20) / 400)).astype(np.float32)
 
 
 def write_corpus(folder: Path, spoken: dict[str, tuple[str, int]] = SPOKEN) -> Path:
-    """speaker/chapter/*.flac and *.trans.txt below `folder`."""
+    """Writes speaker/chapter/*.flac and *.trans.txt below `folder`."""
     for key, (text, samples) in spoken.items():
         speaker, chapter, _ = key.split("-")
         place = folder / speaker / chapter
@@ -42,7 +42,7 @@ def write_corpus(folder: Path, spoken: dict[str, tuple[str, int]] = SPOKEN) -> P
 
 
 def write_tar(path: Path, folder: Path, *, last_first: bool = False) -> Path:
-    """The corpus as OpenSLR ships it, or in the opposite order."""
+    """Writes the corpus as an archive like OpenSLR's, optionally in reverse order."""
     with tarfile.open(path, "w:gz") as archive:
         for file in sorted(folder.rglob("*"), reverse=last_first):
             name = f"LibriSpeech/test-clean/{file.relative_to(folder)}"
@@ -51,7 +51,7 @@ def write_tar(path: Path, folder: Path, *, last_first: bool = False) -> Path:
 
 
 def write_parquet(path: Path, folder: Path) -> Path:
-    """The columns and the metadata of the published `librispeech_asr` parquet files."""
+    """Writes the corpus with the columns and metadata of the `librispeech_asr` parquet files."""
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -87,6 +87,8 @@ def write_parquet(path: Path, folder: Path) -> Path:
 
 @dataclass
 class Text:
+    """A transcript with nothing but its text."""
+
     text: str
 
 
@@ -108,6 +110,7 @@ class Parrot:
     received: list[int] = field(default_factory=list)  # samples
 
     def transcribe(self, speech: Sequence[np.ndarray], *, length: int, masked: bool) -> list[Text]:
+        """Returns the transcripts of utterances, and records the call."""
         self.calls.append((len(speech), length, masked))
         self.received += [len(samples) for samples in speech]
         return [self._text(len(samples), length, masked) for samples in speech]
@@ -123,5 +126,5 @@ class Parrot:
 
 
 def bucket(samples: int) -> int:
-    """Few sizes: multiples of half a second."""
+    """Returns the number of samples rounded up to 0.5 s, to get few sizes."""
     return -(-samples // 8000) * 8000

@@ -20,12 +20,12 @@ from wav2vec2_tf.models import families
 from wav2vec2_tf.models.config import Wav2Vec2BertConfig
 
 FIXED = 8000  # samples
-SHALLOW: dict[str, Any] = {  # the frames of the published convolutions, from two of seven
+SHALLOW: dict[str, Any] = {  # two convolutions with the frame length and step of the usual seven
     "conv_dim": (16,) * 2,
     "conv_kernel": (80, 9),
     "conv_stride": (40, 8),
 }
-NO_CHANCE = {
+DETERMINISTIC = {
     **dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0),
     **dict.fromkeys(("feat_proj_dropout", "final_dropout", "layerdrop"), 0.0),
     "mask_time_prob": 0.0,
@@ -34,14 +34,14 @@ NO_CHANCE = {
 LAYER = (Structure(dict), Structure(dict, "lengths"))
 """The structures that `SavedModelLayer` needs."""
 FEW = (Structure(), *LAYER, Structure(tuple, "attention_mask"))
-"""These, those that `convert saved-model` checks, and one with a mask."""
+"""`LAYER`, the structures that `convert saved-model` checks, and one with a mask."""
 HEADED = {
     families.PRE_TRAINING: "wav2vec2-group",
     families.SEQUENCE: "hubert-batch-norm",
     families.FRAME: "conformer-relative",
     families.X_VECTOR: "bert",
 }
-"""A variant for each head beside CTC."""
+"""A variant for each head except CTC."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ class SavedModel:
 
     @functools.cached_property
     def loaded(self) -> Any:
+        """The export, loaded by TensorFlow."""
         return tf.saved_model.load(self.folder)
 
     @property
     def takes_features(self) -> bool:
+        """Whether the model accepts log-mel features."""
         return isinstance(self.model.config, Wav2Vec2BertConfig)
 
 

@@ -1,6 +1,6 @@
-"""Tests with and without ffmpeg, whether or not the machine has it.
+"""Makes tests run with and without ffmpeg, whether or not the machine has it.
 
-A test whose result depends on the program says which of the two it means:
+A test whose result depends on ffmpeg chooses one of the two:
 
     @pytest.mark.parametrize("ffmpeg", [without_ffmpeg, fake_ffmpeg])
     def test_bad_audio(ffmpeg, monkeypatch, tmp_path):
@@ -34,7 +34,7 @@ sys.exit(1)
 
 
 def without_ffmpeg(monkeypatch: pytest.MonkeyPatch, folder: Path | None = None) -> None:
-    """Takes every folder that has the program off the path, whatever else is in it."""
+    """Removes every folder that holds ffmpeg from the path."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     left = [each for each in folders if shutil.which("ffmpeg", path=each) is None]
     monkeypatch.setenv("PATH", os.pathsep.join(left))
@@ -42,7 +42,7 @@ def without_ffmpeg(monkeypatch: pytest.MonkeyPatch, folder: Path | None = None) 
 
 
 def fake_ffmpeg(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
-    """Puts a stand-in first on the path; returns its own folder, `bin` in the given one.
+    """Puts a stand-in first on the path; returns its folder, `bin` in the given one.
 
     It writes its arguments to the file `arguments` there, then prints the file `answer`. Where
     there is no such file it fails, with the lines of the file `error`, or "moov atom not found".
@@ -56,7 +56,7 @@ def fake_ffmpeg(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
 
 
 def au(samples: np.ndarray, rate: int) -> bytes:
-    """What ffmpeg streams: Sun's AU of float32, whose length is not known, with a note behind."""
+    """Returns ffmpeg's streamed output: Sun's AU, float32, unknown length, with an annotation."""
     channels = samples.shape[1]
     header = struct.pack(">4sIIIII", b".snd", 32, 0xFFFFFFFF, 6, rate, channels) + b"Lavf63.0"
     return header + samples.astype(">f4").tobytes()

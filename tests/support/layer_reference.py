@@ -42,7 +42,7 @@ def compiled(call: Call, mode: str, channels: int, masked: bool) -> Call:
 
 
 def perturbed(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """Returns the module for inference, with no value of a checkpoint the initial one."""
+    """Returns the module for inference, after a change to every value of its state."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for values in module.state_dict().values():
@@ -80,13 +80,14 @@ def copy_weights(layer: keras.layers.Layer, module: torch.nn.Module) -> None:
 
 
 def pair(layer: keras.layers.Layer, module: torch.nn.Module) -> tuple[Any, Any]:
-    """Returns both with the same weights, none of them initial."""
+    """Returns both with the same perturbed weights."""
     layer.build()
     copy_weights(layer, perturbed(module))
     return layer, module
 
 
 def run(module: TheirCall, values: np.ndarray) -> np.ndarray:
+    """Returns the module's hidden states for an input."""
     with torch.inference_mode():
         return hidden_states(module(torch.from_numpy(values.copy()))).numpy()
 
@@ -124,11 +125,11 @@ def check_layer(
     eagerly and compiled, and so do the gradients of the input and of every trainable variable.
 
     Args:
-        call: how the layer is called with values and a mask, if not as `layer(values, mask)`.
-        their_call: how the module is called, if not as `module(values)`.
-        frames: what the parity without a mask is checked at.
-        modes: how the layer is run on ragged rows; see `compiled`.
-        compiled_gradients: whether gradients are compared in every mode, not in the first alone.
+        call: calls the layer with values and a mask; by default `layer(values, mask)`.
+        their_call: calls the module with values; by default `module(values)`.
+        frames: numbers of frames at which parity without a mask is checked.
+        modes: modes in which the layer runs on ragged rows; see `compiled`.
+        compiled_gradients: whether gradients are compared in every mode, or only in the first.
         zeros: whether padding must come out as zeros, and not only as finite values.
         training: whether the layer is called with `training=True`; nothing in it may be random.
     """

@@ -65,7 +65,7 @@ def library() -> Any:
 
 
 class RefusedError(Exception):
-    """The error that the server answers instead of a result."""
+    """The error that the server returns instead of a result."""
 
 
 class Servable:
@@ -94,10 +94,15 @@ class Servable:
         self.definition = MetaGraphDef.FromString(content)
 
     def signature(self, name: str) -> SignatureDef:
+        """Returns a signature; an empty name means the default."""
         return self.definition.signature_def[name or "serving_default"]
 
     def run(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Runs a session for all outputs of a signature. Raises `RefusedError`."""
+        """Returns all outputs of a signature.
+
+        Raises:
+            RefusedError: the inputs do not fit the signature, or the session fails.
+        """
         signature = self.signature(name)
         if set(inputs) != set(signature.inputs):
             raise RefusedError(f"takes {sorted(signature.inputs)}, not {sorted(inputs)}")
@@ -174,6 +179,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
+        """Returns all outputs of the requested signature."""
         inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         response = predict_pb2.PredictResponse()
         try:
@@ -201,7 +207,7 @@ def serving_grpc(models: Mapping[str, Servable]) -> Iterator[str]:
 
 
 def answer(model: Servable, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the REST answer to a request by columns ("inputs") or by rows ("instances")."""
+    """Returns the REST response to a request by columns ("inputs") or by rows ("instances")."""
     name = body.get("signature_name", "serving_default")
     kinds = model.signature(name).inputs
     rows = body.get("instances", [])

@@ -1,4 +1,4 @@
-"""transformers' PyTorch model as the reference: configs, perturbed weights, folders, parts."""
+"""transformers' PyTorch models as the reference: configs, perturbed weights, checkpoints."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ XLS_R = {**LARGE, **LAYER_STYLE, "codevector_dim": 768, "proj_codevector_dim": 7
 XLS_R_1B = {**XLARGE, **LAYER_STYLE, "codevector_dim": 1024, "proj_codevector_dim": 1024}
 XLS_R_2B = {**XLS_R_1B, "hidden_size": 1920, "intermediate_size": 7680}
 PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
-    # the family, and what differs from transformers' defaults
+    # the family, and the fields that differ from transformers' defaults
     "base": ("Wav2Vec2", {}),
     "large-960h": ("Wav2Vec2", LARGE),
     "large-lv60": ("Wav2Vec2", {**LARGE, **LAYER_STYLE}),
@@ -140,6 +140,7 @@ def tiny_config(variant: str, **changes: Any) -> Any:
 
 
 def published_config(name: str, **changes: Any) -> Any:
+    """Returns transformers' config of a published checkpoint."""
     family, own = PUBLISHED[name]
     return getattr(transformers, f"{family}Config")(**{**own, **changes})
 
@@ -152,14 +153,14 @@ def family_name(config: Any) -> str:
 def perturbed_model(
     config: Any, *, head: str = CTC, seed: int = 0, least: float = 0.1
 ) -> torch.nn.Module:
-    """Returns a random model in which no value of a checkpoint is the initial one.
+    """Returns a random model, all of whose values differ from their initial ones.
 
-    Initial biases are 0 and norms 1 and 0, which would hide a swapped or missing one.
+    Initial biases are 0 and norms are 1 and 0, which would hide swapped or missing tensors.
 
     Args:
-        head: how the name of transformers' class ends.
-        least: standard deviation of what is added to weights of less. At the published sizes 0.1
-            would saturate every attention; at the tiny ones less would have little effect.
+        head: suffix of the name of transformers' class.
+        least: lower limit of the standard deviation of the noise added to weights. At the
+            published sizes 0.1 would saturate attention; at tiny ones less has little effect.
     """
     torch.manual_seed(seed)
     model = getattr(transformers, family_name(config) + head)(config).eval()
@@ -184,7 +185,7 @@ def perturbed_model(
 def deep_model(
     config: Any, *, head: str = CTC, seed: int = 0, least: float = 0.01
 ) -> torch.nn.Module:
-    """Returns `perturbed_model` at a published size, fast: layers are the first one, rolled.
+    """Returns `perturbed_model` at a published size, fast: layers are rolled copies of the first.
 
     The output of attention is scaled down: random attention averages over all frames, and 24
     layers of it in post-norm give equal frames, whose comparison would prove little.
@@ -208,7 +209,7 @@ def deep_model(
 
 
 def strengthen_head(model: torch.nn.Module, factor: float = 3.0) -> torch.nn.Module:
-    """Enlarges the weights of a classifier: otherwise its biases dominate a tiny one's outputs."""
+    """Enlarges the weights of a tiny classifier, whose biases would dominate its outputs."""
     heads = ("projector.", "tdnn.", "feature_extractor.", "classifier.")
     with torch.no_grad():
         for name, values in model.state_dict().items():
@@ -218,7 +219,7 @@ def strengthen_head(model: torch.nn.Module, factor: float = 3.0) -> torch.nn.Mod
 
 
 def save_checkpoint(model: torch.nn.Module, folder: Path, *, tokenizer: bool = True) -> Path:
-    """Writes a folder as on the Hugging Face Hub: weights, config, processor files."""
+    """Writes a checkpoint as on the Hugging Face Hub: weights, config, processor files."""
     model.save_pretrained(folder)
     if model.config.model_type == "wav2vec2-bert":
         transformers.SeamlessM4TFeatureExtractor().save_pretrained(folder)
@@ -244,6 +245,7 @@ def write_tokenizer(folder: Path) -> None:
 
 
 def write_tokenizer_config(folder: Path, **more: Any) -> None:
+    """Writes tokenizer_config.json as in base-960h, with more settings."""
     settings = {
         "tokenizer_class": "Wav2Vec2CTCTokenizer",
         "bos_token": "<s>",
@@ -258,6 +260,7 @@ def write_tokenizer_config(folder: Path, **more: Any) -> None:
 
 
 def torch_model(folder: Path, *, head: bool = True) -> torch.nn.Module:
+    """Loads transformers' model of a checkpoint, with its CTC head or without a head."""
     kind = transformers.AutoModelForCTC if head else transformers.AutoModel
     return kind.from_pretrained(folder, attn_implementation="eager").eval()
 
@@ -278,6 +281,7 @@ def padded(speeches: Sequence[np.ndarray], width: int, fill: float) -> np.ndarra
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    """Returns float32 samples of the standard normal distribution."""
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
@@ -289,7 +293,7 @@ def difference(got: Any, wanted: Any) -> float:
 
 
 def frames(samples: int) -> int:
-    """Returns the frames of the published convolutions, by counting whole windows."""
+    """Returns the number of frames of the published convolutions, by counting windows."""
     return max(0, (samples - FIRST_FRAME) // STRIDE + 1)
 
 

@@ -1,4 +1,4 @@
-"""PyTorch files, genuine ones and ones built by hand, for the tests of the readers."""
+"""PyTorch files written by torch and built by hand, for the tests of the readers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTAINERS = ("zip", "stream")
 
 
 def save(content: object, path: Path, container: str = "zip", protocol: int = 2) -> Path:
-    """Saves with torch.save in the format of today ("zip") or before version 1.6 ("stream")."""
+    """Saves with torch.save in its present format ("zip") or that before 1.6 ("stream")."""
     torch.save(
         content,
         path,
@@ -30,6 +30,7 @@ def save(content: object, path: Path, container: str = "zip", protocol: int = 2)
 
 
 def bits(tensor: torch.Tensor) -> bytes:
+    """Returns the bytes of a tensor in C order."""
     return tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
@@ -47,11 +48,13 @@ def assert_equal(checkpoint: Checkpoint, expected: dict[str, torch.Tensor]) -> N
 
 
 def random(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """Returns random values of a dtype, the same at each call."""
     values = torch.randn(shape, generator=torch.Generator().manual_seed(1)) * 50
     return (values > 0) if dtype == torch.bool else values.to(torch.int64).abs().to(dtype)
 
 
 def fails(path: Path) -> str:
+    """Returns the error of reading a checkpoint; asserts that one line names the file."""
     with pytest.raises(UserError) as caught:
         for tensor in open_checkpoint(path).values():
             tensor.read()
@@ -74,11 +77,13 @@ def write_archive(
 
 
 def parts_of(path: Path) -> dict[str, bytes]:
+    """Returns the entries of a zip file by name, without the archive's folder."""
     with zipfile.ZipFile(path) as archive:
         return {name.split("/", 1)[1]: archive.read(name) for name in archive.namelist()}
 
 
 def write_parts(path: Path, parts: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> None:
+    """Writes a zip file from the entries that `parts_of` returns."""
     with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in parts.items():
             archive.writestr(f"archive/{name}", data)
@@ -90,8 +95,8 @@ def write_stream(
     """Writes a file as torch.save did before version 1.6, around any pickle.
 
     Args:
-        storages: key → what it says of its number of elements, and its bytes.
-        keys: their order, if another.
+        storages: key → the stated number of elements, and the bytes.
+        keys: order of the keys, if it differs from that of `storages`.
     """
     facts = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"int": 4}}
     keys = list(keys or storages)
@@ -114,14 +119,16 @@ def write_torch_file(path: Path, container: str, pickled: bytes, values: np.ndar
     return write_stream(path, pickled, storages)
 
 
-# pickles, opcode by opcode
+# Pickles, opcode by opcode
 
 
 def text(value: str) -> bytes:
+    """Returns the opcode that pushes a string."""
     return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
 
 
 def name(module: str, attribute: str) -> bytes:
+    """Returns the opcode that pushes a global."""
     return f"c{module}\n{attribute}\n".encode()
 
 
@@ -139,15 +146,18 @@ def tensor_of(
     stride: bytes = b"K\x01\x85",
     hooks: bytes = ODICT,
 ) -> bytes:
+    """Returns the opcodes that rebuild a tensor from a storage."""
     return REBUILD + b"(" + storage + offset + shape + stride + b"\x89" + hooks + b"tR"
 
 
 def integer(value: int) -> bytes:
+    """Returns the opcode that pushes an integer of any size."""
     data = value.to_bytes(20, "little", signed=True)
     return b"\x8a" + bytes([len(data)]) + data
 
 
 def persistent(*items: bytes) -> bytes:
+    """Returns the opcodes of a tensor whose storage has the persistent id of these items."""
     return tensor_of(b"(" + b"".join(items) + b"tQ")
 
 

@@ -35,7 +35,7 @@ START = "import sys\nfrom tests.support.training import work\nsys.exit(work())"
 
 
 def make_model(folder: str, changes: dict[str, float]) -> None:
-    """Writes a shallow model whose training draws nothing, and the bundled processor."""
+    """Writes a shallow model whose training is deterministic, and the bundled processor."""
     import keras
 
     from wav2vec2_tf import Processor, Wav2Vec2Config, Wav2Vec2ForCTC
@@ -64,7 +64,7 @@ def make_model(folder: str, changes: dict[str, float]) -> None:
     Processor.from_pretrained(BUNDLED).save_pretrained(folder)
 
 
-# What a run writes
+# Output of a run
 
 
 def log_lines(output: Path | str) -> list[dict[str, Any]]:
@@ -159,9 +159,9 @@ class Workers:
     Their output goes to files, since a pipe that nobody reads would block them.
 
     Args:
-        folder: of the files.
+        folder: where the files go.
         lines: arguments of `wav2vec2-tf` for each worker.
-        pinned: give each worker a core of its own, with the program `taskset`.
+        pinned: whether each worker gets a core of its own, by the program `taskset`.
     """
 
     def __init__(self, folder: Path, *lines: Sequence[str], pinned: bool = False) -> None:
@@ -191,12 +191,12 @@ class Workers:
                 )
 
     def wait(self) -> list[int]:
-        """Returns their exit statuses."""
+        """Waits for the workers; returns their exit statuses."""
         end = time.monotonic() + PATIENCE
         return [process.wait(end - time.monotonic()) for process in self.processes]
 
     def end_after(self, steps: int, log: Path, number: int, how: signal.Signals) -> None:
-        """Sends a signal to a worker as soon as the log has this number of steps."""
+        """Sends the signal `how` to a worker as soon as the log has this number of steps."""
         end = time.monotonic() + PATIENCE
         while not log.exists() or log.read_bytes().count(b"loss") < steps:
             assert time.monotonic() < end
@@ -205,11 +205,11 @@ class Workers:
         self.processes[number].send_signal(how)
 
     def errors(self) -> list[str]:
-        """Returns what each has written to standard error."""
+        """Returns the standard error of each worker."""
         return [path.with_suffix(".err").read_text(encoding="utf-8") for path in self.paths]
 
     def hashes(self) -> list[str]:
-        """Returns a hash of the weights that each has ended with."""
+        """Returns a hash of the final weights of each worker."""
         texts = [path.with_suffix(".out").read_text(encoding="utf-8") for path in self.paths]
         return [found for text in texts for found in re.findall(r"weights (\w{64})", text)]
 

@@ -1,4 +1,4 @@
-"""Forced alignment against all paths, the full matrix, hand-worked texts and a synthesiser."""
+"""Forced alignment against all paths, the full matrix, hand-worked texts and a synthesizer."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ SECONDS = 0.02
 def random_frames(
     generator: np.random.Generator, frames: int, vocabulary: int, evenness: float = 0.3
 ) -> np.ndarray:
-    """(frames, vocab) float32 log-probabilities: the less even, the surer."""
+    """Returns random (frames, vocab) float32 log-probabilities, peaked if `evenness` is low."""
     shares = generator.dirichlet([evenness] * vocabulary, frames)
     return np.log(np.maximum(shares, 1e-12)).astype(np.float32)
 
 
 def frames_saying(tokens: list[int], vocabulary: int = 30, sure: float = 0.9) -> np.ndarray:
-    """(frames, vocab): each token is the best of one frame."""
+    """Returns (frames, vocab) in which each token is the best of one frame."""
     shares = np.full((len(tokens), vocabulary), (1 - sure) / (vocabulary - 1))
     shares[np.arange(len(tokens)), tokens] = sure
     return np.log(shares).astype(np.float32)
 
 
 def frames_of(characters: str) -> np.ndarray:
-    """Frames that say the `characters`, "_" being the blank."""
+    """Returns frames whose best tokens are the `characters`; "_" is the blank."""
     return frames_saying([0 if c == "_" else ENGLISH.tokens.index(c) for c in characters])
 
 
 def scores(log_probabilities: np.ndarray, blank: int, tokens: list[int]) -> np.ndarray:
-    """(frames, 2L + 1) float64: blank, token, blank, …, as in Graves et al."""
+    """Returns (frames, 2L + 1) float64: blank, token, blank, …, as in Graves et al."""
     wide = log_probabilities.astype(np.float64)
     star = wide.max(axis=1) - WILDCARD_COST
     columns = [wide[:, blank]]
@@ -64,7 +64,7 @@ def score_of(
 
 
 def assert_spells(path: np.ndarray, tokens: list[int]) -> None:
-    """Each token once and in order, and a blank between two that are the same."""
+    """Asserts that a path has each token once, in order, with blanks between equal ones."""
     runs = [run for run, _ in itertools.groupby(path.tolist())]
     assert [run for run in runs if run >= 0] == list(range(len(tokens)))
     for before, after in itertools.pairwise(runs):
@@ -73,7 +73,7 @@ def assert_spells(path: np.ndarray, tokens: list[int]) -> None:
 
 
 def best_of_all(log_probabilities: np.ndarray, tokens: list[int], blank: int) -> float:
-    """The best score of all vocabulary ^ frames paths that collapse to the tokens."""
+    """Returns the best score of all paths that collapse to the tokens, by trying every path."""
     frames, vocabulary = log_probabilities.shape
     best = -math.inf
     for path in itertools.product(range(vocabulary), repeat=frames):
@@ -87,7 +87,7 @@ def best_of_all(log_probabilities: np.ndarray, tokens: list[int], blank: int) ->
 def full_matrix(
     log_probabilities: np.ndarray, tokens: list[int], blank: int
 ) -> tuple[float, np.ndarray]:
-    """Textbook Viterbi, in plain Python over 2L + 1 states, as torchaudio's forced_align does."""
+    """Runs textbook Viterbi in plain Python over 2L + 1 states, as in torchaudio's forced_align."""
     emitted = scores(log_probabilities, blank, tokens)
     frames, states = emitted.shape
     labels = [blank] + [label for token in tokens for label in (token, blank)]
@@ -117,7 +117,7 @@ def full_matrix(
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 7), st.integers(0, 2), st.data())
 def test_no_path_is_better(seed: int, frames: int, blank: int, data: st.DataObject) -> None:
-    """Of all there are, counted out: 3 tokens, up to 7 frames."""
+    """Compares with all paths of 3 tokens in up to 7 frames."""
     letters = st.sampled_from([token for token in range(3) if token != blank])
     tokens = data.draw(st.lists(letters, min_size=1, max_size=frames))
     log_probs = random_frames(np.random.default_rng(seed), frames, 3)
@@ -136,7 +136,7 @@ def test_no_path_is_better(seed: int, frames: int, blank: int, data: st.DataObje
 def test_equals_the_full_matrix(
     seed: int, frames: int, vocabulary: int, data: st.DataObject
 ) -> None:
-    """Whatever the first search finds or loses, and wherever the blocks are cut."""
+    """Holds for any result of the first search and any size of blocks."""
     generator = np.random.default_rng(seed)
     blank = int(generator.integers(vocabulary))
     letters = [token for token in range(WILDCARD, vocabulary) if token != blank]
@@ -154,7 +154,7 @@ def test_equals_the_full_matrix(
     assert path.dtype == np.int32
     assert_spells(path, tokens)
     assert score_of(path, log_probs, blank, tokens) == pytest.approx(best, abs=1e-9)
-    if WILDCARD not in tokens:  # which makes paths of equal score
+    if WILDCARD not in tokens:  # gives paths of equal score
         np.testing.assert_array_equal(path, wanted)
 
 
@@ -162,7 +162,7 @@ def test_equals_the_full_matrix(
 def test_a_beam_that_loses_the_best_path_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, tokens_alike: bool
 ) -> None:
-    """Speech that is not in the text comes first, and the text is like it: a beam takes the bait.
+    """The recording starts with speech that resembles the text, which misleads a beam.
 
     Twenty frames sound much like the text, and then comes the text itself.
     """
@@ -174,7 +174,7 @@ def test_a_beam_that_loses_the_best_path_changes_nothing(
     trellis = Trellis(log_probs, text, 0)
     narrow = trellis.forward(8, np.inf, 1.0)
     best, wanted = full_matrix(log_probs, text, 0)
-    if tokens_alike:  # the beam alone does lose it
+    if tokens_alike:  # the beam alone loses the best path
         lost = math.inf if narrow is None else narrow.cost
         exact = trellis.forward(8, np.inf, np.inf)
         assert exact is not None
@@ -218,7 +218,7 @@ def test_invalid_values(value: float) -> None:
 
 
 def test_probabilities_of_zero() -> None:
-    """No path goes where one is, and there may be none."""
+    """No path passes through a probability of 0; there may be no path at all."""
     log_probs = frames_saying([1, 1, 0, 2], 3)
     log_probs[0, 1] = -np.inf
     assert viterbi(log_probs, [1, 2], 0).tolist() == [-1, 0, -1, 1]
@@ -228,7 +228,7 @@ def test_probabilities_of_zero() -> None:
 
 
 def test_memory_is_bounded_where_nothing_fits() -> None:
-    """8 × (frames × tokens)^⅔ bytes at the most, where the whole matrix has to be followed."""
+    """Takes at most 8 × (frames × tokens)^⅔ bytes where the whole matrix must be searched."""
     generator = np.random.default_rng(0)
     log_probs = random_frames(generator, 12_000, 4, evenness=50.0)
     tokens = np.tile([1, 2, 3], 1500).tolist()
@@ -238,15 +238,15 @@ def test_memory_is_bounded_where_nothing_fits() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert_spells(path, tokens)
-    arrays = 100 * (len(log_probs) + len(tokens))  # the path, and what there is of each token
+    arrays = 100 * (len(log_probs) + len(tokens))  # the path, and the state of each token
     assert peak < 8 * (len(log_probs) * len(tokens)) ** (2 / 3) + arrays
     assert peak < len(log_probs) * len(tokens) / 4  # 2 bits of the whole matrix
 
 
 def test_hours_take_little_memory() -> None:
-    """A part of them, 9 minutes × 1,500 words, 3 % of the letters said wrongly.
+    """Aligns 9 minutes and 1,500 words, with 3 % of the letters wrong.
 
-    What is followed and kept is a band, whose memory does not grow with the length.
+    Only a band is searched and kept, whose memory does not grow with the length.
     """
     generator = np.random.default_rng(1)
     frames, letters = 27_000, 9_000
@@ -329,7 +329,7 @@ def test_spelling_by_other_vocabularies() -> None:
 
 
 def test_times_and_scores() -> None:
-    """Worked by hand: 0.9 for the best token of each frame."""
+    """The probability of each frame's best token is 0.9; scores are worked by hand."""
     transcript = align(frames_of("_IN||_THHE_"), ' "In,\n the" ', ENGLISH, SECONDS)
     assert transcript.text == '"In, the"'
     first, second = transcript.words
@@ -351,7 +351,7 @@ def test_a_wildcard_takes_what_the_vocabulary_lacks() -> None:
     transcript = align(log_probs, "in 19,10 he", ENGLISH, SECONDS)
     first, number, last = transcript.words
     assert (number.text, number.wildcard, number.confidence) == ("19,10", True, 0.0)
-    # from the first letter to the last, and not the silence around
+    # from the first letter to the last, without silence
     assert (number.start, number.end) == (0.12, 0.32)
     (character,) = number.characters
     assert (character.text, character.wildcard) == ("19,10", True)
@@ -368,7 +368,7 @@ def test_a_word_with_a_wildcard_in_it() -> None:
         ("é", True),
     ]
     assert (word.characters[3].start, word.characters[3].end) == (0.1, 0.14)
-    assert word.confidence == pytest.approx(0.9)  # of the letters that were compared
+    assert word.confidence == pytest.approx(0.9)  # share of the letters
 
 
 def test_marks_that_stand_alone_stay_in_the_text() -> None:
@@ -422,10 +422,10 @@ def test_whatever_the_text(text: str, seed: int) -> None:
         assert 0 <= word.confidence <= 1
 
 
-# The bundled corpus: synthetic speech, of which the synthesiser tells when it says what
+# The bundled corpus: synthetic speech, for which the synthesizer prints the word times
 
 
-def test_words_of_the_corpus_are_found_where_they_are_frames_of(bundled_recognizer: Any) -> None:
+def test_words_of_the_corpus_lie_in_their_utterances(bundled_recognizer: Any) -> None:
     """All utterances as one recording, and their texts as one text. With -s, prints figures."""
     from wav2vec2_tf.transcription.long_form import log_probabilities
 

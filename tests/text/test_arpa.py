@@ -1,4 +1,4 @@
-"""The maker of n-gram models: by hand, against KenLM's lmplz, its sums, and its program."""
+"""Estimation of n-gram models: worked by hand, against KenLM's lmplz, and the program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wav2vec2_tf.utils.errors import UserError
 
 
 def written(folder: Path, sentences: list[list[str]], order: int) -> kenlm.Model:
-    """The model as KenLM reads it."""
+    """Returns the model as KenLM reads it."""
     path = folder / "model.arpa"
     path.write_text("".join(arpa_lines(estimate(sentences, order))), encoding="utf-8")
     config = kenlm.Config()
@@ -26,7 +26,7 @@ def written(folder: Path, sentences: list[list[str]], order: int) -> kenlm.Model
 
 
 def probability(model: kenlm.Model, history: list[str], word: str) -> float:
-    """p(word | history), from the beginning of a sentence where the history starts with <s>."""
+    """Returns p(word | history), at the start of a sentence if the history starts with <s>."""
     state, after = kenlm.State(), kenlm.State()
     if history[:1] == ["<s>"]:
         model.BeginSentenceWrite(state)
@@ -40,7 +40,7 @@ def probability(model: kenlm.Model, history: list[str], word: str) -> float:
 
 
 def test_a_case_by_hand() -> None:
-    """Two sentences, "A B" and "A": too little for discounts, so they are 0.5, 1 and 1.5.
+    """ "A B" and "A" are too few sentences for discounts, which are then 0.5, 1 and 1.5.
 
     Unigrams count the words before: A after <s> alone, B after A, </s> after B and A: 1, 1, 2 of 4.
     They keep back 0.5 + 0.5 + 1 = 2 of 4, spread over A, B, </s> and <unk>.
@@ -53,10 +53,10 @@ def test_a_case_by_hand() -> None:
     assert p["B"] == pytest.approx((1 - 0.5) / 4 + even)
     assert p["</s>"] == pytest.approx((2 - 1) / 4 + even)
     assert p["<unk>"] == pytest.approx(even)
-    # A is followed once by B and once by </s>: each keeps back 0.5 of 2, so the weight is a half
+    # A is followed once by B and once by </s>: each is discounted by 0.5 of 2: backoff is 1/2
     assert 10 ** unigrams["A",].backoff == pytest.approx(0.5)
     assert 10 ** bigrams["A", "B"].probability == pytest.approx((1 - 0.5) / 2 + 0.5 * p["B"])
-    # <s> is followed twice by A, which keeps back 1 of 2
+    # <s> is followed twice by A, which is discounted by 1 of 2
     assert 10 ** unigrams["<s>",].backoff == pytest.approx(0.5)
     assert 10 ** bigrams["<s>", "A"].probability == pytest.approx((2 - 1) / 2 + 0.5 * p["A"])
     assert set(bigrams) == {("<s>", "A"), ("A", "B"), ("A", "</s>"), ("B", "</s>")}
@@ -66,7 +66,7 @@ def test_discounts_by_hand() -> None:
     """Bigram counts 1 ×4, 2 ×3, 3 ×2, 4 ×1: Y = 4 / (4 + 2·3) = 0.4, so 1 − 2·0.4·3/4 = 0.4,
     2 − 3·0.4·2/3 = 1.2 and 3 − 4·0.4·1/2 = 2.2."""
     counts = [1, 1, 1, 1, 2, 2, 2, 3, 3, 4]
-    # every sentence is one word of its own, so that "<s> w" is counted as often as w is said
+    # every sentence is a single word w, so "<s> w" has the count of w
     sentences = [[f"w{index}"] for index, count in enumerate(counts) for _ in range(count)]
     unigrams, bigrams = estimate(sentences, 2)
     # "w </s>" has the same counts: of both together 8, 6, 4 and 2 n-grams, with the same Y
@@ -79,7 +79,7 @@ def test_discounts_by_hand() -> None:
     )
 
 
-# What `lmplz -o 3 --discount_fallback` (KenLM 0.3.0) writes of the first 400 lines of kjv_runs.txt.
+# Output of `lmplz -o 3 --discount_fallback` (KenLM 0.3.0) on the first 400 lines of kjv_runs.txt.
 LMPLZ_COUNTS = [177, 1190, 1751]
 LMPLZ = {
     "<unk>": (-2.794182, 0.0),
@@ -123,8 +123,8 @@ def test_sums_to_one(
     history: list[str],
     from_beginning: bool,
 ) -> None:
-    """As KenLM reads it, over all words, the end and the unknown, after any history."""
-    sentences = [*sentences, ["A", "B"]]  # one that is long enough
+    """KenLM's probabilities of all words, </s> and <unk> sum to 1 after any history."""
+    sentences = [*sentences, ["A", "B"]]  # a long enough history
     model = written(tmp_path_factory.mktemp("arpa"), sentences, order)
     vocabulary = {word for sentence in sentences for word in sentence} | {"</s>", "<unk>"}
     before = ["<s>"] * from_beginning + history
@@ -147,7 +147,7 @@ def test_sums_to_one_after_the_histories_of_real_text(tmp_path: Path) -> None:
 
 
 def test_kenlm_reads_what_is_estimated(tmp_path: Path) -> None:
-    """Its score of a sentence is the sum of our entries, found without backing off."""
+    """KenLM's score of a sentence is the sum of our entries, found without backing off."""
     sentences = [["A", "B", "C"], ["A", "B"], ["C"]]
     model = estimate(sentences, 2)
     sentence = ["<s>", "A", "B", "C", "</s>"]
@@ -167,7 +167,7 @@ def test_kenlm_reads_what_is_estimated(tmp_path: Path) -> None:
         ([["<unk>"]], 2, "the word <unk> is reserved"),
     ],
 )
-def test_text_that_will_not_do(sentences: list[list[str]], order: int, message: str) -> None:
+def test_invalid_text(sentences: list[list[str]], order: int, message: str) -> None:
     with pytest.raises(UserError, match=message):
         estimate(sentences, order)
 
@@ -180,13 +180,13 @@ def test_empty_lines_count_nothing() -> None:
 
 
 def test_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It writes the committed model again; two files are one text."""
+    """The program reproduces the committed model; two files count as one text."""
     out = tmp_path / "new" / "small.arpa"
     assert main(["ngram", str(TEXT / "small.txt"), str(out), "--order", "2"]) == 0
     assert out.read_bytes() == (TEXT / "small.arpa").read_bytes()
     assert capsys.readouterr().out == f"{out}: 10 1-grams, 11 2-grams\n"
     first, rest = (TEXT / "small.txt").read_text(encoding="utf-8").split("\n", 1)
-    (tmp_path / "a.txt").write_text("\ufeff" + first.lower(), encoding="utf-8")  # a mark of Windows
+    (tmp_path / "a.txt").write_text("\ufeff" + first.lower(), encoding="utf-8")  # a byte order mark
     (tmp_path / "b.txt").write_text(rest, encoding="utf-8")
     parts = [str(tmp_path / name) for name in ("a.txt", "b.txt")]
     assert main(["ngram", *parts, str(out), "--order", "2", "--letters", "upper"]) == 0
@@ -243,7 +243,7 @@ def test_program_without_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_the_text_says_nothing_of_the_corpora() -> None:
-    """No line of it occurs in an utterance, nor does a line say a whole one."""
+    """No line of the text occurs in an utterance, and no line contains a whole utterance."""
     runs = (TEXT / "kjv_runs.txt").read_text(encoding="utf-8").splitlines()
     transcripts = [
         line.partition(" ")[2]

@@ -26,7 +26,7 @@ ids_of_frames = st.lists(
 
 
 def logits_of(ids: Any, vocabulary: int = 5, seed: int = 0) -> np.ndarray:
-    """(batch, frames, vocab): of each frame the token named is best, by more or less."""
+    """Returns (batch, frames, vocab) logits; the given token is the best of its frame."""
     ids = np.asarray(ids, np.int64)
     ids = ids if ids.ndim == 2 else ids.reshape(0, 0)
     logits = np.random.default_rng(seed).random((*ids.shape, vocabulary), np.float32)
@@ -51,7 +51,7 @@ class Word(NamedTuple):
 
 
 def brute_force(logits: np.ndarray, length: int, alphabet: ctc.Alphabet) -> list[Word]:
-    """One row, frame by frame, in plain Python."""
+    """Decodes one row, frame by frame, in plain Python."""
     words: list[Word] = []
     letters: list[tuple[str, int, int, float]] = []
 
@@ -91,8 +91,8 @@ def assert_equal(got: ctc.Decoded, wanted: list[list[Word]]) -> None:
             np.testing.assert_allclose(row[: len(values)], values, rtol=1e-5)
             assert not row[len(values) :].any()
     for row, wanted_row in zip(words, wanted, strict=True):
-        spelt = [word.text for word in wanted_row]
-        assert [word.decode() for word in row] == spelt + [""] * (width - len(spelt))
+        texts = [word.text for word in wanted_row]
+        assert [word.decode() for word in row] == texts + [""] * (width - len(texts))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_confidence_is_the_mean_of_letters_at_their_best_frames() -> None:
             [0.1, 0.1, 0.6, 0.1, 0.1],  # a
             [0.0, 0.1, 0.9, 0.0, 0.0],  # a, surer
             [0.3, 0.1, 0.2, 0.4, 0.0],  # b
-            [0.9, 0.1, 0.0, 0.0, 0.0],  # blank: counts for nothing
+            [0.9, 0.1, 0.0, 0.0, 0.0],  # blank: does not count
             [0.0, 0.5, 0.3, 0.2, 0.0],  # |
             [0.0, 0.0, 0.0, 0.2, 0.8],  # c
         ]
@@ -221,14 +221,14 @@ def test_equals_transformers(tokenizers: tuple[Any, CTCTokenizer], rows: list[li
     for index, ids in enumerate(rows):
         wanted = theirs.decode(ids, output_word_offsets=True)
         count = int(got.count[index])
-        # transformers writes a space for each of several delimiters, and so may end in one
+        # transformers writes a space for each delimiter, so its text may end in one
         assert got.text[index].numpy().decode() == " ".join(wanted.text.split())
         for column, key in ((got.start, "start_offset"), (got.end, "end_offset")):
             times = [word[key] * 320 / 16_000 for word in wanted.word_offsets]
             np.testing.assert_allclose(column[index, :count], times, rtol=1e-6)
-        spelt = [word.decode() for word in got.words[index, :count].numpy()]
-        assert spelt == [word["word"] for word in wanted.word_offsets]
-        # and the library's own tokenizer gives the same words for the same ids
+        words = [word.decode() for word in got.words[index, :count].numpy()]
+        assert words == [word["word"] for word in wanted.word_offsets]
+        # the library's own tokenizer gives the same words
         assert ours.word_offsets(ids) == wanted.word_offsets
 
 
@@ -260,7 +260,7 @@ def test_alphabet_of_a_lower_case_tokenizer(tmp_path: Path) -> None:
 def test_transcripts_are_what_greedy_decodes(
     ids: list[list[int]], seed: int, delimiter: int
 ) -> None:
-    """The same words, times and confidences; and characters that make up the words."""
+    """Words, times and confidences are the same, and characters join to the words."""
     alphabet = ctc.Alphabet(LETTERS.tokens, BLANK, delimiter)
     for row in ids:
         logits = logits_of([row], seed=seed)

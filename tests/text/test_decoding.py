@@ -37,12 +37,12 @@ EXACT: dict[str, Any] = {
     "token_threshold": 1e6,
     "n_best": 100_000,
 }
-"""Nothing is left out of the search."""
+"""Options with which the search is exhaustive."""
 
 
 @pytest.fixture(scope="module")
 def arpa(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bigrams of `SENTENCES`: it knows A, B and AB, not BA or AA."""
+    """A bigram model of `SENTENCES`: it knows A, B and AB, not BA or AA."""
     path = tmp_path_factory.mktemp("lm") / "ab.arpa"
     model = estimate([sentence.split() for sentence in SENTENCES], 2)
     path.write_text("".join(arpa_lines(model)), encoding="utf-8")
@@ -55,7 +55,7 @@ def model(arpa: Path) -> LanguageModel:
 
 
 def emissions(seed: int, frames: int, vocabulary: int, sharpness: float = 2.0) -> np.ndarray:
-    """(frames, vocab) log-probabilities, drawn at random."""
+    """Returns random (frames, vocab) log-probabilities."""
     logits = np.random.default_rng(seed).normal(0, sharpness, (frames, vocabulary))
     return ctc.log_softmax(logits).astype(np.float32)
 
@@ -63,7 +63,7 @@ def emissions(seed: int, frames: int, vocabulary: int, sharpness: float = 2.0) -
 def every_text(
     log_probabilities: np.ndarray, alphabet: ctc.Alphabet, log_add: bool
 ) -> dict[tuple[str, ...], float]:
-    """Words → ln p_ctc of their best alignment, or of all, by trying every alignment."""
+    """Returns ln p_ctc by words, of the best alignment or of all, by trying every alignment."""
     scores: dict[tuple[str, ...], list[float]] = defaultdict(list)
     frames, vocabulary = log_probabilities.shape
     for path in itertools.product(range(vocabulary), repeat=frames):
@@ -93,7 +93,7 @@ def value(
     hotwords: tuple[str, ...] = (),
     hotword_score: float = 0.0,
 ) -> float:
-    """What a text adds to ln p_ctc, by KenLM's own scores of whole sentences."""
+    """Returns what words add to ln p_ctc, by KenLM's scores of whole sentences."""
     words = list(words)
     total = word_score * len(words) + hotword_score * sum(word in hotwords for word in words)
     if path is None:
@@ -121,7 +121,7 @@ def found(search: BeamSearch, log_probabilities: np.ndarray) -> list[tuple[str, 
 
 
 def assert_same(ours: list[tuple[str, float]], expected: list[tuple[str, float]]) -> None:
-    """The same texts with the same scores; those that are equally good in either order."""
+    """Asserts the same texts with the same scores; texts of equal score in either order."""
     assert dict(ours).keys() == dict(expected).keys()
     assert len(ours) == len(expected)
     assert [score for _, score in ours] == pytest.approx([score for _, score in expected], abs=2e-4)
@@ -137,7 +137,7 @@ def assert_same(ours: list[tuple[str, float]], expected: list[tuple[str, float]]
 @pytest.mark.parametrize("log_add", [False, True], ids=["best", "all"])
 @pytest.mark.parametrize("alphabet", [ALPHABET, LAST_BLANK], ids=["first", "last"])
 def test_without_a_model(seed: int, log_add: bool, alphabet: ctc.Alphabet) -> None:
-    """Every text that there is, in order, with its score."""
+    """The search returns every possible text, in order, with its score."""
     log_probs = emissions(seed, 5, 4)
     search = BeamSearch(alphabet, log_add=log_add, **EXACT)
     assert_same(found(search, log_probs), ranked(every_text(log_probs, alphabet, log_add)))
@@ -155,7 +155,7 @@ def test_with_a_model(
     hotwords: tuple[str, ...],
     closed: bool,
 ) -> None:
-    """Known, unknown and hot words, in a lexicon or out of all there are."""
+    """Covers known, unknown and hot words, with a lexicon and without."""
     log_probs = emissions(seed, 6, 4)
     weights = {
         "lm_weight": 0.7,
@@ -217,7 +217,7 @@ def test_tokens_are_words_where_no_token_ends_them(arpa: Path, seed: int) -> Non
 def test_a_narrow_beam_scores_what_it_finds(
     seed: int, frames: int, sharpness: float, size: int, lexicon: tuple[str, ...] | None
 ) -> None:
-    """It may miss the best text, but it never gives one more than it is worth."""
+    """A narrow beam may miss the best text, but never overestimates a score."""
     log_probs = emissions(seed, frames, 4, sharpness)
     entries = None if lexicon is None else spell_words(lexicon, ALPHABET)
     result = BeamSearch(ALPHABET, None, entries, word_score=0.5, beam_size=size)(log_probs, 0.02)
@@ -231,7 +231,7 @@ def test_a_narrow_beam_scores_what_it_finds(
 
 
 def frames_of(path: str, confident: float = 0.9) -> np.ndarray:
-    """Log-probabilities of `ALPHABET` whose best alignment this is, a letter a frame."""
+    """Returns log-probabilities whose best alignment is given, one letter per frame."""
     ids = {"_": 0, "|": 1, "A": 2, "B": 3}
     probabilities = np.full((len(path), 4), (1 - confident) / 3)
     probabilities[np.arange(len(path)), [ids[letter] for letter in path]] = confident
@@ -258,7 +258,7 @@ def test_times_and_confidences(lexicon: list[str] | None) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_without_anything_it_is_greedy(seed: int) -> None:
-    """The best alignment is that of each frame's best token: words, times and confidences."""
+    """Words, times and confidences are those of each frame's best token."""
     log_probs = emissions(seed, 40, 4)
     greedy = ctc.transcript(ctc.BestPath.of(log_probs), ALPHABET, 0.02)
     result = BeamSearch(ALPHABET)(log_probs, 0.02)
@@ -279,7 +279,7 @@ def test_n_best_has_no_text_twice_and_falls() -> None:
 
 
 def test_a_language_model_corrects_a_word() -> None:
-    """LARD and LORD sound alike; the text knows one of them."""
+    """LARD and LORD sound alike; only one of them is in the language model."""
     letters = "THELORDSAI"
     alphabet = ctc.Alphabet(("<pad>", "|", *letters), blank=0, word_delimiter=1)
     ids = {letter: 2 + place for place, letter in enumerate(letters)} | {"|": 1}
@@ -306,7 +306,7 @@ def test_written_otherwise_than_spell_words(tmp_path: Path) -> None:
 
 
 def test_a_last_word_that_no_lexicon_has_is_left_out() -> None:
-    """A narrow beam that has nothing else left at the end keeps the words before it."""
+    """A narrow beam without any other hypothesis keeps the words before it."""
     search = BeamSearch(ALPHABET, None, spell_words(["AB", "BBBBBB"], ALPHABET), beam_size=1)
     result = search(frames_of("AB|B_B", 0.999999), 0.02)
     assert result.text == "AB"
@@ -321,7 +321,7 @@ def test_hardly_any_frame(model: LanguageModel, frames: int, lexicon: list[str] 
     assert (result.text, result.words) == ("", ())
 
 
-def test_infinities_are_impossible_and_no_numbers_refused() -> None:
+def test_infinities_are_impossible_and_nan_is_refused() -> None:
     log_probs = np.full((3, 4), -np.inf, np.float32)
     log_probs[[0, 1, 2], [2, 0, 3]] = 0.0
     assert BeamSearch(ALPHABET)(log_probs, 0.02).text == "AB"
@@ -343,7 +343,7 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
 def test_pieces_are_as_one(
     monkeypatch: pytest.MonkeyPatch, model: LanguageModel, closed: bool
 ) -> None:
-    """Cut where a delimiter is certain, words, times and score are those of the whole."""
+    """Pieces cut at a certain delimiter have the words, times and score of the whole."""
     log_probs = frames_of("AB_|_B_|_A|" * 12, 0.7)
     log_probs[3::11] = frames_of("|" * 12, 1 - 1e-9)
     lexicon = spell_words(["A", "B", "AB", "BA"], ALPHABET) if closed else None
@@ -445,7 +445,7 @@ def test_damaged_binary_files(tmp_path: Path, name: str) -> None:
             LanguageModel(tmp_path / name)
 
 
-def test_probabilities_that_are_no_numbers_do_not_spread(tmp_path: Path) -> None:
+def test_nan_probabilities_do_not_spread(tmp_path: Path) -> None:
     """KenLM reads NaN; sorting hypotheses by it would be undefined."""
     path = tmp_path / "nan.arpa"
     text = (TEXT / "small.arpa").read_text(encoding="utf-8")
@@ -502,7 +502,7 @@ def test_words_that_cannot_be_spell_words(tmp_path: Path, caplog: pytest.LogCapt
         (b"\xff\xfe", "must be UTF-8 text"),
     ],
 )
-def test_lexicons_that_will_not_do(tmp_path: Path, content: bytes, message: str) -> None:
+def test_invalid_lexicons(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "words").write_bytes(content)
     with pytest.raises(UserError, match=message):
         read_lexicon(tmp_path / "words", ALPHABET)
@@ -599,7 +599,7 @@ def test_without_the_extra_one_line_says_what_to_install(
 
 
 def test_a_recognizer_takes_it(bundled_recognizer: Any) -> None:
-    """Words, times and characters of the bundled model's speech."""
+    """A recognizer with a beam search gives words, times and characters."""
     from wav2vec2_tf.audio import load
 
     recognizer = bundled_recognizer

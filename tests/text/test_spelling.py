@@ -1,4 +1,4 @@
-"""What a vocabulary can spell: the same answer for the tokenizer, beam search and training."""
+"""Texts that a vocabulary can spell: tokenizer, beam search and training agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subtitles and the other forms of a transcript, by hand and by what must always hold."""
+"""Subtitles and the other forms of a transcript: worked by hand, and properties."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINE = 42
 
 
 def words_from(text: str, start: float = 0.0, each: float = 0.3, pause: float = 0.05) -> list[Word]:
-    """The words of a text, one after another."""
+    """Returns the words of a text, one after another in time."""
     words = []
     for word in text.split():
         words.append(Word(word, start, start + each, 0.5))
@@ -32,7 +32,7 @@ def transcript(words: list[Word]) -> Transcript:
 
 
 def words_of(drawn: list[tuple[int, int, int, bool]]) -> list[Word]:
-    """Of letters, frames of 20 ms before and for each letter, and whether letters have times."""
+    """Returns words from (letters, frames before it, frames per letter, whether timed)."""
     words = []
     at = 0
     for length, before, each, timed in drawn:
@@ -69,10 +69,10 @@ def test_what_holds_of_all_subtitles(words: list[Word]) -> None:
     for one, other in pairwise(made):
         assert one.end <= other.start + 1e-9
         assert one.end <= other.start - 0.08 + 1e-9 or other.start - one.start <= 0.1
-    # all is there, in order
+    # all letters are there, in order
     letters = "".join(line for cue in made for line in cue.lines).replace(" ", "")
     assert letters == "".join(word.text for word in words)
-    # words that fit on a line are whole, in order
+    # words that fit on a line are not split
     parts = iter(part for cue in made for line in cue.lines for part in line.split())
     assert all(word.text in parts for word in words if len(word.text) <= LINE)
 
@@ -90,7 +90,7 @@ def test_a_subtitle_starts_with_its_first_word_and_stays_until_its_last(words: l
         assert all(b.start - a.end < 2 for a, b in pairwise(own))
         following = made[index + 1].start if index + 1 < len(made) else 1e6
         assert cue.end >= min(own[-1].end, cue.start + 7, following - 0.08) - 1e-9
-        wanted = max(1.0, sum(map(len, cue.lines)) / 17)  # what a reader takes, if it is quiet
+        wanted = max(1.0, sum(map(len, cue.lines)) / 17)  # reading time before silence
         assert cue.end >= min(cue.start + min(wanted, 7), following - 0.08) - 1e-9
     assert not left
 
@@ -106,7 +106,7 @@ def test_subtitles_end_at_pauses() -> None:
     first, second = "one two three four five six", "seven eight nine ten eleven"
     words = words_from(first, each=0.2) + words_from(second, start=2.4, each=0.2)
     assert [cue.lines for cue in cues(words, 30)] == [(first,), (second,)]
-    (cue,) = cues(words_from("a b") + words_from("c", start=1.0), 30)  # a short pause ends none
+    (cue,) = cues(words_from("a b") + words_from("c", start=1.0), 30)  # a short one does not
     assert cue.lines == ("a b c",)
     assert len(cues(words_from("a") + words_from("b", start=2.35), 30)) == 2  # two seconds do
 

@@ -45,7 +45,7 @@ def numbered(tokens: str) -> dict[str, int]:
 FOLDERS: dict[str, dict[str, Any]] = {
     "published": PUBLISHED,
     "vocabulary alone": {"vocab.json": PUBLISHED["vocab.json"]},
-    # as fine-tuning recipes make them: own names, <s> and </s> added after the vocabulary
+    # as in fine-tuning recipes: other names, <s> and </s> added after the vocabulary
     "fine-tuned": {
         "vocab.json": numbered("a b c ä ' | [UNK] [PAD]"),
         "tokenizer_config.json": {
@@ -117,7 +117,7 @@ def letters() -> CTCTokenizer:
 
 
 def ids_of(tokenizer: CTCTokenizer, tokens: str) -> list[int]:
-    """One token a character; "_" is the blank."""
+    """Returns the token id of each character; "_" is the blank."""
     return [tokenizer.tokens.index("<pad>" if token == "_" else token) for token in tokens]
 
 
@@ -180,7 +180,7 @@ def test_decode_refuses_a_batch(letters: CTCTokenizer, ids: Any) -> None:
 
 
 @pytest.mark.parametrize("ids", [[0.5, 2.0], ["A"], [None], [True]])
-def test_decode_refuses_what_is_no_id(letters: CTCTokenizer, ids: Any) -> None:
+def test_decode_refuses_invalid_ids(letters: CTCTokenizer, ids: Any) -> None:
     with pytest.raises(UserError, match="ids must be integers"):
         letters.decode(ids)
 
@@ -234,7 +234,7 @@ def test_attributes_equal_transformers(name: str) -> None:
         assert getattr(ours, attribute) == getattr(theirs, attribute)
 
 
-# Runs, so that there is something to collapse; some ids beyond the vocabulary, some below 0.
+# Runs of ids to collapse, some beyond the vocabulary and some below 0.
 frames = st.lists(st.tuples(st.integers(-2, 24), st.integers(1, 3)), max_size=30).map(
     lambda runs: [index for index, length in runs for _ in range(length)]
 )
@@ -255,7 +255,7 @@ def test_decode_equals_transformers(name: str, ids: list[int]) -> None:
 @given(st.sampled_from(sorted(FOLDERS)), st.sets(st.integers(0, 24), max_size=20))
 def test_skipping_equals_transformers_where_nothing_repeats(name: str, ids: set[int]) -> None:
     ours, theirs = pair(name)
-    assume(ours.unk_token_id in ids or max(ids, default=0) < len(ours))  # else <unk> may repeat
+    assume(ours.unk_token_id in ids or max(ids, default=0) < len(ours))  # <unk> may repeat
     in_order = sorted(ids, key=lambda index: index * 7 % 25)
     assert ours.decode(in_order, skip_special_tokens=True) == theirs.decode(
         in_order, skip_special_tokens=True
@@ -324,7 +324,7 @@ def test_spaces_are_cleaned_up_if_the_config_asks() -> None:
         assert tokenizer.decode(ids, group_tokens=False) == wanted
 
 
-# Where transformers 5.23 loses something
+# Where transformers 5.23 loses tokens
 
 
 def test_double_letters_survive_skipping(letters: CTCTokenizer) -> None:
@@ -442,7 +442,7 @@ def test_a_vocabulary_a_language(tmp_path: Path, language: str) -> None:
         other = {"eng": "fra", "fra": "eng"}[language]
         changed = CTCTokenizer.from_pretrained(tmp_path / folder, target_lang=other)
         assert vars(changed) == vars(CTCTokenizer.from_pretrained(tmp_path, target_lang=other))
-    # from its own files transformers would take the first language's tokens along
+    # from its own files transformers would keep the first language's tokens
     assert_equal(
         CTCTokenizer.from_pretrained(tmp_path, target_lang=other),
         Wav2Vec2CTCTokenizer.from_pretrained(tmp_path / "ours", target_lang=other),
@@ -478,7 +478,7 @@ def test_the_language_can_be_changed(tmp_path: Path) -> None:
     assert vars(ours) == english
 
 
-def test_what_cannot_be_changed_to_changes_nothing(tmp_path: Path) -> None:
+def test_an_invalid_change_changes_nothing(tmp_path: Path) -> None:
     broken = {"": 0, "x": 2}
     write(tmp_path, NESTED | {"vocab.json": {**NESTED["vocab.json"], "deu": broken}})
     tokenizer = CTCTokenizer.from_pretrained(tmp_path, target_lang="eng")

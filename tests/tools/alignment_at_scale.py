@@ -1,6 +1,6 @@
-"""Hours of the bundled corpus against all that is said in them: time, memory, words misplaced.
+"""Measures time, memory and misplaced words of the alignment of hours of the bundled corpus.
 
-python -m tests.tools.alignment_at_scale [hours]
+`python -m tests.tools.alignment_at_scale [HOURS]`
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from wav2vec2_tf.transcription.recognizer import Recognizer
 
 
 def main(hours: float = 3.0) -> int:
+    """Aligns a recording of this length with its text and prints the figures."""
     recognizer = Recognizer.load(BUNDLED_MODEL)
     seconds = recognizer.seconds_per_frame
     utterances = []
@@ -26,16 +27,16 @@ def main(hours: float = 3.0) -> int:
         for line in file.read_text().splitlines():
             name, text = line.split(" ", 1)
             utterances.append((log_probabilities(recognizer, file.parent / f"{name}.flac"), text))
-    # all of them in another order each time, so that no stretch is like another
-    rounds = round(hours * 3600 / (sum(len(heard) for heard, _ in utterances) * seconds))
+    # each repetition of the corpus has another order, so that no two stretches are alike
+    rounds = round(hours * 3600 / (sum(len(frames) for frames, _ in utterances) * seconds))
     generator = np.random.default_rng(0)
     order = [i for _ in range(rounds) for i in generator.permutation(len(utterances))]
-    heard = np.concatenate([utterances[i][0] for i in order])
+    log_probs = np.concatenate([utterances[i][0] for i in order])
     text = " ".join(utterances[i][1] for i in order)
 
     tracemalloc.start()
     started = time.process_time()
-    words = iter(align(heard, text, recognizer.tokenizer, seconds).words)
+    words = iter(align(log_probs, text, recognizer.tokenizer, seconds).words)
     spent = time.process_time() - started
     _, peak = tracemalloc.get_traced_memory()
     misplaced = at = 0
@@ -48,7 +49,7 @@ def main(hours: float = 3.0) -> int:
     length = at * seconds / 3600
     print(
         f"{length:.2f} hours × {len(text.split())} words: {spent / length:.0f} s an hour, "
-        f"{peak / 1e6:.0f} MB beside the {heard.nbytes / 1e6:.0f} MB of log-probabilities; "
+        f"{peak / 1e6:.0f} MB beside the {log_probs.nbytes / 1e6:.0f} MB of log-probabilities; "
         f"{misplaced} words outside their utterance"
     )
     return 0

@@ -2,12 +2,12 @@
 
 `python -m tests.tools.fuzz_checkpoints SECONDS`
 
-Run by hand. It ends with libFuzzer's statistics; an input that raises anything but
-`UserError`, takes over 5 seconds or 1 GB is written to the folder given as second argument (the
-present one, if none is) and ends the run. Needs `pip install atheris` (Python 3.11 or 3.12).
+Run by hand. It ends with libFuzzer's statistics. An input that raises anything but `UserError`,
+takes over 5 seconds or 1 GB ends the run and is written to the folder given as second argument (by
+default the current one). Needs `pip install atheris` (Python 3.11 or 3.12).
 
-An input's first byte says what the rest is: a whole file, the pickle inside an archive whose
-checksums are right, the pickle inside a stream, a dictionary, or the convolutions' expression.
+The first byte of an input is the kind of the rest: a whole file, the pickle in an archive with
+right checksums, the pickle in a stream, a dictionary, or the expression of the convolutions.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ work = Path(tempfile.mkdtemp())
 
 
 def test_one_input(data: bytes) -> None:
-    """Read as the first byte says; only `UserError` in one short line may come of it."""
+    """Reads an input by its kind; only `UserError` with one short line may be raised."""
     if not data:
         return
     kind, rest, file = data[0] % 5, data[1:], work / "model.pt"
@@ -84,7 +84,7 @@ def test_one_input(data: bytes) -> None:
 
 
 def mutated(data: bytes, max_size: int, seed: int) -> bytes:
-    """Half of the pickles are changed by whole opcodes, all else by bytes as libFuzzer does."""
+    """Changes half of the pickles by whole opcodes, and all other inputs as libFuzzer does."""
     chance = random.Random(seed)
     if not data or data[0] % 5 not in (1, 2) or chance.random() < 0.5:
         return atheris.Mutate(data, max_size)
@@ -109,7 +109,7 @@ def mutated(data: bytes, max_size: int, seed: int) -> bytes:
 
 
 def reduced(genuine: Path, container: str) -> Path:
-    """A genuine file of fairseq's whose tensors are small, and views of one storage."""
+    """Writes a copy of fairseq's file whose tensors are small views of one storage."""
     for module, name in (
         ("omegaconf.dictconfig", "DictConfig"),
         ("omegaconf.nodes", "AnyNode"),
@@ -127,6 +127,7 @@ def reduced(genuine: Path, container: str) -> Path:
 
 
 def write_seeds(folder: Path) -> None:
+    """Writes the initial inputs, at least one of each kind."""
     state = {
         "w": torch.arange(6.0).reshape(2, 3),
         "b": torch.arange(3),
@@ -149,7 +150,7 @@ def write_seeds(folder: Path) -> None:
 
 
 def write_words(file: Path) -> None:
-    """What libFuzzer puts into inputs: the names of the readers' tables."""
+    """Writes the dictionary from which libFuzzer inserts words: the names that readers know."""
     words = [*torch_pickle.GLOBALS, *fairseq.NEUTRAL, *fairseq.FAMILIES, *fairseq.REQUIRED.values()]
     words += ["w2v_encoder.w2v_model.", "_content", "_val", "args", "cfg", "model", "w2v_args"]
     words += [word.replace(".", "\\x0a").join(("c", "\\x0a")) for word in torch_pickle.GLOBALS]
@@ -157,6 +158,7 @@ def write_words(file: Path) -> None:
 
 
 def main() -> None:
+    """Runs libFuzzer."""
     seconds, artifacts = int(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else ".")
     corpus, seeds, words = work / "corpus", work / "seeds", work / "words"
     corpus.mkdir()

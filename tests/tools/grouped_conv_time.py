@@ -1,4 +1,4 @@
-"""The cost of float32 in the positional convolution of a bfloat16 model.
+"""Measures the cost of float32 in the positional convolution of a bfloat16 model.
 
 `python -m tests.tools.grouped_conv_time` prints the median time of base's convolution over 768
 frames, in bfloat16 and as the library computes it.
@@ -20,7 +20,7 @@ REPETITIONS = 15
 
 
 def in_bfloat16(values: tf.Tensor, kernel: tf.Tensor, groups: int) -> tf.Tensor:
-    """The same convolution without the cast to float32."""
+    """Computes the same convolution without the cast to float32."""
     padded = tf.pad(values, [[0, 0], [WIDTH // 2, (WIDTH - 1) // 2], [0, 0]])
     pairs = zip(tf.split(padded, groups, -1), tf.split(kernel, groups, -1), strict=True)
     return tf.concat([tf.nn.conv1d(x, w, 1, "VALID") for x, w in pairs], axis=-1)

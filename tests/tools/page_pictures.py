@@ -1,4 +1,4 @@
-"""The pictures of docs/page.md: `python -m tests.tools.page_pictures docs`."""
+"""Makes the pictures of docs/page.md: `python -m tests.tools.page_pictures docs`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ TEXT = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no audio"}
 
 
 def main(folder: Path) -> None:
+    """Writes the pictures into a folder."""
     with (
         tempfile.TemporaryDirectory() as microphone,
         serving(options=ServeOptions(ui=True)) as server,

@@ -1,4 +1,4 @@
-"""The figures that the tests in tests/full_size measured → docs/parity.md, which is also printed.
+"""Writes docs/parity.md from the figures that tests/full_size measured, and prints it.
 
 `python -m tests.tools.parity_table FIGURES.jsonl OUT.md`
 """
@@ -58,11 +58,14 @@ HEADS = {
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def document(figures: Sequence[dict[str, Any]]) -> str:
+    """Returns the page for rows of `tests/full_size/conftest.record`."""
+
     def of(table: str) -> list[dict[str, Any]]:
         return [row for row in figures if row["table"] == table]
 

@@ -1,4 +1,4 @@
-"""Measures the costs of training: python -m tests.tools.training_costs [pipeline] [memory] […]
+"""Measures the costs of training: `python -m tests.tools.training_costs [pipeline] [memory] […]`.
 
 Prints the tables of docs/training.md and docs/scaling.md. On a busy machine, the processor time of
 a step is more accurate than its wall-clock time.
@@ -87,7 +87,7 @@ def trained(folder: Path, flags: Sequence[str], steps: int = STEPS, skip: int = 
 def memory(folder: Path) -> None:
     """Measures memory and time of a step of a base model on 4 utterances of 12 s.
 
-    In each precision, with activations kept or computed again.
+    Covers each precision, with activations kept and recomputed.
     """
     flags = [*base(folder), "--batch-seconds", "48", "--most-rows", "4"]
     rows = []

@@ -1,4 +1,4 @@
-"""Which examples are trained on, in which order, and what the pipeline reads of them."""
+"""The choice and order of training examples, and the pipeline that reads them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_without_a_tokenizer_texts_are_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_one_frame_is_the_least(tmp_path: Path) -> None:
-    """400 samples for waveform models; with two adapter layers, what gives one adapted frame."""
+    """The least is 400 samples for waveform models; adapters need more for one frame."""
     selection = select_examples([made(tmp_path, ("E", 399), ("E", 400))], CONFIG, TOKENIZER)
     assert selection.dropped == {"too short": ("1-1-0",)}
     adapted = dataclasses.replace(CONFIG, add_adapter=True, num_adapter_layers=2)
@@ -113,7 +113,7 @@ def test_limits_in_seconds_are_inclusive(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["ABCD", "AABB", "AAAA", "A  A", "AB BA"])
 @pytest.mark.parametrize("config", [CONFIG, Wav2Vec2BertConfig(add_adapter=True)])
 def test_labels_must_fit_the_frames(tmp_path: Path, text: str, config: Wav2Vec2Config) -> None:
-    """The fewest frames that PyTorch's CTC loss is finite for, and one less."""
+    """Checks the fewest frames for which PyTorch's CTC loss is finite, and one less."""
     import torch
 
     tokenizer = build_vocabulary(["AB CD"])
@@ -252,7 +252,7 @@ def test_plan(
     again = plan(epoch)
     assert len(again) == len(planned)
     assert all(np.array_equal(one, other) for one, other in zip(planned, again, strict=True))
-    # the other epochs have as many batches of each size: what is planned by steps holds for all
+    # other epochs have as many batches of each size, so numbers of steps hold for all
     assert sorted(map(len, plan(epoch + 1))) == sorted(map(len, planned))
 
 
@@ -263,7 +263,7 @@ def lengths_like_librispeech(count: int) -> np.ndarray:
 
 
 def test_every_epoch_is_new() -> None:
-    """Members of batches and their order change, and neither follows the order of length."""
+    """Batches and their order change each epoch, and do not follow the lengths."""
     samples = lengths_like_librispeech(3000)
     options = {"seed": 3, "batch_seconds": 200.0}
     epochs = [plan_epoch(samples, epoch=epoch, **options) for epoch in range(3)]
@@ -271,7 +271,7 @@ def test_every_epoch_is_new() -> None:
         {frozenset((int(batch[0]), int(other))) for batch in epoch for other in batch[1:]}
         for epoch in epochs
     ]
-    # of 13 in a batch out of some hundreds in a bucket, few are together again
+    # few of the 13 in a batch, drawn from hundreds in a bucket, meet again
     assert len(pairs[0] & pairs[1]) < 0.1 * len(pairs[0])
     places = [np.argsort(np.concatenate(epoch)) for epoch in epochs]
     for one, other in ((0, 1), (1, 2), (0, 2)):
@@ -404,7 +404,7 @@ def test_log_mel_models_take_speech_as_it_is() -> None:
 
 
 def test_pipeline_of_a_real_corpus(corpus: Corpus) -> None:
-    """From files to batches: each utterance once, in two epochs, whatever the plan."""
+    """Each utterance occurs once per epoch, for two epochs, whatever the plan."""
     selection = select_examples([corpus], CONFIG, TOKENIZER)
     for epoch in range(2):
         planned = plan_epoch(selection.samples, seed=0, epoch=epoch, batch_seconds=4.0)
@@ -436,7 +436,7 @@ def test_resuming_is_starting_the_list_there(corpus: Corpus) -> None:
 
 
 def test_epochs_do_not_pile_up() -> None:
-    """TensorFlow keeps the Python functions of datasets for good, with what they hold."""
+    """TensorFlow never frees the Python functions of datasets, or the objects they hold."""
     examples = some_examples(2)
     held = []
     for _ in range(3):
@@ -450,7 +450,7 @@ def test_epochs_do_not_pile_up() -> None:
 
 
 def test_resampled_files_fit_their_rows(tmp_path: Path) -> None:
-    """The header's count is rounded up, resampling to the nearest: never longer than the row."""
+    """The header's count is rounded up, so resampled speech is never longer than its row."""
     lines = ["path\ttext"]
     counts = {}
     for rate in (8000, 11025, 22050, 44100, 48000):

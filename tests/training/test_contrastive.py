@@ -1,4 +1,4 @@
-"""The objective of pre-training against transformers', and what its draws must be."""
+"""The objective of pre-training against transformers', and the distribution of its draws."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from wav2vec2_tf.training import contrastive
 from wav2vec2_tf.training.contrastive import PreTrainingObjective, sample_negatives
 from wav2vec2_tf.utils.errors import UserError
 
-TOLERANCE = 1e-4  # of the largest value of each tensor
+TOLERANCE = 1e-4  # relative to the largest value of each tensor
 STILL: dict[str, Any] = {
     **dict.fromkeys(("hidden_dropout", "activation_dropout", "attention_dropout"), 0.0),
     **dict.fromkeys(("feat_proj_dropout", "feat_quantizer_dropout", "layerdrop"), 0.0),
 }
 NEGATIVES, CODEBOOKS = 7, 2
-FEW, MANY = 3, 40  # entries of a codebook, with which frames share entries and do not
-SHALLOW = {  # the same frames of a model that compiles sooner
+FEW, MANY = 3, 40  # entries per codebook: few enough that some frames share entries
+SHALLOW = {  # the same frames by a model that compiles faster
     "conv_dim": (16,) * 2,
     "conv_kernel": (80, 9),
     "conv_stride": (40, 8),
@@ -35,7 +35,7 @@ SHALLOW = {  # the same frames of a model that compiles sooner
 VARIANTS = ("group", "layer", "conformer-relative")
 RAGGED = (6500, 400 + 4 * 320, 5000)  # samples; 20, 5 and 15 frames
 ZERO_BUT_FOR_ROUNDING = ("attention/k_proj/bias", "self_attn/linear_k/bias")
-"""A constant that all keys have in common leaves the softmax over them as it is."""
+"""The softmax over keys cancels a constant that all of them share."""
 
 
 class Pair(NamedTuple):
@@ -91,7 +91,7 @@ def draw(
     seed: int = 0,
     targets: np.ndarray | None = None,
 ) -> Drawn:
-    """Some frames of each row masked, with negatives among them.
+    """Draws masked frames in each row, and negatives among them.
 
     Args:
         targets: (batch, frames, channels) of the same draw; negatives have others than their frame.
@@ -116,11 +116,11 @@ def draw(
 def run_theirs(
     theirs: torch.nn.Module, speech: np.ndarray, drawn: Drawn, training: bool
 ) -> tuple[Any, Any]:
-    """transformers' outputs, with their graph, and its own code for all but the noise."""
+    """Returns transformers' outputs with their graph; only the noise is replaced."""
     rows, frames = drawn.masked.shape
     flat = drawn.negatives + np.arange(rows)[:, np.newaxis, np.newaxis] * frames
     flat[~drawn.masked] = 0
-    exponential = torch.from_numpy(np.exp(-drawn.noise))  # it takes -log of such draws
+    exponential = torch.from_numpy(np.exp(-drawn.noise))  # transformers takes -log of such draws
     theirs.zero_grad()
     theirs.train(training)
     with pytest.MonkeyPatch.context() as patch:
@@ -181,7 +181,7 @@ def assert_gradients_equal(got: dict[str, np.ndarray], wanted: dict[str, np.ndar
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_losses_and_gradients_in_training_equal_pytorch(variant: str) -> None:
-    """No negative is the entry of its frame.
+    """Checks draws in which no negative equals the entry of its frame.
 
     transformers' choice is 1 - p + p there, which is not always 1: where a negative is the same
     entry, its rounding decides whether it sees that.
@@ -199,14 +199,14 @@ def test_losses_and_gradients_in_training_equal_pytorch(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_losses_and_gradients_in_evaluation_equal_pytorch(variant: str) -> None:
-    """Negatives with the entry of their frame are ignored."""
+    """Negatives that equal the entry of their frame are ignored."""
     ours, theirs = pair(variant, FEW)
     speech = reference.noise(3, 6500)
     drawn = draw((reference.frames(6500),) * 3, FEW)
     gradients = assert_equal(ours, theirs, speech, drawn, False)
     unreached = {path for path, values in gradients.items() if np.abs(values).max() < 1e-2}
     assert {path for path in unreached if not path.endswith(ZERO_BUT_FOR_ROUNDING)} == {
-        "quantizer/weight_proj/kernel",  # the likeliest entry has no slope
+        "quantizer/weight_proj/kernel",  # argmax has no gradient
         "quantizer/weight_proj/bias",
     }
     targets = ours(speech, mask_time_indices=drawn.masked).projected_quantized_states.numpy()
@@ -240,7 +240,7 @@ def assert_equal(
 
 @pytest.mark.parametrize("variant", ["group", "layer"])
 def test_ragged_batch_equals_pytorch_one_at_a_time(variant: str) -> None:
-    """The contrastive loss and its gradients; see below for how evenly entries are used."""
+    """Compares the contrastive loss and its gradients; diversity is tested below."""
     ours, theirs = pair(variant)
     speeches = [reference.noise(samples, seed=samples) for samples in RAGGED]
     batch = reference.padded(speeches, 7000, np.nan)
@@ -282,7 +282,7 @@ def test_padded_batch_is_the_sum_of_its_utterances(training: bool) -> None:
     for name in ("contrastive", "correct", "masked"):
         total = sum(float(getattr(losses, name)) for losses in alone)
         assert float(getattr(together, name)) == pytest.approx(total, rel=TOLERANCE)
-    # The diversity is of all masked frames together.
+    # The diversity loss is computed over all masked frames together.
     features = []
     with torch.no_grad():
         for speech in speeches:
@@ -332,7 +332,7 @@ def test_compiled_with_its_gradient() -> None:
 def test_contrastive_loss_is_equation_3() -> None:
     targets = reference.noise(2, 6, 5)
     states = targets + reference.noise(2, 6, 5, seed=1)
-    targets[0, 4] = targets[0, 1]  # the same entry: no distractor of each other
+    targets[0, 4] = targets[0, 1]  # the same entry: not negatives of each other
     masked = np.array([[0, 1, 0, 1, 1, 1], [1, 1, 0, 0, 0, 0]], bool)
     negatives = np.zeros((2, 6, 3), np.int32)
     negatives[0, [1, 3, 4, 5]] = [[4, 3, 3], [1, 4, 5], [1, 1, 1], [3, 1, 4]]
@@ -364,7 +364,7 @@ def test_no_frame_is_correct_with_a_collapsed_codebook() -> None:
 
 def test_a_tie_with_a_negative_is_not_correct() -> None:
     states = np.ones((1, 2, 2), np.float32)
-    targets = np.array([[[3, 4], [6, 8]]], np.float32)  # two entries, of one direction
+    targets = np.array([[[3, 4], [6, 8]]], np.float32)  # two entries of the same direction
     masked, negatives = np.ones((1, 2), bool), np.array([[[1], [0]]], np.int32)
     loss, correct = contrastive.contrastive_loss(states, targets, masked, negatives, 0.1)
     assert (float(loss), float(correct)) == (pytest.approx(2 * np.log(2)), 0)
@@ -426,7 +426,7 @@ def test_gumbel_temperature(step: int, options: dict[str, float], wanted: float)
 @pytest.mark.parametrize("jit", [False, True])
 def test_negatives_are_other_masked_frames_of_the_row(jit: bool) -> None:
     masked = np.random.default_rng(0).random((6, 50)) < 0.3
-    masked[2], masked[3], masked[3, 7] = False, False, True  # none, and one alone
+    masked[2], masked[3], masked[3, 7] = False, False, True  # no masked frame, and a single one
     masked[4], masked[5], masked[5, [0, 49]] = True, False, True
     seed = keras.random.SeedGenerator(0)
     call = tf.function(lambda values: sample_negatives(values, 20, seed), jit_compile=jit)
@@ -441,11 +441,11 @@ def test_negatives_are_other_masked_frames_of_the_row(jit: bool) -> None:
             assert (negatives[row, frame] != frame).all()
     assert (negatives[5, 0] == 49).all()
     assert (negatives[5, 49] == 0).all()
-    assert (call(tf.constant(masked)) != negatives).numpy()[4].mean() > 0.9  # drawn anew
+    assert (call(tf.constant(masked)) != negatives).numpy()[4].mean() > 0.9  # drawn again
 
 
 def test_negatives_are_uniform_and_independent() -> None:
-    """Pearson's statistic of every frame, as that of a die of nine sides."""
+    """Checks Pearson's statistic of every frame against nine equally likely places."""
     draws = 9000
     places = np.array([0, 1, 4, 5, 6, 10, 17, 18, 28, 29])
     masked = np.zeros((1, 30), bool)
@@ -457,7 +457,7 @@ def test_negatives_are_uniform_and_independent() -> None:
         assert counts[frame] == 0
         counts = counts[places[places != frame]]
         assert counts.sum() == draws
-        assert ((counts - expected) ** 2 / expected).sum() < 26.1  # of 8 degrees: 0.1 % go beyond
+        assert ((counts - expected) ** 2 / expected).sum() < 26.1  # 8 degrees of freedom: 0.1 %
     same = (negatives[0, 0] == negatives[0, 29]).mean()  # 8 places that both may draw
     assert abs(same - 8 / 81) < 0.02
 
@@ -523,7 +523,7 @@ def test_half_of_the_frames_are_masked() -> None:
     assert len({mask.tobytes() for mask in seen}) == 40
 
 
-def test_training_draws_anew_and_evaluation_does_not() -> None:
+def test_training_draws_again_and_evaluation_does_not() -> None:
     ours, _ = pair("group")
     rows = (9000, 6000)
     ours.base_model.seed_generator.state.assign([1, 2])
@@ -539,10 +539,8 @@ def test_training_draws_anew_and_evaluation_does_not() -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("rows", [(), (0,), (0, 0), (399,), (400,), (0, 9000, 300), (720, 0)])
-def test_rows_with_nothing_to_tell_apart_weigh_nothing(
-    rows: tuple[int, ...], training: bool
-) -> None:
-    """No row, no speech, less than a frame, one frame, two frames."""
+def test_rows_without_negatives_add_no_loss(rows: tuple[int, ...], training: bool) -> None:
+    """Covers no row, no speech, less than a frame, one frame and two frames."""
     ours, _ = pair("group", FEW)
     one_frame = {"mask_time_prob": 1.0, "mask_time_length": 1}
     objective = PreTrainingObjective(ours, **one_frame)
@@ -618,8 +616,8 @@ def test_half_precision() -> None:
     assert float(got["loss"]) == pytest.approx(float(wanted["loss"]), rel=0.1)
 
 
-def test_it_is_learnt() -> None:
-    """Four tones in turn: the one in a masked span follows from those around it."""
+def test_the_objective_can_be_learned() -> None:
+    """The corpus repeats four tones, so the frames around a masked tone determine it."""
     config = Wav2Vec2Config(
         conv_dim=(16, 16),
         conv_kernel=(20, 20),

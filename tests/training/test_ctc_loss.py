@@ -20,7 +20,7 @@ from wav2vec2_tf.training.ctc_loss import ctc_loss
 def theirs(
     labels: np.ndarray, logits: np.ndarray, counts: np.ndarray, frames: np.ndarray, blank: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """PyTorch's losses and gradients, in float64; 0 where the labels do not fit."""
+    """Returns PyTorch's losses and gradients in float64; 0 where the labels do not fit."""
     tensor = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
     losses = torch.nn.functional.ctc_loss(
         tensor.log_softmax(-1).transpose(0, 1),
@@ -71,7 +71,7 @@ def test_loss_and_gradient_are_torchs(
     seed: int, rows: int, frames: int, labels: int, vocab: int, blank: int
 ) -> None:
     case = drawn(seed, rows, frames, labels, vocab, blank)
-    # without a frame, torch gives no loss to labels that do not fit and NaN to none at all
+    # without a frame, torch gives a loss of 0 for labels, and NaN without labels
     case[3][:] = np.maximum(case[3], 1)
     losses, gradients = ours(*case, blank)
     wanted_losses, wanted_gradients = theirs(*case, blank)
@@ -81,7 +81,7 @@ def test_loss_and_gradient_are_torchs(
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_long_utterances_lose_no_digits(jit_compile: bool) -> None:
-    """30 s and 400 letters: PyTorch in float32 is 9e-3 away from float64 here."""
+    """At 30 s and 400 letters, PyTorch in float32 differs from float64 by 9e-3."""
     labels, logits, _, _ = drawn(0, 2, 1500, 400, 32)
     counts, frames = np.array([400, 100], np.int32), np.array([1500, 700], np.int32)
     wanted_losses, wanted_gradients = theirs(labels, logits, counts, frames)
@@ -99,12 +99,12 @@ def test_long_utterances_lose_no_digits(jit_compile: bool) -> None:
 
 
 def test_a_case_by_hand() -> None:
-    """Two frames, one label: "a_", "_a" and "aa" are three of four paths that are as likely."""
+    """With two frames and one label, "a_", "_a" and "aa" are three of four equally likely paths."""
     losses, gradients = ours(
         np.array([[1]]), np.zeros((1, 2, 2), np.float32), np.array([1]), np.array([2])
     )
     np.testing.assert_allclose(losses, [-np.log(3 / 4)], rtol=1e-6)
-    # softmax 1/2 less the posterior: the label in two of three paths at each frame
+    # softmax 1/2 minus the posterior: at each frame two of three paths have the label
     np.testing.assert_allclose(gradients[0], [[1 / 6, -1 / 6]] * 2, atol=1e-6)
 
 
@@ -219,7 +219,7 @@ def test_the_mask_goes_on_through_layers_on_top() -> None:
     assert found == pytest.approx(wanted[:3].sum(), rel=1e-4)
 
 
-def test_sample_weights_and_serialisation() -> None:
+def test_sample_weights_and_serialization() -> None:
     labels, logits, counts, frames = drawn(5, 2, 12, 3, 6)
     counts[:], frames[:] = 3, 12
     loss = keras.losses.deserialize(keras.losses.serialize(CTCLoss(blank=0, zero_infinity=True)))

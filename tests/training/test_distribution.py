@@ -35,7 +35,7 @@ from tests.support.training import (
 
 STEPS = 24
 LOST = "error: another worker was lost, so this one stops: start all workers again to resume"
-UNITS = 20  # of a dropped-out layer: few enough for a float32 to tell all masks apart
+UNITS = 20  # of a layer with dropout: float32 can represent each mask
 DROPOUT = {"hidden_dropout": 0.1, "attention_dropout": 0.1, "layerdrop": 0.3}
 SPEC_AUGMENT = {"mask_time_prob": 0.2, "mask_time_length": 2}
 
@@ -129,7 +129,7 @@ def in_process() -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="module")
 def model(in_process: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder; training it draws nothing."""
+    """A model folder whose training has no randomness."""
     folder = tmp_path_factory.mktemp("model")
     in_process(make_model, str(folder), {})
     return folder
@@ -139,7 +139,7 @@ def model(in_process: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
 def one_device(
     in_process: Callable[..., Any], model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A run on one device."""
+    """The output of a run on one device."""
     output = tmp_path_factory.mktemp("one") / "run"
     assert in_process(run_program, flags(model, output, "--dev", CORPUS, "--steps", STEPS)) == 0
     return output
@@ -181,7 +181,7 @@ def test_dropout_of_replicas_follows_from_the_step(
     in_process: Callable[..., Any], tmp_path: Path, jit_compile: bool
 ) -> None:
     first, second, again = in_process(masks_of_replicas, str(tmp_path), [3, 4, 3], jit_compile)
-    assert len({*first, *second}) == 4  # another in each replica and each step
+    assert len({*first, *second}) == 4  # masks differ between replicas and steps
     assert again == first
     assert all(0 < mask.bit_count() < UNITS for mask in (*first, *second))
 
@@ -276,7 +276,7 @@ def test_workers_that_do_not_share_their_output_stop(
     assert all("the workers find different checkpoints" in text.splitlines()[-1] for text in errors)
 
 
-# What is not there
+# Missing devices
 
 
 @pytest.mark.parametrize(

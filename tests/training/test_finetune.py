@@ -1,4 +1,4 @@
-"""Fine-tuning: PyTorch's steps, exact resumption, what is frozen, what stops it."""
+"""Fine-tuning: PyTorch's steps, exact resumption, frozen parts, and errors."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_settings(tiny: Path, output: Path) -> FinetuneOptions:
-    """Eight utterances, in three batches per epoch, and nothing random."""
+    """Returns settings of a deterministic run: eight utterances, three batches per epoch."""
     return FinetuneOptions(
         model=str(tiny),
         output=str(output),
@@ -91,7 +91,7 @@ def settings(tiny: Path, tmp_path: Path) -> FinetuneOptions:
 
 @pytest.fixture(scope="module")
 def exact(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneOptions:
-    """The settings of a finished run, without anything random. Shared: tests leave it as it is."""
+    """The settings of a finished, deterministic run. Tests do not change it."""
     settings = make_settings(tiny, tmp_path_factory.mktemp("exact") / "run")
     finetune(settings)
     return settings
@@ -109,7 +109,7 @@ def drawn(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneOptio
 
 
 def with_randomness(settings: FinetuneOptions) -> FinetuneOptions:
-    """Six steps, two in an epoch; saved after the second, third, fourth and sixth."""
+    """Returns settings: six steps, two per epoch, saved after steps 2, 3, 4 and 6."""
     return replace(settings, dev=(str(CORPUS),), steps=6, model_config=RANDOMNESS, accumulate=2)
 
 
@@ -217,7 +217,7 @@ def test_three_steps_give_torchs_parameters(
     ours = weights(settings)
     moved = changed_keys(settings)
     for key, value in theirs.state_dict().items():
-        if key.endswith("k_proj.bias"):  # its gradient is zero but for rounding
+        if key.endswith("k_proj.bias"):  # its gradient is zero up to rounding
             continue
         np.testing.assert_allclose(ours[key], value.numpy(), rtol=0, atol=1e-5, err_msg=key)
         still = "feature_extractor" in key or key == "wav2vec2.masked_spec_embed"
@@ -254,7 +254,7 @@ def test_a_run_that_died_and_was_interrupted_ends_with_the_same_weights_to_the_b
     assert checkpoints(run) == [2, 3]
     with interrupted_at(4):
         finetune(run)
-    assert checkpoints(run) == [4, 5]  # the step ended first
+    assert checkpoints(run) == [4, 5]  # the step is completed first
     finetune(run)
     assert "resuming from step 3 of 6" in caplog.text
     assert "resuming from step 5 of 6" in caplog.text
@@ -331,7 +331,7 @@ def test_a_full_disk_loses_one_interval_with_an_error(
         ):
             finetune(run)
     folder = Path(run.output) / "checkpoints"
-    # nothing half-written
+    # no partial checkpoint
     assert sorted(path.name for path in folder.iterdir()) == ["00000002", "00000003"]
     finetune(run)
     assert_same_run(run, drawn)
@@ -357,7 +357,7 @@ def test_a_folder_of_something_else_is_left_alone(settings: FinetuneOptions) -> 
     assert (output / "thesis.txt").read_text() == "mine"
 
 
-# What is trained
+# Frozen and trained parts
 
 
 def test_parts_are_frozen_or_trained_alone(settings: FinetuneOptions) -> None:
@@ -400,7 +400,7 @@ def test_adapters_of_a_language_are_trained_alone(
     assert any(".adapter_layer." in key for key in changed)
 
 
-# What comes out
+# Output
 
 
 def test_a_new_vocabulary_and_the_best_model(
@@ -416,7 +416,7 @@ def test_a_new_vocabulary_and_the_best_model(
         letter_case="lower",
         steps=8,
         patience=1,
-        rate=1e-9,  # nothing gets better
+        rate=1e-9,  # the score never improves
     )
     result = finetune(run)
     assert result.metrics.keys() == {"wer", "cer"}
@@ -431,7 +431,7 @@ def test_a_new_vocabulary_and_the_best_model(
     assert not info["missing_keys"] and not info["unexpected_keys"]
     assert theirs.config.vocab_size == len(vocabulary)
     measured = [line for line in log_lines(run.output) if "dev_wer" in line]
-    assert len(measured) == 2  # the second is no better, and patience is over
+    assert len(measured) == 2  # the second is no better, and patience runs out
     assert log_lines(run.output)[-1]["step"] < 8
     progress = capsys.readouterr().err.splitlines()
     of_epochs = [line for line in progress if line.startswith("training: ") and "dev wer" in line]
@@ -472,7 +472,7 @@ def test_compiled_steps_are_the_same(settings: FinetuneOptions) -> None:
         assert other["norm"] == pytest.approx(one["norm"], rel=1e-4)
 
 
-# What stops it
+# Errors and early ends
 
 
 def test_a_loss_that_becomes_nan_stops_and_names_the_batch(settings: FinetuneOptions) -> None:
@@ -491,7 +491,7 @@ def test_an_empty_manifest_is_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # cannot be undone, and keeps Keras from compiling with XLA in later tests
+    # cannot be undone, and would disable XLA in later tests
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
     run = with_empty_manifest(settings, tmp_path)
     assert main(arguments(run, tmp_path)) == 1

@@ -47,7 +47,7 @@ pytestmark = pytest.mark.xdist_group("pretrain")
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of eight utterances of 0.6 to 1 s: tones in turn, and no texts."""
+    """A folder of eight utterances of 0.6 to 1 s that alternate tones, without texts."""
     folder = tmp_path_factory.mktemp("corpus")
     generator = np.random.default_rng(0)
     for number in range(8):
@@ -118,7 +118,7 @@ def test_a_run_from_scratch(finished: Path, scratch: Path) -> None:
     measured = [line for line in lines if "loss" not in line]
     assert set(measured[-1]) == {"step"} | {f"dev_{name}" for name in METRICS}
     assert (finished / "curves.png").stat().st_size > 10_000
-    # for fine-tuning: the config's own mask settings, not those of pre-training
+    # the config's own mask settings, for fine-tuning
     before, after = (
         json.loads((folder / "config.json").read_text()) for folder in (scratch, finished / "best")
     )
@@ -141,7 +141,7 @@ def test_its_model_is_taken_by_transformers_and_by_fine_tuning(finished: Path) -
 def test_it_resumes_bit_for_bit(
     finished: Path, options_of: Callable[..., PretrainOptions], corpus: Path, tmp_path: Path
 ) -> None:
-    """Killed after its fifth step; a checkpoint holds four."""
+    """The run is killed after its fifth step; the last checkpoint is of the fourth."""
     options = options_of(tmp_path / "out", dev=str(corpus))
     with killed_at(5):
         pretrain(options)
@@ -161,7 +161,7 @@ def test_every_part_is_trained_from_a_checkpoint_on(
     same = {path for path, values in before.items() if (after[path] == values).all()}
     assert same == set()
     largest = max(np.abs(after[path] - values).max() for path, values in before.items())
-    assert largest < 2e-3  # of one step at a rate of 1e-3, from where the checkpoint was
+    assert largest < 2e-3  # one step at a rate of 1e-3 from the checkpoint's weights
 
 
 def test_the_temperature_falls_as_the_settings_say(

@@ -1,4 +1,4 @@
-"""Settings from YAML and flags, learning rates, and what does not decay."""
+"""Settings from YAML and flags, learning rates, and weights without decay."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_rates_by_hand() -> None:
 
 
 def test_updates_are_torchs() -> None:
-    """Twenty steps, the second weight from the fifth on: its moments are corrected from there."""
+    """Takes 20 steps; the second weight trains from the fifth, where its bias correction starts."""
     random = np.random.default_rng(0)
     shapes = [(4, 3), (5, 2), (3,)]
     values = [random.normal(size=shape).astype(np.float32) for shape in shapes]

@@ -1,4 +1,4 @@
-"""The trainer's own rules, on an objective of one number."""
+"""The trainer's rules, on an objective with one weight."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_scale_of_one_stays() -> None:
 
 
 class Product:
-    """A weight times the speech, computed in float16."""
+    """An objective: a weight times the speech, computed in float16."""
 
     def __init__(self) -> None:
         self.model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
@@ -71,7 +71,7 @@ def test_float16_overflow_lowers_the_scale_and_changes_nothing(tmp_path: Path) -
         scales.append(trainer.progress.scale)
         figures = trainer.step(data, [np.arange(1)])
         assert np.isfinite(figures["loss"])
-    # 4 times the scale is a gradient that float16 holds up to 65504
+    # the gradient is 4 times the scale, and float16's maximum is 65504
     assert scales == [FIRST_SCALE, FIRST_SCALE / 2, FIRST_SCALE / 4, FIRST_SCALE / 4]
     assert weights[0] == weights[1] == weights[2] != weights[3]
     assert figures["norm"] == 4

@@ -31,18 +31,18 @@ ZWJ, ZWNJ = "\u200d", "\u200c"
         ({"unicode_form": "NFKC"}, "ﬁve ２", "five 2"),
         ({"unicode_form": "NFC"}, "ﬁve", "ﬁve"),
         ({"letter_case": "upper"}, "straße", "STRASSE"),
-        # upper case comes apart ("ΐ" has none of its own), and goes together again
+        # "ΐ" has no upper case of one character: it is decomposed and composed again
         ({"letter_case": "upper"}, "\u0390", unicodedata.normalize("NFC", "\u0390".upper())),
         ({"letter_case": "lower"}, "ÀB", "àb"),
         ({"replace": {"İ": "i", "I": "ı"}, "letter_case": "lower"}, "IĞDIR İL", "ığdır il"),
-        ({"replace": {"e\u0301": "e"}}, "caf\u00e9", "cafe"),  # as typed, or as composed
-        ({"replace": {"a": "b", "b": "a", "ab": "x"}}, "ab ba", "x ab"),  # longest, and all at once
+        ({"replace": {"e\u0301": "e"}}, "caf\u00e9", "cafe"),  # decomposed or composed
+        ({"replace": {"a": "b", "b": "a", "ab": "x"}}, "ab ba", "x ab"),  # longest match, at once
         ({"replace": {"&": " and "}, "letter_case": "upper"}, "a&b", "A AND B"),
         ({"replace": {"-": " "}, "remove": " "}, "a-b c", "abc"),  # removal sees replacements
         ({"replace": {".": "!"}, "remove": "!?"}, "a. b? c", "a b c"),
         ({"remove": "aA"}, "banAna", "bnn"),
-        ({"remove": "-"}, "e-\u0301", "\u00e9"),  # what has come together composes
-        ({"replace": {".*": "x"}}, "a .* b", "a x b"),  # no pattern
+        ({"remove": "-"}, "e-\u0301", "\u00e9"),  # removal is followed by composition
+        ({"replace": {".*": "x"}}, "a .* b", "a x b"),  # not a regular expression
     ],
 )
 def test_rules(rules: dict, text: str, expected: str) -> None:
@@ -52,7 +52,7 @@ def test_rules(rules: dict, text: str, expected: str) -> None:
 @pytest.mark.parametrize("form", [None, "NFC", "NFD", "NFKC", "NFKD"])
 @pytest.mark.parametrize("case", ["keep", "upper", "lower"])
 def test_joiners_of_devanagari_stay(form: str | None, case: str) -> None:
-    """With and without them these are different words."""
+    """Joiners distinguish words."""
     text = f"र{ZWJ}\u094dयाल गर\u094d{ZWNJ}नु"
     result = TextRules(unicode_form=form, letter_case=case)(text)
     assert result == text
@@ -133,7 +133,7 @@ def test_unknown_characters_are_counted() -> None:
 
 
 def test_unknown_characters_of_other_vocabularies() -> None:
-    """Tokens of several letters, vocabularies that read any case, and those without a delimiter."""
+    """Covers tokens of several letters, vocabularies of any case, and missing delimiters."""
     digraph = CTCTokenizer({"<pad>": 0, "<unk>": 1, "|": 2, "a": 3, "ch": 4, "c": 5})
     assert unknown_characters(["chac", "h cah"], digraph) == {"h": 2}
     assert digraph.encode("chac") == [4, 3, 5]
@@ -146,7 +146,7 @@ def test_unknown_characters_of_other_vocabularies() -> None:
 
 @given(st.lists(st.text("AB|<s>x ", max_size=12), max_size=4))
 def test_unknown_is_what_encoding_makes_unknown(texts: list[str]) -> None:
-    """Where nothing is unknown, every id is a letter's or the delimiter's, and the text returns."""
+    """Characters are reported exactly if encoding has no letter's token for them."""
     tokenizer = build_vocabulary(["AB"])
     for text in texts:
         ids = tokenizer.encode(text)

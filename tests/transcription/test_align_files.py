@@ -47,7 +47,7 @@ def one_model(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -
 
 
 def one_error(capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line on standard error, and nothing on standard output."""
+    """Returns the only line on standard error; asserts that standard output is empty."""
     captured = capsys.readouterr()
     assert captured.out == ""
     (line,) = captured.err.splitlines()
@@ -56,7 +56,7 @@ def one_error(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def parse_textgrid(content: str) -> dict[str, list[tuple[float, float, str]]]:
-    """Tiers of a TextGrid in Praat's long text format, by its manual: headings are not needed.
+    """Parses the tiers of a TextGrid in Praat's long text format, by Praat's manual.
 
     Praat takes the numbers, quoted strings and flags in their order and passes over the rest.
     """
@@ -113,7 +113,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert not any(word["wildcard"] for word in words)
 
 
-def test_words_are_where_the_synthesiser_says_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_words_are_at_the_times_of_the_synthesizer(capsys: pytest.CaptureFixture[str]) -> None:
     table = (CORPUS.parent / "word_times.tsv").read_text().splitlines()
     rows = [line.split("\t") for line in table if line.startswith(UTTERANCE.stem)]
     assert main(["align", str(UTTERANCE), "--text", TEXT, "--format", "tsv"]) == 0
@@ -285,7 +285,7 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     st.integers(0, 3),
 )
 def test_textgrids_return(words: list[tuple[str, int, int]], rest: int) -> None:
-    """Whatever the words and wherever they are."""
+    """TextGrids of any words at any times can be read back."""
     at, made = 0, []
     for text, gap, length in words:
         times = round((at + gap) * 0.02, 5), round((at + gap + length) * 0.02, 5)

@@ -1,4 +1,4 @@
-"""`wav2vec2-tf batch`: each recording once, whoever is killed; bad input; as `transcribe` does."""
+"""`wav2vec2-tf batch`: each recording once despite kills; bad input; results of `transcribe`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ FEW = FILES[:6]
 
 @pytest.fixture
 def alone(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One worker, in this process, without Ray."""
+    """Runs one worker in this process, without Ray."""
 
     @contextmanager
     def session(options: object) -> Iterator[Size]:
@@ -78,7 +78,7 @@ def alone(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """`in`, with six recordings, some of them below it."""
+    """A folder `in` with six recordings, some of them in subfolders."""
     (tmp_path / "in" / "below").mkdir(parents=True)
     for number, file in enumerate(FEW):
         shutil.copy(file, tmp_path / "in" / ("below" if number % 2 else ".") / file.name)
@@ -115,7 +115,7 @@ def test_inputs_of_a_folder(folder: Path) -> None:
 def test_inputs_of_a_manifest(folder: Path, ending: str) -> None:
     path = manifest_of(folder / f"list.{ending}", ["in/a.wav", str(FEW[0])], ids=["x", "y"])
     first, second = inputs_named(str(path))
-    assert first == Input("x", str(folder / "in" / "a.wav"), 0, 0)  # not there: for the errors
+    assert first == Input("x", str(folder / "in" / "a.wav"), 0, 0)  # missing: to test the errors
     assert (second.id, second.path) == ("y", str(FEW[0]))
     assert second.bytes == FEW[0].stat().st_size
 
@@ -297,7 +297,7 @@ def test_only_a_job_is_worked_in_and_by_one(tmp_path: Path) -> None:
 def test_results_are_those_of_transcribe(
     folder: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """File by file, words and times; and a recording of several windows."""
+    """Compares words and times of each file, including one of several windows."""
     speech = [audio.load(file) for file in FILES if soundfile.info(file).duration > 7]
     soundfile.write(folder / "in" / "long.wav", np.concatenate(speech)[: 40 * 16000], 16000)
     names = [one.path for one in inputs_named(str(folder / "in"))]
@@ -360,7 +360,7 @@ def test_bad_files_are_in_the_table_of_errors(
     assert complaint in errors[0]["reason"]
     assert "few" in errors[2]["reason"]
     assert all(error["reason"] and error["path"].startswith("/") for error in errors)
-    # the table of errors names inputs, and nothing is tried again by itself
+    # errors name their inputs, and failed inputs are not retried
     bad.write_bytes(FEW[1].read_bytes())
     again = ["batch", str(folder / "out" / "errors.parquet"), str(folder / "again")]
     assert main(again) == 1
@@ -368,7 +368,7 @@ def test_bad_files_are_in_the_table_of_errors(
 
 
 def interrupted(bundled_recognizer: Recognizer, calls: list[int], stop: int) -> Recognizer:
-    """The model, interrupted in its call number `stop`."""
+    """The bundled recognizer, interrupted in its call number `stop`."""
 
     def logits(speech: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
         if len(calls) == stop:
@@ -400,7 +400,7 @@ def test_a_job_goes_on_where_it_was_interrupted(
     monkeypatch.setattr(Recognizer, "load", lambda *_, **__: last)
     capsys.readouterr()
     assert main(command) == 0
-    assert sum(calls) == 1  # of six: five were done
+    assert sum(calls) == 1  # of six; five were done
     assert capsys.readouterr().err == "kept: 1 of 2 shards were done\n"
     rows, _ = tables(out, "jsonl")
     assert [row["path"] for row in rows] == [one.path for one in inputs_named(str(folder / "in"))]
@@ -516,7 +516,7 @@ def test_sizes(cores: int, gpus: int, workers: int | None, threads: int | None, 
 
 @pytest.mark.slow
 def test_each_once_though_the_job_and_a_worker_are_killed(tmp_path: Path) -> None:
-    """SIGKILL of the job amid the work, and then of a worker; the same command goes on."""
+    """Kills the job, then a worker; the same command resumes each time."""
     files = [str(file) for file in SPEAKER.parent.parent.rglob("*.flac")] * 2 + ["none.flac"]
     ids = [str(place) for place in range(len(files))]
     listed, out = manifest_of(tmp_path / "list.tsv", files, ids), tmp_path / "out"
@@ -531,9 +531,9 @@ def test_each_once_though_the_job_and_a_worker_are_killed(tmp_path: Path) -> Non
     with started(command) as job:
         wait_for(lambda: len(records(out)) > len(before), job)
         os.kill(workers(job.pid)[0], signal.SIGKILL)
-        said, complaints = job.communicate()
+        printed, complaints = job.communicate()
     assert job.returncode == 1
-    assert f"{out}: 128 of 129 recordings, 0.17 h of audio, " in said
+    assert f"{out}: 128 of 129 recordings, 0.17 h of audio, " in printed
     # a slow machine writes lines of progress too
     assert [line for line in complaints.splitlines() if not line.startswith("batch: ")] == [
         f"kept: {len(before)} of 22 shards were done",

@@ -1,4 +1,4 @@
-"""Recordings in windows: what is joined is what one pass gives, wherever the cuts are."""
+"""Long recordings in windows: the joined result equals one pass, wherever the cuts are."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def reading(recognizer: Recognizer, reader: Reader, **fields: Any) -> Recognizer
 
 
 def spoken(seed: int, frames: int, ends: int = 0) -> tuple[np.ndarray, list[list[int]]]:
-    """Speech in which `Reader` reads words, and their tokens; its first and last are silent."""
+    """Returns speech in which `Reader` reads words, and their tokens; its ends are silent."""
     random = np.random.default_rng(seed)
     tokens = np.zeros(frames, int)
     words: list[list[int]] = []
@@ -90,7 +90,7 @@ def text_of(words: list[list[int]], recognizer: Recognizer) -> str:
     return " ".join("".join(recognizer.alphabet.tokens[token] for token in word) for word in words)
 
 
-# Where windows lie, and where they are joined
+# Positions and seams of windows
 
 
 @given(
@@ -115,7 +115,7 @@ def test_windows_cover_a_recording(
         assert one_end - one == length
         shared = one // STRIDE + frames(length) - other // STRIDE
         assert shared >= min(round(overlap * 50), frames(length) // 2)
-    if len(cuts) > 1:  # no more than there must be
+    if len(cuts) > 1:  # no more windows than needed
         step = frames(length) - min(round(overlap * 50), frames(length) // 2)
         assert (len(cuts) - 2) * step + frames(length) < frames(samples)
 
@@ -148,7 +148,7 @@ def test_batches() -> None:
 
 
 def test_a_seam_comes_where_windows_agree() -> None:
-    """Spikes one frame apart are neither doubled nor lost, even in the middle of the overlap."""
+    """Tokens one frame apart are neither repeated nor lost, even in the middle of the overlap."""
     left, right = np.zeros((100, 5), np.float32), np.zeros((100, 5), np.float32)
     for logits, spikes in ((left, (48, 58)), (right, (49, 57))):
         logits[:, 0] = 9
@@ -157,7 +157,7 @@ def test_a_seam_comes_where_windows_agree() -> None:
     cut = long_form.seam(left, right)
     assert 25 <= cut <= 75
     assert not 38 < cut < 69  # ten frames away from where they differ
-    assert long_form.seam(left, left) == 50  # with nothing to choose, the middle
+    assert long_form.seam(left, left) == 50  # the middle, where all frames agree
     for few in range(4):
         assert 0 <= long_form.seam(left[:few], right[:few]) <= few
 
@@ -178,7 +178,7 @@ def test_joined_logits_are_those_of_one_pass(
     overlap: float,
     batch: float,
 ) -> None:
-    """Bit by bit, of a model that looks no further than a frame."""
+    """Equal to the bit, for a model that sees one frame at a time."""
     recognizer = reading(bundled_recognizer, Reader())
     speech, _ = spoken(seed, frames)
     wanted = Reader().row(speech, 0)
@@ -214,10 +214,10 @@ def test_models_of_fixed_length_take_windows_of_it(
 def test_no_word_is_lost_doubled_or_cut(
     bundled_recognizer: Recognizer, seed: int, frames: int, seconds: float, silence: int
 ) -> None:
-    """Holds for a model that times characters differently in each window and errs beside cuts."""
+    """Holds for a model that times characters differently in each window and errs next to cuts."""
     recognizer = reading(bundled_recognizer, Reader(jitter=1, noisy=40))
     speech, words = spoken(seed, frames, ends=45)
-    speech = np.append(np.zeros(silence * STRIDE, np.float32), speech)  # other places of the cuts
+    speech = np.append(np.zeros(silence * STRIDE, np.float32), speech)  # moves the cuts
     windows = Windows(seconds)
     blocks = [ctc.BestPath.of(block) for block in long_form.logits(recognizer, speech, windows)]
     tokens = np.concatenate([path.tokens for path in blocks])
@@ -261,7 +261,7 @@ def test_spans_are_read_from_blocks(sizes: list[int], drawn: list[tuple[int, int
         np.testing.assert_array_equal(read((start, start + length)), speech[start : start + length])
 
 
-def test_speech_is_normalised_over_the_whole_recording(
+def test_speech_is_normalized_over_the_whole_recording(
     bundled_recognizer: Recognizer, tmp_path: Path
 ) -> None:
     random = np.random.default_rng(0)
@@ -301,7 +301,7 @@ def test_an_hour_takes_bounded_memory(bundled_recognizer: Recognizer, tmp_path: 
     assert transcript.text == ""
     assert times == sorted(times)
     assert times[-1] == 3600
-    assert peak < 60e6  # one second in four of what its samples take
+    assert peak < 60e6  # a quarter of the samples' memory
 
 
 class Unkept(list):
@@ -321,7 +321,7 @@ def test_what_is_too_short_or_no_audio(bundled_recognizer: Recognizer, tmp_path:
 
 
 def test_spans_are_computed_and_what_is_between_is_blank(bundled_recognizer: Recognizer) -> None:
-    """Text and times are those of the whole, and words on both sides of a pause are two."""
+    """Text and times are those of the whole; words before and after a pause stay separate."""
     recognizer = reading(bundled_recognizer, Reader())
     tokens = np.zeros(1000, int)
     tokens[[100, 110, 600, 950]] = 5, 6, 7, 8  # no delimiter anywhere
@@ -380,7 +380,7 @@ def test_a_decoder_gets_log_probabilities(bundled_recognizer: Recognizer) -> Non
 
 
 def test_windows_do_not_cost_words(bundled_recognizer: Recognizer) -> None:
-    """`eval long-form`: on what one pass can take, windows make no more errors than one pass."""
+    """`eval long-form`: where one pass is possible, windows make no more errors."""
     recordings = list(comparison.joined(open_corpus(str(CORPUS)), 110.0))
     assert all(len(recording.speech) > 80 * RATE for recording in recordings)
     one_pass, windowed = comparison.measure(bundled_recognizer, recordings, [Windows()])

@@ -46,7 +46,7 @@ def texts(bundled_recognizer: Recognizer) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """`in`, with two recordings, one below it, and what is no audio or hidden."""
+    """A folder `in` with two recordings, one in a subfolder, and files that are skipped."""
     (tmp_path / "in" / "below").mkdir(parents=True)
     shutil.copy(FILES[0], tmp_path / "in" / "b.flac")
     shutil.copy(FILES[1], tmp_path / "in" / "below" / "a.FLAC")
@@ -68,7 +68,7 @@ def long(tmp_path: Path) -> Path:
 def test_many_files_are_printed_in_their_order(
     texts: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Though they are computed by length, in batches."""
+    """Batches are computed by length, but printed in the order of the files."""
     names = [str(SPEAKER / name) for name in reversed(texts)]
     assert main(["transcribe", *names]) == 0
     wanted = [f"{name}\t{texts[Path(name).name]}" for name in names]
@@ -135,7 +135,7 @@ def test_outputs_in_a_folder(
     assert [" ".join(text.split()) for text in lines] == [texts[file.name] for file in FILES[:2]]
 
 
-def test_a_file_says_the_format_in_its_name(
+def test_the_suffix_of_a_file_chooses_the_format(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, start in (("a.vtt", "WEBVTT"), ("b.JSON", "{"), ("c.tsv", "start\t"), ("d", "")):
@@ -168,7 +168,7 @@ def test_outputs_that_are_there_are_kept(
 
 
 def counting(bundled_recognizer: Recognizer, calls: list[int], stop: int = 10**9) -> Recognizer:
-    """The model, interrupted in its call number `stop`."""
+    """The bundled recognizer, interrupted in its call number `stop`."""
 
     def logits(speech: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
         if len(calls) == stop:
@@ -228,7 +228,7 @@ def test_other_windows_or_another_recording_do_not_go_on(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["long.wav", "out.txt"]
 
 
-def test_vad_leaves_out_what_nobody_says(
+def test_vad_skips_audio_without_speech(
     tmp_path: Path, texts: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     speech = audio.load(FILES[9])
@@ -318,7 +318,7 @@ def test_a_place_that_may_not_be_written_to(
 def test_pools_are_bounded(
     texts: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same lines with files one by one, or as many as fit in five seconds."""
+    """Lines are the same with files one by one, or as many as fit in five seconds."""
     names = [str(SPEAKER / name) for name in texts]
     wanted = [f"{name}\t{texts[Path(name).name]}" for name in names]
     for constant, value in (("POOL_FILES", 1), ("POOL_SECONDS", 3.0)):

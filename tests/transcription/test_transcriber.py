@@ -1,4 +1,4 @@
-"""Transcribing from Python: `Transcriber`, `align` and `Recognizer` on whatever holds speech."""
+"""Transcribing from Python: `Transcriber`, `align` and `Recognizer` on every kind of source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal of finished work: what is kept, what is dropped, and what is refused."""
+"""The journal of finished work: entries kept and dropped, and files refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wav2vec2_tf.utils.journal import Journal, array_from_json, array_to_json
 IDENTITY = {"length": 16000, "model": "a", "scores": [1, None]}
 
 
-def test_entries_are_there_again(tmp_path: Path) -> None:
+def test_entries_are_read_again(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "work.partial"
     journal = Journal(path, IDENTITY)
     assert (len(journal), list(journal), path.exists()) == (0, [], False)

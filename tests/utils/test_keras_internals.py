@@ -1,4 +1,4 @@
-"""What the project relies on of Keras' and TensorFlow's private names."""
+"""The private names of Keras and TensorFlow that the project relies on."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_variables_without_values_get_them_later() -> None:
     assert (layer.kernel.numpy() == values + 1).all()
     keras_internals.initialize(layer.bias)
     assert (layer.bias.numpy() == 0).all()
-    keras_internals.initialize(layer.kernel)  # has a value, which stays
+    keras_internals.initialize(layer.kernel)  # keeps its value
     assert (layer.kernel.numpy() == values + 1).all()
 
 

@@ -10,7 +10,7 @@ import pytest
 from wav2vec2_tf.utils import progress
 from wav2vec2_tf.utils.progress import ProgressBar, duration
 
-QUIET_SECONDS = progress.QUIET_SECONDS  # as users have it
+QUIET_SECONDS = progress.QUIET_SECONDS  # the users' default
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Clock:
-    """Seconds that a test sets."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -34,7 +34,7 @@ class Terminal(io.StringIO):
 
 
 def advance(bar: ProgressBar, clock: Clock, steps: int, seconds: float, **notes: str) -> None:
-    """Do steps of so many seconds each."""
+    """Takes steps of a number of seconds each."""
     for _ in range(steps):
         clock.now += seconds
         bar.update(1, notes or None)
@@ -104,7 +104,7 @@ def test_a_resumed_run_estimates_from_its_own_speed(capsys: pytest.CaptureFixtur
     )
 
 
-def test_nothing_where_it_is_not_shown(
+def test_nothing_is_printed_where_progress_is_hidden(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()

@@ -88,7 +88,7 @@ def count_samples(source: AudioSource) -> int:
         samples = -(-header.frames * SAMPLE_RATE // header.samplerate)
     except (soundfile.SoundFileError, TypeError, ValueError, OSError, ZeroDivisionError):
         samples = 0
-    # a stream's header has no number, or an absurd one
+    # the header of a stream states no number of samples, or an impossible one
     if 0 < samples <= MAXIMUM_HOURS * 3600 * SAMPLE_RATE:
         return samples
     if isinstance(readable, io.BytesIO):

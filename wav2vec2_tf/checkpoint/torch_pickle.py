@@ -148,7 +148,7 @@ class Storage:
             reach = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
             if offset + reach >= held:
                 raise Malformed("it has a tensor that reaches beyond its storage")
-            # An expanded tensor (stride 0) could claim any amount of memory from a few bytes.
+            # An expanded tensor (stride 0) could take any amount of memory from a few bytes.
             if count > held:
                 raise Unsupported("it has a tensor that repeats its storage's values")
 

@@ -18,6 +18,8 @@ from typing import Any, ClassVar, Self
 
 from wav2vec2_tf.models.config_checks import (
     check_conformer,
+    check_convolutions,
+    check_extra,
     check_lists,
     check_values,
     checked_value,
@@ -120,12 +122,7 @@ class Config(FrameCounts):
                 f"{self.num_attention_heads} and {self.hidden_size}"
             )
         check_lists(self, "tdnn_dim", "tdnn_kernel", "tdnn_dilation")
-        labels = self.extra.get("id2label")
-        if labels is not None and not isinstance(labels, dict):
-            raise UserError(f"config: id2label must be an object, got {labels!r}")
-        names = self.extra.get("architectures") or []
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise UserError(f"config: architectures must be a list of names, got {names!r}")
+        check_extra(self)
 
     @classmethod
     @functools.cache
@@ -245,18 +242,7 @@ class WaveformConfig(Config):
 
     def _check(self) -> None:
         super()._check()
-        check_lists(self, "conv_dim", "conv_stride", "conv_kernel")
-        layers = self.extra.get("num_feat_extract_layers", len(self.conv_dim))
-        if layers != len(self.conv_dim):
-            raise UserError(
-                f"config: num_feat_extract_layers must be the {len(self.conv_dim)} layers of "
-                f"conv_dim, got {layers!r}"
-            )
-        if self.hidden_size % self.num_conv_pos_embedding_groups:
-            raise UserError(
-                "config: num_conv_pos_embedding_groups must divide hidden_size, got "
-                f"{self.num_conv_pos_embedding_groups} and {self.hidden_size}"
-            )
+        check_convolutions(self)
 
     @property
     def feature_channels(self) -> int:

@@ -1,4 +1,4 @@
-"""The values that the fields of a config may have, and the errors for those that they may not."""
+"""Checks of the values of a config's fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wav2vec2_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.models.config import Config, ConformerConfig
+    from wav2vec2_tf.models.config import Config, ConformerConfig, WaveformConfig
 
 ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu", "swish")
 # Limits that keep a hostile config.json from allocating memory before its weights are compared.
@@ -119,6 +119,32 @@ def check_lists(config: Config, *names: str) -> None:
         raise UserError(f"config: {listed} must be at most {MAX_SIZE}")
     if min(min(values) for values in lists) < 1:
         raise UserError(f"config: {listed} must be positive")
+
+
+def check_extra(config: Config) -> None:
+    """Raises `UserError` where a field of `config.json` beyond the family's own is malformed."""
+    labels = config.extra.get("id2label")
+    if labels is not None and not isinstance(labels, dict):
+        raise UserError(f"config: id2label must be an object, got {labels!r}")
+    names = config.extra.get("architectures") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"config: architectures must be a list of names, got {names!r}")
+
+
+def check_convolutions(config: WaveformConfig) -> None:
+    """Raises `UserError` where a field of the convolutions contradicts another."""
+    check_lists(config, "conv_dim", "conv_stride", "conv_kernel")
+    layers = config.extra.get("num_feat_extract_layers", len(config.conv_dim))
+    if layers != len(config.conv_dim):
+        raise UserError(
+            f"config: num_feat_extract_layers must be the {len(config.conv_dim)} layers of "
+            f"conv_dim, got {layers!r}"
+        )
+    if config.hidden_size % config.num_conv_pos_embedding_groups:
+        raise UserError(
+            "config: num_conv_pos_embedding_groups must divide hidden_size, got "
+            f"{config.num_conv_pos_embedding_groups} and {config.hidden_size}"
+        )
 
 
 def check_conformer(config: ConformerConfig) -> None:

@@ -25,15 +25,15 @@ MASK_PROBABILITY, MASK_LENGTH, MASK_MINIMUM = 0.65, 10, 2
 """Section 4.2: a span of 10 frames starts at a proportion p = 0.065 of the frames. fairseq masks
 at least 2 spans."""
 END_TEMPERATURE = 0.5
-"""Of base models; 0.1 for large ones."""
+"""The lowest temperature of the Gumbel softmax, for base models; large ones use 0.1."""
 TEMPERATURE_DECAY = 0.999995
 SMALLEST_NORM = 1e-8
-"""Norms below it count as it in a cosine, as in `torch.cosine_similarity`."""
+"""Smaller norms are replaced by it in a cosine, as in `torch.cosine_similarity`."""
 PROJECTIONS = 8
 LEAST_ROUNDING = 1e-4
-"""Allowed difference of two projections of equal vectors, relative to their norm."""
+"""The allowed difference of two projections of equal vectors, relative to their norm."""
 EVALUATION_SEEDS = (1, 2)
-"""Of masks and of negatives."""
+"""The seeds for drawing masks and negatives outside training."""
 
 
 class PreTrainingLosses(NamedTuple):
