@@ -26,7 +26,7 @@ from tests.support.corpus import SPOKEN, tone, write_corpus, write_parquet, writ
 from tests.support.paths import ROOT
 from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.corpus import Corpus, Utterance, open_corpus
-from wav2vec2_tf.data.make_shards import check, make, quantize
+from wav2vec2_tf.data.make_shards import JOURNAL_FILE, check, make, quantize
 from wav2vec2_tf.data.shards import (
     MANIFEST_FILE,
     Manifest,
@@ -297,6 +297,31 @@ def test_an_interrupted_run_goes_on(
     assert set(decoded) == records
 
 
+@pytest.mark.parametrize("kept", ["all", "cut", "no journal", "nothing"])
+def test_a_damaged_journal_costs_only_time(
+    corpus: Corpus, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    write = Manifest.write
+
+    def interrupted(self: Manifest, folder: Path) -> None:
+        if self.complete:
+            raise KeyboardInterrupt
+        write(self, folder)
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Manifest, "write", interrupted)
+        make([corpus], out, shard_seconds=2, processes=2)
+    journal = out / JOURNAL_FILE
+    content = journal.read_bytes()
+    rest = {"cut": content[:-9], "no journal": b"notes\n", "nothing": b""}
+    journal.write_bytes(rest.get(kept, content))
+    decoded = counted(monkeypatch)
+    make([corpus], out, shard_seconds=2)
+    assert len(decoded) in {"all": [0], "cut": range(1, 7)}.get(kept, [7])
+    assert files(out) == files(made)
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     """After SIGKILL there are only complete files; a resumed run gives the same bytes."""
@@ -308,7 +333,8 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = subprocess.Popen([*command, str(out), *options], cwd=ROOT)
     deadline = time.monotonic() + PATIENCE
-    while len(list(out.glob("*.done.json"))) < 3:
+    journal = out / JOURNAL_FILE
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 4:  # a header, three shards
         assert time.monotonic() < deadline
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.data.make_shards import SHARD_SECONDS
 from wav2vec2_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
     from wav2vec2_tf.data.shards import Manifest
-
-SHARD_SECONDS = 1800
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,14 +7,13 @@ makes the others.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.data.shards import (
@@ -28,7 +27,8 @@ from wav2vec2_tf.data.shards import (
     read_record,
 )
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import read_json, sha256, whole_file
+from wav2vec2_tf.utils.files import sha256, whole_file
+from wav2vec2_tf.utils.journal import Journal
 from wav2vec2_tf.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 SHARD_SECONDS = 1800
 """Speech in a shard: 58 MB, some hundreds of utterances; 2,000 files for a thousand hours."""
-DONE_SUFFIX = ".done.json"
-"""Ending of the file beside a shard that describes it until the manifest does."""
+JOURNAL_FILE = "shards.partial"
+"""Journal of the shards that are complete, until the manifest lists them."""
 EXAMPLES = 3
 """Number of faults of one kind that are listed."""
 
@@ -57,8 +57,8 @@ def make(
     """Writes shards of corpora into `folder`, with their manifest.
 
     Utterances keep their order; a shard ends with the utterance that brings it to `shard_seconds`.
-    Existing shards are kept if their hashes match. The bytes depend on the corpora and on
-    `shard_seconds` only.
+    Existing shards are kept if their hashes match; a run that is interrupted loses only those that
+    were being written. The bytes depend on the corpora and on `shard_seconds` only.
 
     Args:
         corpora: what to write, one after another.
@@ -79,7 +79,9 @@ def make(
         for corpus in corpora
     )
     manifest = _begin(folder, Manifest(sources, {"shard_seconds": shard_seconds}, False, ()))
-    known = {shard.file: shard for shard in manifest.shards}
+    identity = {"sources": [corpus.identity for corpus in corpora], "rules": dict(manifest.rules)}
+    journal = Journal(folder / JOURNAL_FILE, identity, replace=True)
+    known = {shard.file: shard for shard in (*manifest.shards, *_finished(journal))}
     tasks = (
         (folder / name, utterances, known.get(name))
         for name, utterances in _planned(corpora, shard_seconds)
@@ -88,12 +90,16 @@ def make(
     total = sum(map(len, corpora))
     with ProgressBar("shards", total, "utterance", leave=False) as progress:
         for shard in _in_processes(_write_shard, tasks, processes):
+            if shard != known.get(shard.file):
+                journal.add(shard.file, asdict(shard))
             shards.append(shard)
             progress.update(len(shard.records))
+    shards.sort(key=lambda shard: (len(shard.file), shard.file))  # numbers may have more digits
     manifest = replace(manifest, sources=sources, complete=True, shards=tuple(shards))
     manifest.write(folder)
-    for left in (*folder.glob(f"*{DONE_SUFFIX}"), *folder.glob(".*.part")):
-        left.unlink(missing_ok=True)  # the manifest has these now; leftovers of killed runs
+    journal.remove()
+    for left in folder.glob(".*.part"):  # of killed runs
+        left.unlink(missing_ok=True)
     return manifest
 
 
@@ -107,10 +113,11 @@ def check(folder: Path, *, processes: int = 1) -> list[str]:
     faults = [] if manifest.complete else [f"{folder}: not all shards are made"]
     tasks = ((folder / shard.file, shard) for shard in manifest.shards)
     with ProgressBar("check", len(manifest.shards), "shard", leave=False) as progress:
-        for found in _in_processes(_faults, tasks, processes):
-            faults += found
+        found = {}
+        for file, faults_of_shard in _in_processes(_faults, tasks, processes):
+            found[file] = faults_of_shard
             progress.update()
-    return faults
+    return faults + [fault for shard in manifest.shards for fault in found[shard.file]]
 
 
 def quantize(speech: np.ndarray) -> tuple[np.ndarray, int]:
@@ -160,6 +167,15 @@ def _begin(folder: Path, manifest: Manifest) -> Manifest:
     return found
 
 
+def _finished(journal: Journal) -> Iterator[Shard]:
+    """Yields the shards that an interrupted run has completed."""
+    for _, value in journal:
+        try:
+            yield Shard.from_dict(value)
+        except UserError:  # not written by this version: the shard is made again
+            continue
+
+
 def _planned(
     corpora: Sequence[Corpus], shard_seconds: float
 ) -> Iterator[tuple[str, list[Utterance]]]:
@@ -178,9 +194,8 @@ def _planned(
 
 
 def _write_shard(task: tuple[Path, list[Utterance], Shard | None]) -> Shard:
-    """Writes a shard unless it exists already, as the manifest or the file beside it says."""
-    path, utterances, known = task
-    kept = known or _done(path)
+    """Writes a shard unless it exists already, as the manifest or the journal describes it."""
+    path, utterances, kept = task
     wanted = [(utterance.id, utterance.text) for utterance in utterances]
     if (
         kept is not None
@@ -206,31 +221,17 @@ def _write_shard(task: tuple[Path, list[Utterance], Shard | None]) -> Shard:
             os.fsync(file.fileno())
         digest = sha256(beside)
     samples = sum(record.samples for record in records)
-    shard = Shard(path.name, offset, digest, samples, clipped, tuple(records))
-    with whole_file(_done_file(path)) as beside:
-        beside.write_text(json.dumps(asdict(shard), ensure_ascii=False), encoding="utf-8")
-    return shard
-
-
-def _done_file(path: Path) -> Path:
-    return path.with_name(path.name + DONE_SUFFIX)
-
-
-def _done(path: Path) -> Shard | None:
-    """Returns the description of `path` by an interrupted run; None if it is not valid."""
-    try:
-        return Shard.from_dict(read_json(_done_file(path)))
-    except UserError:  # missing or damaged: the shard is made again
-        return None
+    return Shard(path.name, offset, digest, samples, clipped, tuple(records))
 
 
 # Checking
 
 
-def _faults(task: tuple[Path, Shard]) -> list[str]:
+def _faults(task: tuple[Path, Shard]) -> tuple[str, list[str]]:
+    """Returns the name of a shard and one line for each damage to it."""
     path, shard = task
     if not path.is_file():
-        return [f"{path}: does not exist"]
+        return shard.file, [f"{path}: does not exist"]
     faults = []
     if (size := path.stat().st_size) != shard.bytes:
         faults.append(f"{path}: has {size} bytes, not {shard.bytes}")
@@ -244,7 +245,7 @@ def _faults(task: tuple[Path, Shard]) -> list[str]:
             damaged.append(str(error))
     if len(damaged) > EXAMPLES:
         damaged[EXAMPLES:] = [f"{path}: {len(damaged) - EXAMPLES} more records are damaged"]
-    return faults + damaged
+    return shard.file, faults + damaged
 
 
 # Shared
@@ -253,25 +254,32 @@ def _faults(task: tuple[Path, Shard]) -> list[str]:
 def _in_processes(
     function: Callable[[Task], Result], tasks: Iterable[Task], processes: int
 ) -> Iterator[Result]:
-    """Yields the results in order; tasks are taken late, since they may be large."""
+    """Yields the results as they are computed; tasks are taken late, since they may be large."""
     if processes == 1:
         yield from map(function, tasks)
         return
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import (
+        FIRST_COMPLETED,
+        Future,
+        ProcessPoolExecutor,
+        as_completed,
+        wait,
+    )
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
     # spawned: a fork would copy the locks of threads that other libraries have started
     context = get_context("spawn")
     with ProcessPoolExecutor(processes, context, _ignore_interrupts) as pool:
-        waiting: deque[Any] = deque()
+        waiting: set[Future[Result]] = set()
         try:
             for task in tasks:
-                waiting.append(pool.submit(function, task))
+                waiting.add(pool.submit(function, task))
                 if len(waiting) > processes:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    failed_last = sorted(done, key=lambda future: bool(future.exception()))
+                    yield from (future.result() for future in failed_last)
+            yield from (future.result() for future in as_completed(waiting))
         except BrokenProcessPool:
             raise UserError(
                 "a process was killed, perhaps because memory ran out: run the same command again "
