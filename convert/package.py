@@ -33,9 +33,7 @@ class PackageOptions:
     language: str | None = option(
         None, help="by default the one that the model was converted for, or en"
     )
-    parity: Path | None = option(
-        None, metavar="FILE", help="parity.json of `convert verify`"
-    )
+    parity: Path | None = option(None, metavar="FILE", help="parity.json of `convert verify`")
     wer: Path | None = option(None, metavar="FILE", help="JSON of `eval wer`")
     force: bool = option(False, help="replace OUT if it exists")
 

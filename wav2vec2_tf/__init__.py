@@ -19,6 +19,7 @@ _EXPORTS = {
     "checkpoint.hub": ("HubOptions",),
     "export.keras_layer": ("SavedModelLayer",),
     "models.auto": (
+        "AutoConfig",
         "AutoModel",
         "AutoModelForAudioClassification",
         "AutoModelForAudioFrameClassification",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from wav2vec2_tf.checkpoint.hub import HubOptions as HubOptions
     from wav2vec2_tf.export.keras_layer import SavedModelLayer as SavedModelLayer
     from wav2vec2_tf.models.auto import (
+        AutoConfig as AutoConfig,
         AutoModel as AutoModel,
         AutoModelForAudioClassification as AutoModelForAudioClassification,
         AutoModelForAudioFrameClassification as AutoModelForAudioFrameClassification,

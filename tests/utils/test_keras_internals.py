@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from wav2vec2_tf.utils import keras_internals
+from wav2vec2_tf.utils.errors import UserError
 
 
 class Outer(keras.layers.Layer):
@@ -160,3 +161,12 @@ def test_layers_attach_their_mask_to_their_output() -> None:
     output = keras.layers.Embedding(3, 2, mask_zero=True)(tf.constant([[1, 2, 0]]))
     assert keras_internals.keras_mask(output).numpy().tolist() == [[True, True, False]]
     assert keras_internals.keras_mask(tf.ones(1)) is None
+
+
+def test_keras_leaves_the_message_of_a_user_error_alone() -> None:
+    class Refusing(keras.layers.Layer):
+        def call(self, inputs: tf.Tensor) -> tf.Tensor:
+            raise UserError("one line")
+
+    with pytest.raises(UserError, match="^one line$"):
+        Refusing()(np.zeros((1, 2)))
