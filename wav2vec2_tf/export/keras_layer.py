@@ -89,7 +89,7 @@ class SavedModelLayer(keras.layers.Layer):
         """Computes the SavedModel's output for speech.
 
         Args:
-            inputs: `speech`, (batch, samples) floating-point numbers normalised as the
+            inputs: `speech`, (batch, samples) floating-point numbers normalized as the
                 checkpoint's processor does it; a pair of it and `lengths`, (batch,) samples, or an
                 `attention_mask`, (batch, samples); or a dict with these names, or `input_values`
                 for speech. Wav2Vec2-BERT also takes `input_features`, (batch, frames, 160), in

@@ -37,7 +37,7 @@ class Encoded(NamedTuple):
     hidden_states: tuple[tf.Tensor, ...]
     attentions: tuple[tf.Tensor, ...]
     extract_features: tf.Tensor
-    """(batch, frames, channels): the normalised features, before their projection."""
+    """(batch, frames, channels): the normalized features, before their projection."""
     frame_mask: tf.Tensor | None
     """(batch, frames) valid frames of the last hidden state; None where all are."""
     encoder_mask: tf.Tensor | None
@@ -107,7 +107,7 @@ class Wav2Vec2Model(Pretrained):
         """Computes hidden states of 16 kHz speech, one frame every 20 ms.
 
         Args:
-            speech: (batch, samples) float, normalised as the checkpoint's processor does it.
+            speech: (batch, samples) float, normalized as the checkpoint's processor does it.
                 Wav2Vec2-BERT also takes log-mel features, (batch, frames, 160).
             lengths: (batch,) samples (or frames) of speech in each row; the rest has no influence,
                 and its frames are zero. Without lengths every sample counts, as in the published

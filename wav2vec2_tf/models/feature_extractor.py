@@ -200,7 +200,7 @@ class _Extractor:
 class FeatureExtractor(_Extractor):
     """Scales waveforms to zero mean and unit variance: transformers' `Wav2Vec2FeatureExtractor`.
 
-    `return_attention_mask` also decides *over what* a padded batch is normalised: with a mask over
+    `return_attention_mask` also decides *over what* a padded batch is normalized: with a mask over
     each utterance's own samples, without one over the padding too. Published code does the latter
     with group-norm checkpoints, so it is kept here; `normalize` first and `pad` after to avoid it.
     """
@@ -229,7 +229,7 @@ class FeatureExtractor(_Extractor):
         return_attention_mask: bool | None = None,
         return_tensors: str | None = None,
     ) -> BatchFeature:
-        """Cuts, pads and normalises utterances.
+        """Cuts, pads and normalizes utterances.
 
         Args:
             speech: one utterance, or a list of them: `(samples,)` numbers, or the path or the bytes
@@ -322,7 +322,7 @@ class LogMelFeatureExtractor(_Extractor):
             sampling_rate: the sampling rate of arrays in Hz, to have it checked.
             padding: True or "longest", "max_length", False or "do_not_pad".
             max_length: windows of 10 ms, for `padding="max_length"` and for `truncation`.
-            truncation: cut what is longer than `max_length`, after it was normalised.
+            truncation: cut what is longer than `max_length`, after it was normalized.
             pad_to_multiple_of: rounds the padded length (and the cut) up to a multiple of this, in
                 windows. With 2, the last of an odd number of windows makes half a frame, which
                 the mask leaves out.

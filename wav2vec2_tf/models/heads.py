@@ -40,7 +40,7 @@ class UniSpeechSatPreTrainingOutput(NamedTuple):
     projected_states: tf.Tensor
     """(batch, frames, hidden)"""
     logits: tf.Tensor
-    """(batch, frames, conv channels): the normalised features."""
+    """(batch, frames, conv channels): the normalized features."""
     hidden_states: tuple[tf.Tensor, ...] = ()
     attentions: tuple[tf.Tensor, ...] = ()
 

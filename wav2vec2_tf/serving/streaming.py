@@ -2,7 +2,7 @@
 
 The client sends `{"sample_rate": …, "encoding": …}`, then speech in binary messages, and at the end
 `{"type": "end"}`. The speech is written to a temporary file, and the final transcript is the one
-that the other endpoint returns for that file: it is normalised over all of the speech and cut
+that the other endpoint returns for that file: it is normalized over all of the speech and cut
 evenly, so it may differ from the last partial transcript.
 """
 
@@ -234,7 +234,7 @@ class IncrementalTranscriber:
 
     Windows of one length overlap, and are joined where they agree, as in `long_form`. The text
     before the last seam is fixed, and only the window that is not full yet is computed again.
-    Speech is normalised by the mean and variance of all that has arrived.
+    Speech is normalized by the mean and variance of all that has arrived.
 
     Args:
         recognizer: the model.

@@ -5,7 +5,7 @@ frames, so a frame has the same samples under it in every window. Two neighbours
 logits, in the frame where their probabilities agree best (`seam`), so that no character is lost,
 doubled or cut.
 
-Speech is normalised over the whole recording, as it would be in one pass. Window by window, a pause
+Speech is normalized over the whole recording, as it would be in one pass. Window by window, a pause
 would be amplified to the loudness of speech. The mean and variance take a first pass over the
 samples (`Recording`), which is cheap beside the model and finds damage before the long work.
 """
@@ -245,7 +245,7 @@ def _computed(
     for batch in windows.batches(end - start for start, end in cuts):
         spans = [cuts[index] for index in batch]
         speech = [read(span) for span in spans]
-        whole = spans == [(0, recording.samples)]  # normalised as any utterance is
+        whole = spans == [(0, recording.samples)]  # normalized as any utterance is
         if recognizer.do_normalize and not whole:
             speech = [normalize(part, recording.mean, recording.variance) for part in speech]
         # full windows need no padding; others are padded to the next bucket

@@ -1,6 +1,6 @@
 """A batch of utterances → logits → transcripts: a model, its processor and a decoder.
 
-Here, and nowhere else, utterances are normalised, padded and converted to tensors, and logits
+Here, and nowhere else, utterances are normalized, padded and converted to tensors, and logits
 become words. `long_form` cuts longer recordings into utterances, `transcriber` takes many of any
 length.
 """
@@ -168,7 +168,7 @@ class Recognizer:
     ) -> list[Transcript]:
         """Transcribes one batch of utterances.
 
-        Each is cut to `length` samples, normalised over its own samples if the processor says so,
+        Each is cut to `length` samples, normalized over its own samples if the processor says so,
         and then padded with zeros. `Transcriber` takes recordings of any length.
 
         Args:
@@ -199,7 +199,7 @@ class Recognizer:
             speech: utterances, see `transcribe`.
             length: samples to cut and pad to, see `transcribe`.
             masked: whether the model gets the lengths, see `transcribe`.
-            normalized: whether the speech is already normalised, where the model needs that.
+            normalized: whether the speech is already normalized, where the model needs that.
 
         Returns:
             (frames, vocab) float32 for each utterance. With lengths, the frames are the utterance's
@@ -250,12 +250,12 @@ class Recognizer:
 def batch_of(
     speech: Sequence[np.ndarray], length: int, do_normalize: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts utterances to `length`, normalises them and pads them with zeros.
+    """Cuts utterances to `length`, normalizes them and pads them with zeros.
 
     Args:
         speech: (samples,) float32 for each utterance.
         length: samples of each row.
-        do_normalize: whether to normalise each utterance over its own samples.
+        do_normalize: whether to normalize each utterance over its own samples.
 
     Returns:
         (batch, length) float32 and the (batch,) int32 lengths.

@@ -25,7 +25,7 @@ Span = tuple[int, int]
 class Recording:
     """Speech at 16 kHz that can be read block by block, more than once.
 
-    Its mean and variance are those of the whole recording, so that parts of it can be normalised as
+    Its mean and variance are those of the whole recording, so that parts of it can be normalized as
     the whole is.
     """
 
