@@ -107,7 +107,7 @@ def module_card(
         "",
         *([f"Its own card says: {origin.description}", ""] if origin.description else []),
         *(f"- `{file}`: SHA-256 `{digest}`" for file, digest in origin.sha256.items()),
-        *(f"- `{key}` is not in the checkpoint: seeded" for key in origin.seeded),
+        *(f"- `{key}` is not in the checkpoint: newly initialized" for key in origin.seeded),
         f"- {_layers(config)}",
         f"- input: 16 kHz mono speech of {length}, {_scale(config, processor)}"
         + (f"; one frame of output in {frame:g} ms" if head_name not in OF_UTTERANCES else ""),

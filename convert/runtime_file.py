@@ -18,7 +18,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.export.quantization import (
     FLOAT16,
     FLOAT32,
@@ -42,8 +41,8 @@ if TYPE_CHECKING:
 
 CALIBRATION_UTTERANCES = 32
 """Utterances that ranges are measured on; more change little and take time."""
-CALIBRATION_SAMPLES = 15 * SAMPLE_RATE
-"""Most samples of each of these utterances."""
+CALIBRATION_SECONDS = 15
+"""Longest part of each of these utterances."""
 LIMITS: dict[str, dict[str, float]] = {
     FLOAT32: {"output": 5e-4, "best tokens": 0.01, "words": 0.05},
     FLOAT16: {"output": 0.2, "best tokens": 0.02, "words": 1.0},
@@ -260,12 +259,14 @@ def calibration_inputs(
     Raises:
         UserError: no utterance is long enough.
     """
+    from wav2vec2_tf.audio import SAMPLE_RATE
     from wav2vec2_tf.data.corpus import open_corpus
     from wav2vec2_tf.transcription.recognizer import batch_of
 
+    longest = contract.length or CALIBRATION_SECONDS * SAMPLE_RATE
     usable = 0
     for utterance in open_corpus(corpus, transcribed=False):
-        speech = utterance.load()[: contract.length or CALIBRATION_SAMPLES]
+        speech = utterance.load()[:longest]
         if len(speech) < config.samples_of(config.fewest_frames):
             continue
         padded, lengths = batch_of([speech], contract.length or len(speech), processor.normalizes)

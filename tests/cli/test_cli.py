@@ -162,6 +162,13 @@ def test_a_vocabulary_of_another_model(tmp_path: Path, capsys: pytest.CaptureFix
     assert "20 tokens" in one_error(capsys)
 
 
+def test_a_misspelt_flag_is_named_beside_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["transcribe", "talk.wav", "--modl", "bundled"])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith("unrecognized arguments: --modl bundled; did you mean --model?")
+
+
 def test_wrong_usage_ends_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["transcribe"], ["convert", "saved-model", "a", "b", "--length", "-1"]):
         with pytest.raises(SystemExit) as stop:

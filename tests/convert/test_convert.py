@@ -203,7 +203,7 @@ def test_missing_mask_embedding_is_reported(
     save_file(tensors, copy / "model.safetensors")
     assert run("torch", copy, tmp_path / "out") == 0
     assert Provenance.load(tmp_path / "out").seeded == ("wav2vec2.masked_spec_embed",)
-    assert "lacks wav2vec2.masked_spec_embed: seeded" in caplog.text
+    assert "lacks wav2vec2.masked_spec_embed: newly initialized" in caplog.text
 
 
 def test_nan_in_weights_is_reported(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import wav2vec2_tf
 from tests.support.paths import ROOT
 from wav2vec2_tf.cli.main import main
 
@@ -37,6 +38,12 @@ LONG, SHORT = "new_voice/finetune.yaml\n", "new_voice/finetune.yaml --epochs 1\n
 """A command of the pages, and the same with one epoch instead of ten, which take five minutes."""
 OFFLINE = "# with internet\n"
 PORT = re.compile(r"(--port |127\.0\.0\.1:)\d+")
+
+
+def test_every_public_name_is_in_the_api_reference() -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs/reference").glob("*.md")]
+    named = set(re.findall(r"\w+", "\n".join(pages)))
+    assert set(wav2vec2_tf.__all__) <= named
 
 
 @pytest.fixture

@@ -337,3 +337,52 @@ def test_batch_feature_is_a_dict() -> None:
     assert batch.to_tensors("np").a == 1
     with pytest.raises(AttributeError, match="no b, only a"):
         _ = batch.b
+
+
+def test_what_the_processor_returns_is_an_input_of_keras(processor: Processor) -> None:
+    model = AutoModelForCTC.from_pretrained("bundled")
+    inputs = processor(utterances(800), return_tensors="np", **RATE)
+    assert isinstance(model(inputs), tf.Tensor)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (
+            {"attention_mask": np.ones((3, 7))},
+            r"^attention_mask must have .*\(3, \d+\), got \(3, 7\)",
+        ),
+        ({"attention_mask": np.ones((2, SAMPLES))}, r"^attention_mask must have .* got \(2, "),
+        (
+            {"lengths": [1]},
+            r"^lengths must be integers of shape \(3,\).* of shape \(1,\)$",
+        ),
+    ],
+)
+def test_masks_and_lengths_of_another_shape(inputs: dict[str, Any], message: str) -> None:
+    """Each error is one line, without what Keras adds to exceptions of layers."""
+    with pytest.raises(UserError, match=message) as raised:
+        small_model()(input_values=speech(), **inputs)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("argument", "advice"),
+    [
+        ({"torch_dtype": "float16"}, "it is dtype= here"),
+        ({"device_map": "auto"}, "leave it out"),
+        ({"num_hiden_layers": 3}, "did you mean num_hidden_layers"),
+    ],
+)
+def test_arguments_of_from_pretrained_that_are_not_offered(
+    argument: dict[str, Any], advice: str
+) -> None:
+    with pytest.raises(
+        UserError, match=f"the config has no field {next(iter(argument))}.*{advice}"
+    ):
+        AutoModelForCTC.from_pretrained("bundled", **argument)
+
+
+def test_ids_not_logits(processor: Processor) -> None:
+    with pytest.raises(UserError, match="ids must be integers, got float64: give logits.argmax"):
+        processor.batch_decode(np.zeros((1, 3, 32)))

@@ -23,7 +23,7 @@ from wav2vec2_tf.serving.jobs import Job, JobCancelled, JobPool, PoolFull
 from wav2vec2_tf.serving.metrics import Metrics
 from wav2vec2_tf.serving.models import Selection
 from wav2vec2_tf.serving.options import ServeOptions
-from wav2vec2_tf.serving.scheduler import MAX_PADDING, Batcher, Scheduler, Transcription
+from wav2vec2_tf.serving.scheduler import MAX_PADDING, Batcher, RequestResult, Scheduler
 from wav2vec2_tf.text.transcript import Transcript
 from wav2vec2_tf.transcription import long_form
 from wav2vec2_tf.transcription.long_form import Windows
@@ -270,10 +270,10 @@ def same(found: Transcript, alone: Transcript) -> None:
 
 def transcribe_all(
     recognizer: Recognizer, paths: Sequence[Path], batch_seconds: float, metrics: Metrics
-) -> list[Transcription]:
+) -> list[RequestResult]:
     """Transcribes files at the same time."""
 
-    async def run() -> list[Transcription]:
+    async def run() -> list[RequestResult]:
         windows = Windows(batch_seconds=batch_seconds)
         scheduler = Scheduler(ServeOptions(max_seconds=60), windows, metrics)
         selection = Selection("bundled", recognizer, None)

@@ -236,3 +236,9 @@ def test_sample_weights_and_serialization() -> None:
 def test_other_shapes_are_refused(labels: np.ndarray, logits: np.ndarray) -> None:
     with pytest.raises(UserError, match=r"CTCLoss takes \(batch, labels\)"):
         CTCLoss()(labels, logits.astype(np.float32))
+
+
+@pytest.mark.parametrize("blank", [-1, 3])
+def test_the_blank_is_a_token_of_the_logits(blank: int) -> None:
+    with pytest.raises(UserError, match=f"blank must be a token .* 0 to 2, got {blank}"):
+        CTCLoss(blank=blank)(np.zeros((1, 1)), np.zeros((1, 2, 3), np.float32))

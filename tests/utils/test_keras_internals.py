@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from wav2vec2_tf.utils import keras_internals
+from wav2vec2_tf.utils.errors import UserError
 
 
 class Outer(keras.layers.Layer):
@@ -187,3 +188,12 @@ def test_a_record_is_read_at_its_position(tmp_path: Path) -> None:
     path.write_bytes(content[:-9])
     with pytest.raises((IndexError, tf.errors.DataLossError)):
         keras_internals.read_tfrecord(path, start)
+
+
+def test_keras_leaves_the_message_of_a_user_error_alone() -> None:
+    class Refusing(keras.layers.Layer):
+        def call(self, inputs: tf.Tensor) -> tf.Tensor:
+            raise UserError("one line")
+
+    with pytest.raises(UserError, match="^one line$"):
+        Refusing()(np.zeros((1, 2)))

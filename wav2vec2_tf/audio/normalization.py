@@ -31,7 +31,7 @@ def check_waveform(array: Any, sampling_rate: int | None = None) -> np.ndarray:
     if sampling_rate is not None and sampling_rate != SAMPLE_RATE:
         raise UserError(
             f"sampling_rate must be {SAMPLE_RATE} Hz, got {sampling_rate}: resample the speech, "
-            "or read the file with wav2vec2_tf.audio.load, which does"
+            "or read the file with wav2vec2_tf.load_audio, which does"
         )
     try:
         speech = np.asarray(array)

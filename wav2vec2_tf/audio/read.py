@@ -143,6 +143,11 @@ def _open(source: AudioSource) -> tuple[str, str | io.BytesIO]:
         except OSError as error:
             reason = error.strerror or str(error)
         raise UserError(f"{path}: {reason}; give the path of an audio file that can be read")
+    if not hasattr(source, "read"):
+        raise UserError(
+            "audio must be a path, bytes or a binary file object, got "
+            f"{type(source).__name__}: samples need no loading"
+        )
     name = str(getattr(source, "name", "audio stream"))
     contents = _Contents()
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
-from wav2vec2_tf.utils.errors import UserError, near_languages
+from wav2vec2_tf.utils.errors import UserError, did_you_mean, near_languages
 from wav2vec2_tf.utils.options import option
 
 logger = logging.getLogger(__name__)
@@ -137,7 +137,10 @@ def local_path(source: str | os.PathLike[str]) -> Path | None:
     if os.path.exists(path):  # a pipe would make its reader wait
         raise UserError(f"{source}: neither a folder nor a file; give the model's")
     if not isinstance(source, str) or _looks_like_a_path(source):
-        raise UserError(f"{source}: no such folder or file")
+        raise UserError(
+            f"{source}: no such folder or file; give a model's folder or file, a hub's model id "
+            f'or "{BUNDLED}"'
+        )
     return BUNDLED_MODEL if source == BUNDLED else None
 
 
@@ -200,8 +203,8 @@ def _from_hub(
     reason = f"{constants.ENDPOINT} cannot be reached ({type(problem).__name__})"
     if folder is None:
         raise UserError(
-            f"{_title(model, revision)}: not a folder here, not in the cache, and {reason}; "
-            "connect and try again"
+            f"{_title(model, revision)}: not a folder here, not in the cache, and {reason}"
+            + (did_you_mean(model, [BUNDLED]) or "; connect and try again")
         ) from problem
     _wanted(f"{_title(model, revision)} as cached ({reason})", _names(folder), adapter)
     logger.warning("%s: using the cached copy, as %s", _title(model, revision), reason)

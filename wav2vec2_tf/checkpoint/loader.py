@@ -265,4 +265,4 @@ def _head_advice(faults: list[str]) -> str:
         return "; from_pretrained(…, vocab_size=…) makes a new head, --head none loads no head"
     if any("classifier" in fault for fault in faults):
         return "; from_pretrained(…, num_labels=…) makes a new head, --head none loads no head"
-    return ""
+    return "; take the class of the head that the checkpoint has, or AutoModel for none"

@@ -135,7 +135,7 @@ def _open_file(path: Path) -> tuple[Mapping[str, LazyTensor], Settings | None]:
         )
     raise UserError(
         f"{path}: is {'empty' if not head else 'neither safetensors nor a torch.save file'}; "
-        "download it again"
+        "give a checkpoint, or download this one again"
     )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor, quoted
 
-# A tensor takes under 300 bytes and 50 operations; fairseq adds three tensors of optimiser state
+# A tensor takes under 300 bytes and 50 operations; fairseq adds three tensors of optimizer state
 # for each (under 1 MB for the largest model, of 800 tensors) and a dictionary (4 MB and 300 000
 # operations for 50 000 words). Beyond that a file only costs time and memory: at these limits the
 # worst that was made took 3 s and 100 MB.

@@ -31,7 +31,7 @@ from wav2vec2_tf.utils.errors import UserError
 MAGIC = b"PK\x03\x04"
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # zip specification (APPNOTE) 4.3.7
 ENCRYPTED = 0x1
-MAX_DIRECTORY_BYTES = 4 * 2**20  # ten times that of the largest model with its optimiser's state
+MAX_DIRECTORY_BYTES = 4 * 2**20  # ten times that of the largest model with its optimizer's state
 
 
 def read(path: Path) -> object:

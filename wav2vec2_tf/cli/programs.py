@@ -12,12 +12,13 @@ import importlib
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.errors import UserError, did_you_mean
 
 NATIVE_LOG = "WAV2VEC2_TF_NATIVE_LOG"
 """Environment variable: 1 shows the log of TensorFlow's C++ code, at the level in `LEVEL`."""
@@ -40,7 +41,7 @@ def add_programs(
         command = commands.add_parser(name, description=program.__doc__, **listed)
         program.add_arguments(command)
         if hasattr(program, "run"):
-            command.set_defaults(run=program.run)
+            command.set_defaults(run=program.run, command=command)
 
 
 def load_program(target: str, package: str | None) -> Any:
@@ -52,7 +53,12 @@ def load_program(target: str, package: str | None) -> Any:
 
 def run_program(parser: argparse.ArgumentParser, argv: list[str] | None) -> int:
     """Parses, runs and returns the exit status: 1 for invalid input, 130 if interrupted."""
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        command: argparse.ArgumentParser = getattr(args, "command", parser)
+        flags = re.findall(r"--[a-z][\w-]*", command.format_help())
+        hint = did_you_mean(unknown[0], flags) or f"; see {command.prog} --help"
+        command.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     with _every_character_printed(), _native_log_silenced():
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
         try:

@@ -221,16 +221,16 @@ class Wav2Vec2Model(Pretrained):
         fits = speech.shape.rank == 2 or (is_features and speech.shape[2] == self.channels)
         if not fits or not speech.dtype.is_floating:
             raise UserError(
-                f"speech must be {takes} of floating-point numbers, "
-                f"got {speech.dtype.name} of shape {speech.shape}"
+                f"speech must be {takes} of floating-point numbers, got {speech.dtype.name} of "
+                f"shape {speech.shape}: prepare it with the processor, return_tensors='np'"
             )
         if lengths is None:
             return speech, None
         lengths = tf.convert_to_tensor(lengths)
         if not lengths.dtype.is_integer or not lengths.shape.is_compatible_with(speech.shape[:1]):
             raise UserError(
-                "lengths must be (batch,) integers, "
-                f"got {lengths.dtype.name} of shape {lengths.shape}"
+                f"lengths must be integers of shape {speech.shape[:1]}, one for each row of "
+                f"speech, got {lengths.dtype.name} of shape {lengths.shape}"
             )
         steps = padding.size(speech, 1)
         lengths = padding.clip_lengths(lengths, steps)

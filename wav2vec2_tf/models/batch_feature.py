@@ -15,7 +15,8 @@ STRATEGIES = {True: "longest", False: "do_not_pad"}
 class BatchFeature(dict[str, Any]):
     """A dict whose values are attributes too, as transformers' class of this name.
 
-    `features.input_values` is `features["input_values"]`, and `model(**features)` calls a model.
+    `features.input_values` is `features["input_values"]`. `model(**features)` calls a model in the
+    way of transformers, `model(features)` in that of Keras.
     Keras' `fit` and `predict` take plain dicts only: `model.predict(dict(features))`.
     """
 

@@ -84,11 +84,13 @@ class ConfiguredModel(keras.Model):
                 + (" and ".join([*("a positional one" for _ in args[:1]), *named]) or "none")
             )
         args = args or tuple(named.values())
+        if isinstance(args[0], dict):  # Keras takes no subclasses, as what the processor returns
+            args = (dict(args[0]), *args[1:])
         mask = kwargs.pop("attention_mask", None)
         if mask is not None:
             if len(args) > 1 or kwargs.get("lengths") is not None:
                 raise UserError("give attention_mask or lengths, not both: they say the same")
-            args = ((args[0], _lengths(mask)),)
+            args = ((args[0], _lengths(mask, args[0])),)
         for name in SPEECH_NAMES:
             kwargs.pop(name, None)  # None, as the other one is given
         outputs = super().__call__(*args, **kwargs)
@@ -218,7 +220,7 @@ class ConfiguredModel(keras.Model):
             base_model.feature_encoder.trainable = False
 
 
-def _lengths(mask: Any) -> Any:
+def _lengths(mask: Any, speech: Any) -> Any:
     """Returns the lengths of an attention mask, which itself is returned where it is symbolic."""
     mask = mask if hasattr(mask, "shape") else np.asarray(mask)
     if len(mask.shape) != 2:
@@ -226,4 +228,4 @@ def _lengths(mask: Any) -> Any:
             f"attention_mask must be (batch, samples), got shape {tuple(mask.shape)}: "
             "give counts of samples as lengths"
         )
-    return mask if keras.backend.is_keras_tensor(mask) else lengths_of(mask)
+    return mask if keras.backend.is_keras_tensor(mask) else lengths_of(mask, speech)

@@ -55,14 +55,15 @@ def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf
         first, *rest = inputs
         if rest and lengths is None:
             second = tf.convert_to_tensor(rest[0])
-            lengths = lengths_of(second) if second.shape.rank == 2 else second
+            lengths = lengths_of(second, first) if second.shape.rank == 2 else second
         return first, lengths
     if isinstance(inputs, dict):
         named = {name: value for name, value in inputs.items() if value is not None}
         names = ("speech", "input_values", "input_features")
         first = [named.pop(name) for name in names if name in named]
         if "attention_mask" in named:
-            lengths = lengths_of(named.pop("attention_mask"))
+            mask = tf.convert_to_tensor(named.pop("attention_mask"))
+            lengths = lengths_of(mask, first[0] if first else None)
         lengths = named.pop("lengths", lengths)
         if len(first) == 1 and not named:
             return first[0], lengths
@@ -80,12 +81,24 @@ def clip_lengths(lengths: tf.Tensor, samples: tf.Tensor | int) -> tf.Tensor:
     return tf.clip_by_value(tf.cast(lengths, tf.int32), 0, samples)
 
 
-def lengths_of(attention_mask: tf.Tensor) -> tf.Tensor:
+def lengths_of(attention_mask: Any, speech: Any = None) -> tf.Tensor:
     """Returns the (batch,) lengths of a (batch, samples) mask: 1 for speech, then 0 for padding.
 
+    Args:
+        attention_mask: an array or a tensor.
+        speech: the speech or features that it is the mask of, to compare their shapes.
+
     Raises:
-        UserError: there is padding before or within speech. Only eager tensors can be checked.
+        UserError: the mask is not as large as the speech, or there is padding before or within
+            speech. Only eager tensors can be checked for the latter.
     """
+    wanted = tf.TensorShape(getattr(speech, "shape", None))
+    shape = tf.TensorShape(attention_mask.shape)
+    if wanted.rank is not None and not shape.is_compatible_with(wanted[:2]):
+        raise UserError(
+            f"attention_mask must have the first two dimensions of its speech, {wanted[:2]}, got "
+            f"{shape}: take both from one call of the processor, return_attention_mask=True"
+        )
     mask = tf.cast(attention_mask, tf.bool)
     if tf.executing_eagerly() and tf.reduce_any(mask[:, 1:] & ~mask[:, :-1]):
         row = int(tf.where(tf.reduce_any(mask[:, 1:] & ~mask[:, :-1], axis=1))[0, 0])

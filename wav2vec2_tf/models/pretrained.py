@@ -36,6 +36,12 @@ NEW_PARTS = {
     "adapter_attn_dim": "adapter_layer",
 }
 """Config field → the part that gets new weights where it is changed and no weights fit."""
+NOT_HERE = {
+    "torch_dtype": 'it is dtype= here, as dtype="float16"',
+    "load_in_8bit": "`wav2vec2-tf convert litert --quantize int8` writes a quantized file",
+    "ignore_mismatched_sizes": "vocab_size= or num_labels= asks for a new head",
+}
+"""Argument of transformers' `from_pretrained` → what to do instead; others have no effect here."""
 DTYPES = ("float32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
 log = logging.getLogger(__name__)
 
@@ -200,8 +206,17 @@ class Pretrained(ConfiguredModel):
         return families.family_of(self.config).prefix
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
-        """Writes `config.json` and `model.safetensors`, each whole or not at all."""
+        """Writes `config.json` and `model.safetensors`, each whole or not at all.
+
+        Args:
+            folder: where to write them; created if it does not exist.
+
+        Raises:
+            UserError: `folder` is a file.
+        """
         folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder}: must be a folder, got a file; name another place")
         folder.mkdir(parents=True, exist_ok=True)
         self.ensure_built()
         with whole_file(folder / WEIGHTS_FILE) as beside:
@@ -309,7 +324,8 @@ def _config(values: Mapping[str, Any], place: Path, overrides: Mapping[str, Any]
     known = config.field_kinds()
     for name in overrides:
         if name not in known:
-            raise UserError(f"the config has no field {name}" + did_you_mean(name, known))
+            hint = f": {NOT_HERE[name]}" if name in NOT_HERE else did_you_mean(name, known)
+            raise UserError(f"the config has no field {name}{hint or ': leave it out'}")
     config = dataclasses.replace(config, **overrides)
     families.family_of(config)  # raises where the family lacks what the config asks for
     return config
@@ -345,6 +361,6 @@ def log_report(source: Path, report: loader.LoadReport) -> None:
     if report.ignored:
         log.info("%s: not loaded: %s", source, ", ".join(report.ignored))
     if report.seeded:
-        log.warning("%s lacks %s: seeded", source, ", ".join(report.seeded))
+        log.warning("%s lacks %s: newly initialized", source, ", ".join(report.seeded))
     if report.not_finite:
         log.warning("%s: NaN or infinity in %s", source, ", ".join(report.not_finite))

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from wav2vec2_tf.serving.errors import RequestError
 from wav2vec2_tf.serving.models import SpeechModel
-from wav2vec2_tf.serving.scheduler import Transcription
+from wav2vec2_tf.serving.scheduler import RequestResult
 from wav2vec2_tf.text import subtitles
 from wav2vec2_tf.text.transcript import Transcript, Word
 
@@ -26,7 +26,7 @@ TEXT_FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt"}
 
 
 def transcription(
-    result: Transcription, response_format: str, granularities: Sequence[str]
+    result: RequestResult, response_format: str, granularities: Sequence[str]
 ) -> Response:
     """Makes the answer to a transcription request, in one of OpenAI's formats."""
     if response_format == "json":
@@ -39,7 +39,7 @@ def transcription(
     return PlainTextResponse(content, media_type=media_type)
 
 
-def verbose_json(result: Transcription, granularities: Sequence[str]) -> dict[str, Any]:
+def verbose_json(result: RequestResult, granularities: Sequence[str]) -> dict[str, Any]:
     """Makes OpenAI's `verbose_json`; words also have their confidence.
 
     Args:
@@ -79,7 +79,7 @@ def error_response(error: RequestError) -> JSONResponse:
     return JSONResponse(error.body, error.status, error.headers)
 
 
-def _usage(result: Transcription) -> dict[str, Any]:
+def _usage(result: RequestResult) -> dict[str, Any]:
     return {"type": "duration", "seconds": result.seconds}
 
 
@@ -90,7 +90,7 @@ def _words(transcript: Transcript) -> list[dict[str, Any]]:
     ]
 
 
-def _segments(result: Transcription) -> Iterator[dict[str, Any]]:
+def _segments(result: RequestResult) -> Iterator[dict[str, Any]]:
     """Makes a segment of the words of each subtitle, with Whisper's figures as far as CTC has them.
 
     `avg_logprob` is over characters, and `compression_ratio` as Whisper computes it. CTC has no
@@ -118,7 +118,7 @@ def _segments(result: Transcription) -> Iterator[dict[str, Any]]:
         }
 
 
-def _words_by_subtitle(result: Transcription) -> Iterator[Sequence[Word]]:
+def _words_by_subtitle(result: RequestResult) -> Iterator[Sequence[Word]]:
     """Splits the words at subtitles; a word that fills several belongs to the first of them."""
     words = result.transcript.words
     starts = [word.start for word in words]

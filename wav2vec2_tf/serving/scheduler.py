@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Transcription:
+class RequestResult:
     """The result of a request."""
 
     transcript: Transcript
@@ -209,7 +209,7 @@ class Scheduler:
 
     async def transcribe(
         self, selection: Selection, path: Path, pool: JobPool | None = None
-    ) -> Transcription:
+    ) -> RequestResult:
         """Transcribes a file in a job of `pool`, by default `recordings`.
 
         A long recording computes one batch of windows after another, in the same queue as all
@@ -238,7 +238,7 @@ class Scheduler:
             message = str(error).replace(str(path), "the file")
             raise RequestError(400, message, "invalid_audio", "file") from None
         self._metrics.audio.labels(selection.model).inc(seconds)
-        return Transcription(transcript, seconds, selection.language)
+        return RequestResult(transcript, seconds, selection.language)
 
     async def run(self, work: Callable[[Job], T], pool: JobPool) -> T:
         """Returns what `work` returns.

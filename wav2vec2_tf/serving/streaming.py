@@ -28,7 +28,7 @@ from wav2vec2_tf.serving.context import ServerContext
 from wav2vec2_tf.serving.errors import RequestError
 from wav2vec2_tf.serving.jobs import Job, unless_disconnected
 from wav2vec2_tf.serving.models import LANGUAGE, Selection
-from wav2vec2_tf.serving.scheduler import Transcription
+from wav2vec2_tf.serving.scheduler import RequestResult
 from wav2vec2_tf.text import ctc
 from wav2vec2_tf.transcription.long_form import Windows, seam
 from wav2vec2_tf.transcription.recognizer import Recognizer
@@ -109,7 +109,7 @@ async def _close(socket: WebSocket, error: RequestError) -> None:
     await socket.close(4000 + error.status, reason)
 
 
-async def _transcribe(socket: WebSocket, context: ServerContext) -> Transcription:
+async def _transcribe(socket: WebSocket, context: ServerContext) -> RequestResult:
     """Receives a client's speech, sends partial transcripts, and returns the final one."""
     options = context.options
     start = _parse(StartMessage, await _receive(socket, options.idle_seconds))

@@ -423,10 +423,12 @@ class CTCTokenizer:
             array = np.asarray(ids)
         except ValueError:  # sequences of several lengths
             array = np.zeros((1, 1), np.int64)
+        if array.size and array.dtype.kind not in "iu":
+            raise UserError(
+                f"ids must be integers, got {array.dtype}: give logits.argmax(-1), not the logits"
+            )
         if array.size and array.ndim > 1:
             raise UserError("decode takes one sequence of ids; batch_decode takes several")
-        if array.size and array.dtype.kind not in "iu":
-            raise UserError(f"ids must be integers, not {array.dtype}; take the argmax of logits")
         unknown = self.special_tokens.get("unk_token")
         tokens = [
             self.tokens[index] if 0 <= index < len(self.tokens) else unknown

@@ -182,7 +182,8 @@ class CTCLoss(keras.losses.Loss):
         **kwargs: passed to `keras.losses.Loss`.
 
     Raises:
-        UserError: when called with labels or logits of another rank.
+        UserError: when called with labels or logits of another rank, or with logits that have no
+            token `blank`.
     """
 
     def __init__(
@@ -206,6 +207,11 @@ class CTCLoss(keras.losses.Loss):
             raise UserError(
                 "CTCLoss takes (batch, labels) labels and (batch, frames, vocab) logits, "
                 f"got shapes {y_true.shape} and {y_pred.shape}"
+            )
+        if y_pred.shape[2] is not None and not 0 <= self.blank < y_pred.shape[2]:
+            raise UserError(
+                f"blank must be a token of the logits, 0 to {y_pred.shape[2] - 1}, got "
+                f"{self.blank}: give the tokenizer's pad_token_id"
             )
         frame_lengths = (
             tf.fill([size(y_pred, 0)], size(y_pred, 1))

@@ -65,6 +65,15 @@ class Transcriber:
         hub: HubOptions | None = None,
     ) -> None:
         options, hub = options or TranscribeOptions(), hub or HubOptions()
+        for name, given, kind in (
+            ("options", options, TranscribeOptions),
+            ("hub", hub, HubOptions),
+        ):
+            if not isinstance(given, kind):
+                raise UserError(
+                    f"{name} must be {kind.__name__}(…), got {type(given).__name__}: import it "
+                    "from wav2vec2_tf"
+                )
         self._identity: str | None = None
         if isinstance(model, Recognizer):
             if target_lang is not None:

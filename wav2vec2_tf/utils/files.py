@@ -125,7 +125,8 @@ def read_json(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
-            f"{path}: no such file; a model folder in Hugging Face format has one"
+            f"{path}: no such file; give a folder in Hugging Face format, as save_pretrained or "
+            "`wav2vec2-tf convert torch` writes it"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON ({error})") from None
