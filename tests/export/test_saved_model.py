@@ -614,7 +614,7 @@ def test_profile_refuses(
 ) -> None:
     for model, options, message in (
         (fixed.folder, ["--length", "5000"], f"length must be {FIXED}"),
-        (tmp_path, [], "is no SavedModel; `convert saved-model` makes one"),
+        (tmp_path, [], "is not a SavedModel: make one with `convert saved-model`"),
     ):
         assert measure(["profile", "--model", str(model), *options]) == 1
         error = capsys.readouterr().err

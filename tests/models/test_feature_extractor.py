@@ -376,7 +376,7 @@ def test_the_extractor_is_picked_by_the_files(tmp_path: Path) -> None:
         ({"stride": 4}, "stride must be 2, got 4"),
         ({"stride": None}, "stride must be 2, got None"),
         ({"sampling_rate": 8000}, "sampling_rate must be 16000, got 8000"),
-        ({"padding_side": "up", "feature_size": 0}, "feature_size 0, padding_side 'up'"),
+        ({"padding_side": "up", "feature_size": 0}, "invalid value of feature_size 0, padding_s"),
     ],
 )
 def test_unsupported_log_mel_is_refused_by_name(

@@ -49,6 +49,8 @@ class LoadedExport:
     _run: Callable[[np.ndarray, np.ndarray | None], Arrays]
     _description: Callable[[], AbstractContextManager[Path]]
     """Opens the folder with `config.json`, the vocabulary and the rest of what is not weights."""
+    _model: Any = None
+    """TensorFlow's object of a SavedModel: its functions hold their variables only weakly."""
 
     @cached_property
     def processor(self) -> Processor:
@@ -163,6 +165,7 @@ def _load_saved_model(folder: Path, head: str | None, jit_compile: bool) -> Load
         takes_lengths=True,
         _run=run,
         _description=lambda: nullcontext(description),
+        _model=loaded,
     )
 
 
