@@ -288,7 +288,7 @@ def test_a_fairseq_checkpoint_has_a_dictionary_beside_it(fairseq_file: Path) -> 
     assert beside.tokenizer is not None
     assert beside.tokenizer.tokens == ("<pad>", "<s>", "</s>", "<unk>", "|", "E", "T")
     assert beside.decode([6, 6, 0, 5, 5, 4, 6]) == "TE T"
-    with pytest.raises(UserError, match="leave target_lang out"):
+    with pytest.raises(UserError, match="target_lang must not be given"):
         Processor.from_pretrained(fairseq_file, target_lang="eng")
 
 
