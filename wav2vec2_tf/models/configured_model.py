@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.config import Config
+from wav2vec2_tf.models.layers import dtype_policy
 from wav2vec2_tf.models.lengths import lengths_of
 from wav2vec2_tf.utils import keras_internals
 from wav2vec2_tf.utils.errors import UserError
@@ -42,15 +43,9 @@ class ConfiguredModel(keras.Model):
         super().__init__(autocast=False, **kwargs)
         self.config = config
 
-    @contextlib.contextmanager
-    def layers_of_same_dtype(self) -> Iterator[None]:
+    def layers_of_same_dtype(self) -> AbstractContextManager[None]:
         """Makes the layers that are constructed inside have the dtype policy of the model."""
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.dtype_policy)
-        try:
-            yield
-        finally:
-            keras.config.set_dtype_policy(before)
+        return dtype_policy(self.dtype_policy)
 
     def __call__(self, *args: Any, return_dict: bool | None = None, **kwargs: Any) -> Any:
         """Calls the model in the way of Keras, or in the way of transformers.
