@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from wav2vec2_tf.models.layers import dtype_policy
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.keras_internals import SEED_STATE_NAME
 
@@ -160,13 +160,8 @@ def workers_agree(strategy: tf.distribute.Strategy, number: int = 0) -> bool:
 @contextmanager
 def model_scope(strategy: tf.distribute.Strategy, precision: str) -> Iterator[None]:
     """Models made inside are placed on the strategy's devices, with a dtype policy of this name."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        with strategy.scope(), per_replica_seeds():
-            yield
-    finally:
-        keras.config.set_dtype_policy(before)
+    with strategy.scope(), per_replica_seeds(), dtype_policy(precision):
+        yield
 
 
 @contextmanager
