@@ -20,7 +20,10 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FILE = CORPUS / "1003" / "1" / "1003-1-0012.flac"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 640}
-AXE = {"bypass_csp": True}  # axe-core adds styles that the page's own policy forbids
+AXE = {
+    "bypass_csp": True,  # axe-core adds styles that the page's own policy forbids
+    "reduced_motion": "reduce",  # a dialog that fades in has too little contrast meanwhile
+}
 
 
 def executable() -> str:
