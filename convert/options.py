@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.cli.flags import add_flags, options_from
+from wav2vec2_tf.cli.shared import add_hub_flags, hub_options
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 from wav2vec2_tf.utils.options import check, option
 
@@ -104,12 +105,7 @@ def add_convert_flags(
 
 def convert_options(options: type[Options], args: argparse.Namespace) -> Options:
     """Makes the options of a program from its flags."""
-    return options_from(options, args, hub=options_from(HubOptions, args))
-
-
-def add_hub_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of `HubOptions`, as a group."""
-    add_flags(parser.add_argument_group("Hugging Face Hub"), HubOptions)
+    return options_from(options, args, hub=hub_options(args))
 
 
 def show_example(parser: argparse.ArgumentParser, example: str) -> None:

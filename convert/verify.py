@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.cli.flags import add_flags, options_from
+from wav2vec2_tf.cli.shared import add_hub_flags, hub_options
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL, BUNDLED_REFERENCE
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.options import OptionError, check, option
 
 from .certificate import Certificate, Comparison, Identity, table
-from .options import HEADS, ConvertOptions, add_hub_flags, show_example
+from .options import HEADS, ConvertOptions, show_example
 
 if TYPE_CHECKING:
     from wav2vec2_tf.checkpoint.readers import Checkpoint
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs `convert verify`."""
     from wav2vec2_tf.utils.files import whole_file
 
-    options = options_from(VerifyOptions, args, hub=options_from(HubOptions, args))
+    options = options_from(VerifyOptions, args, hub=hub_options(args))
     path = args.json or Path(args.out) / PARITY_FILE
     for name, file in {"record": options.record, "reference": options.reference}.items():
         if file and file.resolve() == path.resolve():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.cli.flags import add_flags, options_from
+from wav2vec2_tf.cli.shared import add_hub_flags, hub_options
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.options import check, option
 from wav2vec2_tf.utils.progress import ProgressBar
@@ -191,12 +192,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="corpus, see `eval wer --help`")
     add_flags(parser, LongFormOptions)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
-    add_flags(parser.add_argument_group("Hugging Face Hub"), HubOptions)
+    add_hub_flags(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs `eval long-form`."""
-    options = options_from(LongFormOptions, args, hub=options_from(HubOptions, args))
+    options = options_from(LongFormOptions, args, hub=hub_options(args))
     results, count, seconds = compare(args.model, args.data, options)
     print(f"{args.model} on {args.data}: {count} recordings, {seconds:.0f} s\n")
     print(f"{'':36}{'WER %':>8}{'against one pass':>18}{'other words':>13}{'RTFx':>8}")

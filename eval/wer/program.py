@@ -12,9 +12,13 @@ import json
 import os
 from pathlib import Path
 
-from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.cli.flags import add_flags, given, options_from
-from wav2vec2_tf.text.decoding import BeamSearchOptions
+from wav2vec2_tf.cli.shared import (
+    add_beam_search_flags,
+    add_hub_flags,
+    beam_search_options,
+    hub_options,
+)
 from wav2vec2_tf.utils.errors import UserError
 
 from ..outputs import add_list_flag, comma_list
@@ -59,10 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json, as FILE.partial.jsonl)",
     )
     parser.add_argument("--restart", action="store_true", help="do not resume an interrupted run")
-    group = parser.add_argument_group(
-        "beam search", "any of the first flags replaces greedy decoding (extra: lm)"
-    )
-    add_flags(group, BeamSearchOptions, without=("n_best",))
+    add_beam_search_flags(parser, n_best=False)
     tuning = parser.add_argument_group("weights of the beam search")
     tuning.add_argument(
         "--tune",
@@ -82,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cluster", action="store_true", help="compute on a pool of workers, by Ray"
     )
     add_flags(cluster, PoolOptions)
-    add_flags(parser.add_argument_group("Hugging Face Hub"), HubOptions)
+    add_hub_flags(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,8 +92,8 @@ def run(args: argparse.Namespace) -> int:
     options = options_from(
         EvaluateOptions,
         args,
-        beam_search=options_from(BeamSearchOptions, args),
-        hub=options_from(HubOptions, args),
+        beam_search=beam_search_options(args),
+        hub=hub_options(args),
         cluster=options_from(PoolOptions, args) if args.cluster else None,
     )
     from .evaluate import evaluate, require_packages

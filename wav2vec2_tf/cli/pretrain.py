@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from wav2vec2_tf.checkpoint.hub import HubOptions
-from wav2vec2_tf.cli.flags import options_from
+from wav2vec2_tf.cli.shared import hub_options
 from wav2vec2_tf.cli.training import add_training_flags, print_result, training_options
 from wav2vec2_tf.training.settings import PretrainOptions
 
@@ -25,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `wav2vec2-tf pretrain`, with operations that give the same result each time."""
-    options, hub = training_options(PretrainOptions, args), options_from(HubOptions, args)
+    options, hub = training_options(PretrainOptions, args), hub_options(args)
     import tensorflow as tf
 
     from wav2vec2_tf.training.pretrain import pretrain

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.cli.flags import add_flags, given
+from wav2vec2_tf.cli.shared import add_hub_flags
 from wav2vec2_tf.training.settings import TrainingOptions
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def add_training_flags(parser: argparse.ArgumentParser, options: type[TrainingOp
     parser.add_argument(
         "--restart", action="store_true", help="delete what an earlier run has left in the output"
     )
-    add_flags(parser.add_argument_group("Hugging Face Hub"), HubOptions)
+    add_hub_flags(parser)
 
 
 def training_options(options: type[Options], args: argparse.Namespace) -> Options:
