@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from wav2vec2_tf.transcription.batch import pool
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import absolute_if_exists
 
 from .batches import Batch, Engine, Transcripts, transcribe
 from .inputs import load_recognizer
@@ -60,7 +60,10 @@ def ray_engine(model: str, options: EvaluateOptions) -> Iterator[Engine]:
             max_restarts=RESTARTS,
             max_task_retries=RESTARTS,
         )(Worker)
-        arguments = _absolute(model), _portable(options), size.threads
+        # Workers may run in any folder.
+        search = options.beam_search.with_absolute_paths()
+        portable = replace(options, beam_search=search)
+        arguments = absolute_if_exists(model), portable, size.threads
         workers = [actor.remote(*arguments) for _ in range(size.workers)]
 
         def results(batches: Iterable[Batch]) -> Iterator[tuple[Batch, Transcripts]]:
@@ -74,20 +77,6 @@ def ray_engine(model: str, options: EvaluateOptions) -> Iterator[Engine]:
                 yield _result(*waiting.popleft())
 
         yield results
-
-
-def _portable(options: EvaluateOptions) -> EvaluateOptions:
-    """Returns options that a worker in any folder can use."""
-    search = options.beam_search
-    files = {name: _absolute(getattr(search, name)) for name in ("lm", "lexicon")}
-    return replace(options, beam_search=replace(search, **files))
-
-
-def _absolute(name: str | None) -> Any:
-    """Returns the absolute path of a file or folder; any other name stays as it is."""
-    if name and (path := Path(name).expanduser()).exists():
-        return str(path.absolute())
-    return name
 
 
 def _result(batch: Batch, reference: Any) -> tuple[Batch, Transcripts]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.utils.files import files_identity
+from wav2vec2_tf.utils.files import absolute_if_exists, files_identity
 from wav2vec2_tf.utils.options import OptionError, check, option
 
 if TYPE_CHECKING:
@@ -92,6 +92,11 @@ class BeamSearchOptions:
             self.hotwords,
             **{name: value for name, value in sizes.items() if value is not None},
         )
+
+    def with_absolute_paths(self) -> BeamSearchOptions:
+        """Returns the options for a process in another folder."""
+        lm, lexicon = (name and absolute_if_exists(name) for name in (self.lm, self.lexicon))
+        return replace(self, lm=lm, lexicon=lexicon)
 
     def identity(self) -> dict[str, Any] | None:
         """Returns the options with hashes of the files' contents; None where decoding is greedy.

@@ -144,3 +144,9 @@ def files_identity(files: Iterable[Path]) -> str:
             f"{file.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="replace")
         )
     return digest.hexdigest()
+
+
+def absolute_if_exists(name: str) -> str:
+    """Returns the absolute path of a file or folder, and any other name (a hub id) unchanged."""
+    path = Path(name).expanduser()
+    return str(path.absolute()) if path.exists() else name

@@ -22,6 +22,7 @@ from wav2vec2_tf.transcription.batch.store import ShardResult, Store
 from wav2vec2_tf.transcription.batch.worker import Job, Model
 from wav2vec2_tf.transcription.options import TranscribeOptions
 from wav2vec2_tf.transcription.resume import model_identity
+from wav2vec2_tf.utils.files import absolute_if_exists
 from wav2vec2_tf.utils.progress import ProgressBar
 
 
@@ -111,15 +112,9 @@ def transcribe_batch(
 
 def _for_any_machine(model: Model) -> Model:
     """Returns the model with absolute paths of files, since workers may run anywhere."""
-
-    def absolute(name: str | None) -> str | None:
-        path = Path(name).expanduser() if name else None
-        return str(path.absolute()) if path and path.exists() else name
-
-    search = model.options.beam_search
-    search = replace(search, lm=absolute(search.lm), lexicon=absolute(search.lexicon))
+    search = model.options.beam_search.with_absolute_paths()
     options = replace(model.options, beam_search=search)
-    return replace(model, source=absolute(model.source) or model.source, options=options)
+    return replace(model, source=absolute_if_exists(model.source), options=options)
 
 
 def _plan(recordings: str, model: Model, options: BatchOptions, store: Store) -> Plan:
