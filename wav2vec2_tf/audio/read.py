@@ -32,7 +32,7 @@ BLOCK_SECONDS = 10
 STREAMED_BYTES = 0x7FFF0000
 """Least size of a chunk that means "not known when the header was written"."""
 SLACK_BYTES = 64
-"""Writers err by a chunk header or two, which is no lost audio."""
+"""Bytes that a stated size may exceed the file by: some writers count a chunk header too many."""
 
 CHUNK_BEYOND_END = re.compile(
     r"^\s*(?:rif[fx]|riff size|data|data size|form|ssnd)\s*: (\d+) \(should be (\d+)\)", re.I | re.M

@@ -16,6 +16,7 @@ from wav2vec2_tf.models import lengths as padding
 from wav2vec2_tf.models.auto import MODELS
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.families import BASE, head_named
+from wav2vec2_tf.models.layers import PACKAGE
 from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
 from wav2vec2_tf.utils.errors import UserError
 
@@ -24,7 +25,7 @@ VALUES = "input_values"  # transformers' name of speech
 LENGTHS, MASK = "lengths", "attention_mask"
 
 
-@keras.saving.register_keras_serializable("wav2vec2_tf")
+@keras.saving.register_keras_serializable(PACKAGE)
 class SavedModelLayer(keras.layers.Layer):
     """A Keras 3 layer that computes what a SavedModel of `wav2vec2-tf convert saved-model` does.
 

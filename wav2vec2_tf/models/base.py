@@ -14,7 +14,7 @@ import tensorflow as tf
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models import lengths as padding
 from wav2vec2_tf.models.config import Config
-from wav2vec2_tf.models.layers import dense
+from wav2vec2_tf.models.layers import PACKAGE, dense
 from wav2vec2_tf.models.log_mel import log_mel_graph
 from wav2vec2_tf.models.pretrained import Pretrained
 from wav2vec2_tf.models.spec_augment import span_mask
@@ -44,7 +44,7 @@ class Encoded(NamedTuple):
     """The same for the other outputs, which no adapter has shortened."""
 
 
-@keras.saving.register_keras_serializable("wav2vec2_tf")
+@keras.saving.register_keras_serializable(PACKAGE)
 class Wav2Vec2Model(Pretrained):
     """The model without a head (arXiv:2006.11477; transformers' `Wav2Vec2Model`, `HubertModel`, …).
 
@@ -310,7 +310,7 @@ class LogitsOutput(NamedTuple):
     attentions: tuple[tf.Tensor, ...] = ()
 
 
-@keras.saving.register_keras_serializable("wav2vec2_tf")
+@keras.saving.register_keras_serializable(PACKAGE)
 class Wav2Vec2ForCTC(Pretrained):
     """The model with a linear head over characters (transformers' `Wav2Vec2ForCTC`, …).
 

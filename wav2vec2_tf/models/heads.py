@@ -56,7 +56,7 @@ class XVectorOutput(NamedTuple):
     attentions: tuple[tf.Tensor, ...] = ()
 
 
-@keras.saving.register_keras_serializable("wav2vec2_tf")
+@keras.saving.register_keras_serializable(PACKAGE)
 class Wav2Vec2ForPreTraining(Pretrained):
     """The base model and the quantizer whose codevectors it learns to predict (arXiv:2006.11477).
 
@@ -153,7 +153,7 @@ class Wav2Vec2ForPreTraining(Pretrained):
         return PreTrainingOutput(self.project_hid(states), quantized, perplexity, *inner)
 
 
-@keras.saving.register_keras_serializable("wav2vec2_tf")
+@keras.saving.register_keras_serializable(PACKAGE)
 class Wav2Vec2ForSequenceClassification(Pretrained):
     """Classifies utterances, by the mean of their frames (SUPERB, arXiv:2105.01051)."""
 
@@ -197,7 +197,7 @@ class Wav2Vec2ForSequenceClassification(Pretrained):
         return with_states(self.classifier(tf.math.divide_no_nan(total, count)), outputs)
 
 
-@keras.saving.register_keras_serializable("wav2vec2_tf")
+@keras.saving.register_keras_serializable(PACKAGE)
 class Wav2Vec2ForAudioFrameClassification(Pretrained):
     """Classifies frames, such as by who speaks in them."""
 
@@ -236,7 +236,7 @@ class Wav2Vec2ForAudioFrameClassification(Pretrained):
         return with_states(with_mask(self.classifier(states), frame_mask), outputs)
 
 
-@keras.saving.register_keras_serializable("wav2vec2_tf")
+@keras.saving.register_keras_serializable(PACKAGE)
 class Wav2Vec2ForXVector(Pretrained):
     """Computes speaker vectors of utterances (x-vectors, Snyder et al. 2018, section 2.1)."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from wav2vec2_tf.models.layers import PACKAGE
 from wav2vec2_tf.models.lengths import silence_padding, size, valid
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.keras_internals import keras_mask
@@ -166,7 +167,7 @@ def _reversed(values: tf.Tensor, frame_lengths: tf.Tensor, states: tf.Tensor) ->
     return tf.reverse_sequence(values, states, seq_axis=2)
 
 
-@keras.saving.register_keras_serializable("wav2vec2_tf")
+@keras.saving.register_keras_serializable(PACKAGE)
 class CTCLoss(keras.losses.Loss):
     """The CTC loss for `model.compile(loss=CTCLoss())`; see `ctc_loss`.
 
