@@ -1,66 +1,16 @@
-"""Flags and files that the measuring programs share."""
+"""Files that the measuring programs share."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import math
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.options import default_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Value = TypeVar("Value", str, int, float)
-
-
-def add_list_flag(
-    parser: argparse.ArgumentParser, options: type, name: str, kind: type[Value], metavar: str
-) -> None:
-    """Adds the flag of a tuple field, whose values are separated by commas.
-
-    Args:
-        parser: the program's.
-        options: a dataclass of options; `cli.flags.options_from` reads the flag.
-        name: of the field.
-        kind: of each value.
-        metavar: what `--help` calls the values.
-    """
-    (entry,) = (entry for entry in fields(options) if entry.name == name)
-    help = entry.metadata["help"]
-    if default := default_of(entry):
-        help += f" (default: {','.join(map(str, default))})"
-    parser.add_argument(
-        "--" + name.replace("_", "-"),
-        type=comma_list(kind),
-        metavar=metavar,
-        default=argparse.SUPPRESS,
-        help=help,
-    )
-
-
-def comma_list(kind: type[Value]) -> Callable[[str], tuple[Value, ...]]:
-    """Returns a type for argparse: distinct values separated by commas."""
-
-    def parsed(text: str) -> tuple[Value, ...]:
-        values = []
-        for part in text.split(","):
-            try:
-                value = kind(part.strip())
-                if not isinstance(value, str) and not math.isfinite(value):
-                    raise ValueError(value)
-            except ValueError:
-                wanted = {int: "a whole number", float: "a number"}[kind]
-                raise argparse.ArgumentTypeError(f"{part!r} is not {wanted}") from None
-            values.append(value)
-        return tuple(dict.fromkeys(values))
-
-    return parsed
 
 
 def write_json(path: Path | None, content: Any) -> None:

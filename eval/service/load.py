@@ -25,7 +25,6 @@ from wav2vec2_tf.utils.options import OptionError, check, option
 from ..console import log
 from ..machine import BUSY, PACKAGES, busy_seconds, machine_facts
 from ..outputs import (
-    add_list_flag,
     check_plot,
     markdown_table,
     write_json,
@@ -53,7 +52,11 @@ class LoadOptions:
     model: str | None = option(None, help="model to serve (default: the bundled one)")
     data: str = option(DATA, metavar="FOLDER", help="folder of audio")
     clients: tuple[int, ...] = option(
-        (1, 2, 4, 8, 16, 32), above=0, metavar="N,…", help="numbers of concurrent clients"
+        (1, 2, 4, 8, 16, 32),
+        above=0,
+        metavar="N,…",
+        separator=",",
+        help="numbers of concurrent clients",
     )
     requests: int | None = option(
         None,
@@ -284,8 +287,7 @@ def plot(levels: Sequence[Level]) -> Figure:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `eval load`."""
     parser.epilog = "example: %(prog)s --data tests/data/corpus --clients 1,8 --json load.json"
-    add_flags(parser, LoadOptions, without=("clients",))
-    add_list_flag(parser, LoadOptions, "clients", int, "N,…")
+    add_flags(parser, LoadOptions)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table (Markdown)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it (.png or .svg)")

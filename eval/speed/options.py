@@ -16,10 +16,18 @@ class SpeedOptions:
     """What is timed, and how."""
 
     work: tuple[str, ...] | None = option(
-        None, choices=tuple(WORKS), help="work to time, of a,b,c,d,training,cold (default: all)"
+        None,
+        choices=tuple(WORKS),
+        metavar="WORK,…",
+        separator=",",
+        help="work to time, of a,b,c,d,training,cold (default: all)",
     )
     systems: tuple[str, ...] | None = option(
-        None, choices=tuple(SYSTEMS), help="systems to time (default: all; --list shows them)"
+        None,
+        choices=tuple(SYSTEMS),
+        metavar="SYSTEM,…",
+        separator=",",
+        help="systems to time (default: all; --list shows them)",
     )
     model: Path | None = option(
         None,

@@ -15,7 +15,7 @@ from pathlib import Path
 from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.utils.errors import UserError
 
-from ..outputs import add_list_flag, check_plot, write_json, write_plot, write_text
+from ..outputs import check_plot, write_json, write_plot, write_text
 from .options import SpeedOptions
 from .systems import SYSTEMS
 
@@ -27,9 +27,7 @@ EXAMPLE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `eval speed`."""
     parser.epilog = EXAMPLE
-    add_list_flag(parser, SpeedOptions, "work", str, "WORK,…")
-    add_list_flag(parser, SpeedOptions, "systems", str, "SYSTEM,…")
-    add_flags(parser, SpeedOptions, without=("work", "systems"))
+    add_flags(parser, SpeedOptions)
     parser.add_argument("--list", action="store_true", help="list the systems and end")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the tables (Markdown)")

@@ -27,6 +27,8 @@ class EvaluateOptions:
     modes: tuple[str, ...] | None = option(
         None,
         choices=MODES,
+        metavar="MODE,…",
+        separator=",",
         help="padding modes: padded, variable, masked (default: all that the model supports)",
     )
     length: int | None = option(
@@ -68,3 +70,22 @@ class EvaluateOptions:
             "target_lang": self.target_lang,
             "decoding": self.beam_search.identity(),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneOptions:
+    """The grid of weights that `tune.tune` tries."""
+
+    lm_weights: tuple[float, ...] = option(
+        (0.25, 0.5, 0.75, 1.0, 1.5, 2.0),
+        metavar="X,X,…",
+        separator=",",
+        help="weights of the language model, for --tune",
+    )
+    word_scores: tuple[float, ...] = option(
+        (-1.0, 0.0, 1.0, 2.0), metavar="X,X,…", separator=",", help="scores of a word, for --tune"
+    )
+
+    def __post_init__(self) -> None:
+        """Raises `OptionError` for a value that is not allowed."""
+        check(self)

@@ -21,8 +21,7 @@ from wav2vec2_tf.cli.shared import (
 )
 from wav2vec2_tf.utils.errors import UserError
 
-from ..outputs import add_list_flag, comma_list
-from .options import EvaluateOptions, PoolOptions
+from .options import EvaluateOptions, PoolOptions, TuneOptions
 
 EXAMPLE = (
     "example: %(prog)s --model facebook/wav2vec2-base-960h --data test-clean.tar.gz "
@@ -45,8 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="LibriSpeech folder or .tar.gz; OpenSLR folder; folder of shards; dataset "
         "id[:config], folder or .parquet file; .tsv, .csv or .jsonl manifest",
     )
-    add_list_flag(parser, EvaluateOptions, "modes", str, "MODE,…")
-    add_flags(parser, EvaluateOptions, without=("modes",))
+    add_flags(parser, EvaluateOptions)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with plots")
     parser.add_argument(
@@ -71,13 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="try all pairs of the weights below on --data, in the last of --modes, and measure "
         "nothing else",
     )
-    for name, default in (
-        ("--lm-weights", "0.25,0.5,0.75,1,1.5,2"),
-        ("--word-scores", "-1,0,1,2"),
-    ):
-        tuning.add_argument(
-            name, type=comma_list(float), metavar="X,X,…", help=f"for --tune (default: {default})"
-        )
+    add_flags(tuning, TuneOptions)
     cluster = parser.add_argument_group("many cores or machines (extra: batch)")
     cluster.add_argument(
         "--cluster", action="store_true", help="compute on a pool of workers, by Ray"
@@ -142,15 +134,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _tune(args: argparse.Namespace, options: EvaluateOptions) -> int:
     from .tables import aligned, percent
-    from .tune import LM_WEIGHTS, WORD_SCORES, grid_table, to_json, tune
+    from .tune import grid_table, to_json, tune
 
-    tuning = tune(
-        args.model,
-        args.data,
-        options,
-        args.lm_weights or LM_WEIGHTS,
-        args.word_scores or WORD_SCORES,
-    )
+    tuning = tune(args.model, args.data, options, options_from(TuneOptions, args))
     print(f"{args.model} on {args.data}, {tuning.mode}: WER % by weights; greedy ", end="")
     print(f"{percent(tuning.greedy)}\n")
     print(aligned(*grid_table(tuning)), end="\n\n")
@@ -168,7 +154,7 @@ def _check_flags(args: argparse.Namespace) -> None:
         raise UserError("--workers, --threads and --address need --cluster: add it")
     if args.tune and args.cluster:
         raise UserError("--tune computes in this process: leave out --cluster")
-    if not args.tune and (args.lm_weights or args.word_scores):
+    if not args.tune and given(TuneOptions, args):
         raise UserError("--lm-weights and --word-scores need --tune: add it")
     if args.tune and "lm" not in args:
         raise UserError("--tune finds the weights of a language model: name one with --lm")

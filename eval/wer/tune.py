@@ -17,7 +17,7 @@ from wav2vec2_tf.utils.progress import ProgressBar
 
 from .batches import groups, load_speech, normalize, references_of
 from .inputs import fit_to_model, load_recognizer, open_data
-from .options import PADDED, VARIABLE, EvaluateOptions
+from .options import PADDED, VARIABLE, EvaluateOptions, TuneOptions
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from wav2vec2_tf.data.corpus import Corpus
     from wav2vec2_tf.text.beam_search import BeamSearch
     from wav2vec2_tf.transcription.recognizer import Recognizer
-
-LM_WEIGHTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-WORD_SCORES = (-1.0, 0.0, 1.0, 2.0)
 
 
 class Emission(NamedTuple):
@@ -69,8 +66,7 @@ def tune(
     model: str | PathLike[str],
     corpus: str | PathLike[str] | Corpus,
     options: EvaluateOptions,
-    lm_weights: Sequence[float] = LM_WEIGHTS,
-    word_scores: Sequence[float] = WORD_SCORES,
+    grid: TuneOptions | None = None,
 ) -> Tuning:
     """Measures a beam search with each pair of weights, in the last of the padding modes.
 
@@ -78,8 +74,7 @@ def tune(
         model: a name as `Recognizer.load` takes it.
         corpus: a name as `open_corpus` takes it, or a `Corpus`.
         options: `beam_search` must name a language model.
-        lm_weights: weights of the language model to try.
-        word_scores: scores of each word to try.
+        grid: the weights to try.
 
     Raises:
         UserError: model, corpus or language model cannot be used.
@@ -98,7 +93,7 @@ def tune(
         batch_size=options.batch_size,
         limit=options.limit,
     )
-    return search_grid(found, recognizer, recognizer.decoder, lm_weights, word_scores, mode)
+    return search_grid(found, recognizer, recognizer.decoder, grid or TuneOptions(), mode)
 
 
 def emissions(
@@ -146,8 +141,7 @@ def search_grid(
     found: Sequence[Emission],
     recognizer: Recognizer,
     search: BeamSearch,
-    lm_weights: Sequence[float],
-    word_scores: Sequence[float],
+    grid: TuneOptions,
     mode: str = VARIABLE,
 ) -> Tuning:
     """Searches the outputs with each pair of weights; all else is as in `search`."""
@@ -160,7 +154,7 @@ def search_grid(
         return float(jiwer.wer(references, [normalize(text, letters) for text in texts]))
 
     greedy = replace(recognizer, decoder=None)
-    pairs = list(product(lm_weights, word_scores))
+    pairs = list(product(grid.lm_weights, grid.word_scores))
     points = []
     total = len(pairs) * len(found)
     with ProgressBar("search", total, "utterance", desc="search") as bar:

@@ -22,6 +22,7 @@ class Options:
     rest: Mapping[str, Any] = option(help="more", default_factory=dict)
     seed: int = option(0, help="seed")
     drop: str = option("", help="characters")
+    weights: tuple[float, ...] = option((1.0, 2.0), help="weights", minimum=-3, separator=",")
 
 
 def parsed(line: str, **more: Any) -> Options:
@@ -37,6 +38,7 @@ def test_flags_become_fields_and_the_others_keep_their_defaults() -> None:
     )
     assert parsed("--rest a=1 b=x c=null d=1e-4").rest == {"a": 1, "b": "x", "c": None, "d": "1e-4"}
     assert parsed("--window 3", window=4.0).window == 4.0
+    assert parsed("--weights=-1,.5,-1").weights == (-1.0, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,7 @@ def test_flags_become_fields_and_the_others_keep_their_defaults() -> None:
         ("--most 1_0", "'1_0' is not a whole number from 1 to 100"),
         ("--most ٣", "'٣' is not a whole number from 1 to 100"),
         ("--style odd", "invalid choice: 'odd'"),
+        ("--weights 1,much", "'much' is not a number -3 or more"),
     ],
 )
 def test_wrong_values_are_usage_errors(line: str, message: str) -> None:
@@ -74,7 +77,8 @@ def test_help_has_the_defaults() -> None:
     assert "--mask, --no-mask mask padding (default: True)" in help
     assert "--vad detect voice --mask" in help
     assert "--seed SEED seed (default: 0) --drop DROP characters" in help
-    assert help.endswith("--drop DROP characters")
+    assert "--drop DROP characters --weights" in help
+    assert help.endswith("weights (default: 1.0,2.0)")
 
 
 def test_flags_that_override_a_file_are_never_required_and_switches_have_a_negation() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from eval.__main__ import main
+from eval.wer.options import TuneOptions
 from eval.wer.tune import Emission, Point, Tuning, grid_table, search_grid
 from tests.support.paths import DATA, TEXT
 from wav2vec2_tf.cli.main import main as program
@@ -118,8 +119,9 @@ def test_every_point_is_its_own_search(tmp_path: Path) -> None:
         for text in ("AB A", "B", "A B AB", "B A")
     ]
     search = BeamSearch(ALPHABET, LanguageModel(path))
-    weights, scores = [0.0, 1.0, 4.0], [-2.0, 0.0]
-    result = search_grid(outputs, SomeRecognizer(), search, weights, scores)  # type: ignore[arg-type]
+    weights, scores = (0.0, 1.0, 4.0), (-2.0, 0.0)
+    grid = TuneOptions(lm_weights=weights, word_scores=scores)
+    result = search_grid(outputs, SomeRecognizer(), search, grid)  # type: ignore[arg-type]
     assert [(p.lm_weight, p.word_score) for p in result.points] == [
         (weight, score) for weight in weights for score in scores
     ]

@@ -20,6 +20,7 @@ from wav2vec2_tf.utils.options import (
 )
 
 Options = TypeVar("Options")
+Value = TypeVar("Value")
 
 
 def add_flags(
@@ -33,9 +34,9 @@ def add_flags(
     """Adds a flag for each field of an options dataclass; `options_from` reads them.
 
     A field `batch_seconds` is the flag `--batch-seconds`. A bool is a switch, with its negation if
-    the default is True; a tuple takes any number of values and may be given again; a mapping takes
-    `NAME=VALUE`. Values are checked while the command line is parsed, so that wrong ones are usage
-    errors.
+    the default is True; a tuple takes any number of values and may be given again, or one text if
+    it has a `separator`; a mapping takes `NAME=VALUE`. Values are checked while the command line is
+    parsed, so that wrong ones are usage errors.
 
     Args:
         parser: a parser or a group of one.
@@ -82,7 +83,9 @@ def _add_flag(
     default, metadata = default_of(entry), entry.metadata
     help = metadata["help"]
     if default not in (None, (), {}, "") and default is not False:
-        shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+        shown = str(default)
+        if isinstance(default, tuple):
+            shown = (metadata["separator"] or " ").join(map(str, default))
         help += f" (default: {shown})"
     settings: dict[str, Any] = {
         "dest": entry.name,
@@ -98,9 +101,13 @@ def _add_flag(
         )
     elif typing.get_origin(kind) is tuple:
         type_of = _parser_of(entry, typing.get_args(kind)[0])
-        settings |= {"nargs": "*", "action": _Extend, "type": type_of, "metavar": metavar}
-        if metadata["repeated"]:
-            settings["nargs"] = 1
+        settings["metavar"] = metavar
+        if metadata["separator"]:
+            settings["type"] = separated(type_of, metadata["separator"])
+        else:
+            settings |= {"nargs": "*", "action": _Extend, "type": type_of}
+            if metadata["repeated"]:
+                settings["nargs"] = 1
     elif typing.get_origin(kind) is Mapping:
         settings |= {"nargs": "*", "action": _Pairs, "metavar": "NAME=VALUE"}
     else:
@@ -126,6 +133,15 @@ def _parser_of(entry: Field[Any], kind: Any) -> Callable[[str], Any]:
         if value is None or not text.isascii() or "_" in text or not within_bounds(entry, value):
             raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
         return value
+
+    return parsed
+
+
+def separated(parse: Callable[[str], Value], separator: str) -> Callable[[str], tuple[Value, ...]]:
+    """Returns a type for argparse: distinct values in one text, each read by `parse`."""
+
+    def parsed(text: str) -> tuple[Value, ...]:
+        return tuple(dict.fromkeys(parse(part.strip()) for part in text.split(separator)))
 
     return parsed
 

@@ -61,6 +61,7 @@ def option(
     metavar: str | None = None,
     flag: str | None = None,
     repeated: bool = False,
+    separator: str | None = None,
 ) -> Any:
     """A field of an options dataclass.
 
@@ -75,11 +76,12 @@ def option(
         metavar: what `--help` calls its value.
         flag: the name of its flag, without dashes, where that is not the field's.
         repeated: of a tuple, that its flag takes one value and is given once for each.
+        separator: of a tuple, that its flag takes one text with distinct values between these.
     """
     metadata = {
         **{"help": help, "choices": choices, "metavar": metavar},
         **{"above": above, "minimum": minimum, "maximum": maximum},
-        **{"flag": flag, "repeated": repeated},
+        **{"flag": flag, "repeated": repeated, "separator": separator},
     }
     if default_factory is not None:
         return field(default_factory=default_factory, metadata=metadata)
