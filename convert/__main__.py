@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from wav2vec2_tf.cli.programs import add_programs, run_program
+from wav2vec2_tf.cli.start import start
+
+if TYPE_CHECKING:
+    import argparse
 
 PROGRAMS = {
     "torch": ("checkpoint", "PyTorch or fairseq checkpoint → a folder that this library loads"),
@@ -21,14 +24,22 @@ PROGRAMS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the programs as sub-commands."""
+    from wav2vec2_tf.cli.programs import add_programs
+
     add_programs(parser, __package__, PROGRAMS)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs `python -m convert` and returns its exit status."""
+    return start(_make_parser, argv)
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    import argparse
+
     parser = argparse.ArgumentParser(prog="python -m convert", description=__doc__)
     add_arguments(parser)
-    return run_program(parser, argv)
+    return parser
 
 
 if __name__ == "__main__":

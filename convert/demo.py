@@ -105,8 +105,13 @@ def through_the_hub(saved: Path, audio_file: Path) -> None:
     print(f"{audio_file.name}: {transcript.text}")
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of this program."""
+    parser = argparse.ArgumentParser(prog="python -m convert.demo", description=__doc__)
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
 if __name__ == "__main__":
-    demonstration = argparse.ArgumentParser(prog="python -m convert.demo", description=__doc__)
-    add_arguments(demonstration)
-    demonstration.set_defaults(run=run)
-    sys.exit(run_program(demonstration, None))
+    sys.exit(run_program(make_parser, None))

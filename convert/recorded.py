@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from wav2vec2_tf.utils.errors import UserError, first_line
-from wav2vec2_tf.utils.files import whole_file
+from wav2vec2_tf.utils.files import parse_json, whole_file
 
 from .certificate import Identity
 from .parity_inputs import Utterance
@@ -158,7 +158,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Parts]:
     foreign = UserError(f"{path}: not a file that `convert verify --record` wrote")
     try:
         with safetensors.safe_open(path, "np") as file:
-            header = json.loads((file.metadata() or {}).get(ENTRY, "null"))
+            header = parse_json((file.metadata() or {}).get(ENTRY, "null"))
             if not isinstance(header, dict) or "format" not in header:
                 raise foreign
             return header, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

@@ -240,10 +240,9 @@ def _file_in_place(out: Path, module: ModuleType) -> Iterator[Path]:
             (suffix, stack.enter_context(whole_file(out.with_suffix(suffix))))
             for suffix in module.SUFFIXES
         ]
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent, prefix="."))
-        made = Path(scratch) / out.name
-        yield made
-        for suffix, place in places:
+        (_, made), *others = places
+        yield made  # what belongs to it is written beside it
+        for suffix, place in others:
             made.with_suffix(suffix).replace(place)
 
 

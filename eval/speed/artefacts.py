@@ -224,7 +224,7 @@ def quantize_openvino(file: Path, out: Path) -> None:
         model_type=nncf.ModelType.TRANSFORMER,
         subset_size=len(speech),
     )
-    beside = out.with_name(f".{out.name}.part.xml")
-    openvino.save_model(model, beside, compress_to_fp16=False)
-    beside.with_suffix(".bin").rename(out.with_suffix(".bin"))
-    beside.rename(out)
+    weights = out.with_suffix(".bin")
+    with whole_file(out) as beside, whole_file(weights) as weights_beside:
+        openvino.save_model(model, beside, compress_to_fp16=False)
+        beside.with_suffix(".bin").rename(weights_beside)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 from wav2vec2_tf.cli.flags import add_flags, given, options_from
@@ -20,6 +21,8 @@ from wav2vec2_tf.cli.shared import (
     hub_options,
 )
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import locked
+from wav2vec2_tf.utils.special_files import is_special
 
 from .options import EvaluateOptions, PoolOptions, TuneOptions
 
@@ -81,6 +84,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs `eval wer`: 0; raises UserError, also if utterances were skipped."""
     _check_flags(args)
+    work = args.work
+    if args.json and not work and not is_special(args.json):
+        work = args.json.with_name(f"{args.json.name}.partial.jsonl")
+    with locked(work) if work else nullcontext():
+        return _run(args, work)
+
+
+def _run(args: argparse.Namespace, work: Path | None) -> int:
     options = options_from(
         EvaluateOptions,
         args,
@@ -95,7 +106,6 @@ def run(args: argparse.Namespace) -> int:
         os.environ["HF_HUB_OFFLINE"] = "1"  # the only way to make `datasets` work offline
     if args.tune:
         return _tune(args, options)
-    work = args.work or (args.json and args.json.with_name(f"{args.json.name}.partial.jsonl"))
     if work and args.restart:
         work.unlink(missing_ok=True)
     try:
@@ -168,6 +178,8 @@ def _check_flags(args: argparse.Namespace) -> None:
     if args.utterances and args.utterances.suffix not in {".csv", ".jsonl"}:
         raise UserError(f"--utterances {args.utterances}: the name must end in .csv or .jsonl")
     for path in outputs:
+        if is_special(path):
+            continue
         if path.is_dir():
             raise UserError(f"{path}: is a folder: name a file")
         folder = next(parent for parent in path.absolute().parents if parent.exists())

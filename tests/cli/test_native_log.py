@@ -26,7 +26,7 @@ def run(args):
 
 parser = argparse.ArgumentParser()
 parser.set_defaults(run=run)
-status = run_program(parser, [])
+status = run_program(lambda: parser, [])
 os.write(2, b"after: %s\\n" % os.environ.get("TF_CPP_MIN_LOG_LEVEL", "unset").encode())
 sys.exit(status)
 """

@@ -45,6 +45,7 @@ from wav2vec2_tf.transcription.batch.pool import Size
 from wav2vec2_tf.transcription.batch.store import ShardResult, Store
 from wav2vec2_tf.transcription.recognizer import Recognizer
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import LOCK, hidden_name
 from wav2vec2_tf.utils.journal import Journal
 
 SPEAKER = CORPUS / "1003" / "1"
@@ -196,9 +197,9 @@ def test_another_job_is_recognized(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=complaint):
             made.require(identity, given)
-    for damaged in ("{}", '{"identity": {}, "shards": [[1, 2]]}', "no"):
+    for damaged in ("{}", '{"identity": {}, "shards": [[1, 2]]}', "no", "", "[" * 10**5):
         (tmp_path / "job" / "plan.json").write_text(damaged)
-        with pytest.raises(UserError, match=r"plan\.json"):
+        with pytest.raises(UserError, match=r"plan\.json: damaged, .* --overwrite"):
             Plan.read(tmp_path / "job")
 
 
@@ -410,6 +411,64 @@ def test_a_job_goes_on_where_it_was_interrupted(
     assert main([*command, "--overwrite"]) == 0
     assert sum(calls) == 7
     assert tables(out, "jsonl")[0] == rows
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("damage", ["cut", "empty", "missing", "other", "deep", "record", "killed"])
+def test_a_job_goes_on_though_its_files_are_damaged(
+    damage: str,
+    bundled_recognizer: Recognizer,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every run stopped at a line that was cut, and said that the same command resumes the job."""
+    out = folder / "out"
+    command = ["batch", str(folder / "in"), str(out), "--format", "jsonl", "--shard-files", "3"]
+    stopping = interrupted(bundled_recognizer, [], 4)
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: stopping)
+    assert main([*command, "--batch-seconds", "1"]) == 130
+    inputs = out / "job" / "inputs.jsonl"
+    content = inputs.read_bytes()
+    damaged = {
+        "cut": content[: len(content) // 3],
+        "empty": b"",
+        "other": content.replace(b"flac", b"flax"),
+        "deep": b"[" * 10**5,
+    }
+    if damage in damaged:
+        inputs.write_bytes(damaged[damage])
+    elif damage == "missing":
+        inputs.unlink()
+    elif damage == "record":
+        (record,) = (out / "job" / "done").iterdir()
+        record.write_text(record.read_text()[:-5])
+    else:
+        for output in (inputs, out / "errors.jsonl", *(out / "transcripts").iterdir()):
+            scratch = output.with_name(hidden_name(output.name, "part"))
+            scratch.mkdir()
+            (scratch / LOCK).touch()
+            (scratch / output.name).touch()
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: bundled_recognizer)
+    capsys.readouterr()
+    assert main(command) == 0
+    assert capsys.readouterr().err == (
+        "" if damage == "record" else "kept: 1 of 2 shards were done\n"
+    )
+    assert inputs.read_bytes() == content
+    rows, _ = tables(out, "jsonl")
+    assert [row["path"] for row in rows] == [one.path for one in inputs_named(str(folder / "in"))]
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.usefixtures("alone")
+def test_recordings_of_one_stem_have_rows_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(FEW[0], tmp_path / "a.flac")
+    soundfile.write(tmp_path / "a.wav", audio.load(FEW[1]), 16000)
+    assert main(["batch", str(tmp_path), f"{tmp_path}/out", "--format", "jsonl"]) == 0
+    assert [row["id"] for row in tables(tmp_path / "out", "jsonl")[0]] == ["a.flac", "a.wav"]
 
 
 @pytest.mark.usefixtures("alone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,55 @@ def test_a_file_that_is_not_a_journal_stays(tmp_path: Path, content: bytes) -> N
     with pytest.raises(UserError, match="not a journal"):
         Journal(path, IDENTITY)
     assert path.read_bytes() == content
+
+
+def test_two_runs_on_one_journal_are_noticed(tmp_path: Path) -> None:
+    """Also without locks, which not every file system has."""
+    path = tmp_path / "j"
+    first, second = Journal(path, IDENTITY), Journal(path, IDENTITY)
+    first.add(0, "a")
+    with pytest.raises(UserError, match="another run has changed it"):
+        second.add(0, "b")
+    second = Journal(path, {"model": "b"}, replace=True)
+    second.add(0, "c")
+    with pytest.raises(UserError, match="another run has changed it"):
+        first.add(1, "d")
+    assert list(Journal(path, {"model": "b"})) == [(0, "c")]
+
+
+def test_an_entry_counts_only_in_its_journal_and_at_its_place(tmp_path: Path) -> None:
+    """Two runs with identities of one length once mixed their entries without a trace."""
+    lines = []
+    for model in "ab":
+        journal = Journal(tmp_path / model, {"model": model})
+        for place in range(3):
+            journal.add(place, f"{model}{place}")
+        lines.append((tmp_path / model).read_bytes().splitlines(keepends=True))
+    (header, *own), (_, *other) = lines
+    for mixed, count in (
+        ([own[0], other[1], own[2]], 1),
+        ([own[0], own[2]], 1),
+        ([own[1], own[0]], 0),
+        ([own[0], own[0]], 1),
+        ([*own, own[2]], 3),
+        (other, 0),
+    ):
+        (tmp_path / "a").write_bytes(b"".join([header, *mixed]))
+        assert len(Journal(tmp_path / "a", {"model": "a"})) == count
+
+
+def test_a_journal_of_another_version(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    path.write_text('{"format": "wav2vec2-tf journal 1", "identity": {}}\n[1, 2, 3]\n')
+    with pytest.raises(UserError, match="left by another version"):
+        Journal(path, {})
+    assert len(Journal(path, {}, replace=True)) == 0
+
+
+def test_an_entry_that_is_nested_too_deeply_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    Journal(path, {}).start()
+    header = path.read_bytes()
+    text = b"[" * 10**5 + b"]" * 10**5
+    path.write_bytes(header + b"%s, %d]\n" % (text[:-1], zlib.crc32(text, zlib.crc32(header))))
+    assert len(Journal(path, {})) == 0

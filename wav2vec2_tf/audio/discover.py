@@ -6,6 +6,7 @@ import glob
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -118,16 +119,31 @@ def audio_below(folder: str) -> Iterator[str]:
 def with_outputs(found: Sequence[AudioFile], folder: Path, ending: str) -> list[AudioFile]:
     """Returns the recordings, each with an output in `folder` whose name ends in `ending`.
 
+    The output of `talk.wav` is `talk.srt`. Where recordings would have the same output, they keep
+    their endings: `talk.wav.srt` and `talk.mp3.srt`.
+
     Raises:
-        UserError: two recordings have the same output.
+        UserError: two recordings have the same output nevertheless.
     """
-    result: dict[Path, AudioFile] = {}
-    for audio in found:
-        output = folder / audio.relative.with_suffix(f".{ending}")
-        if output in result:
-            raise UserError(
-                f"{result[output].name} and {audio.name} would both be written to {output}: "
-                "rename one, or give the folder that both are in"
-            )
-        result[output] = replace(audio, output=output)
-    return list(result.values())
+    whole: set[int] = set()  # recordings that keep their ending
+    while True:
+        outputs = [
+            folder / (f"{audio.relative}.{ending}" if place in whole else _named(audio, ending))
+            for place, audio in enumerate(found)
+        ]
+        count = Counter(outputs)
+        same = [place for place, output in enumerate(outputs) if count[output] > 1]
+        if whole.issuperset(same):
+            break
+        whole.update(same)
+    if same:
+        first, second, *_ = (place for place in same if outputs[place] == outputs[same[0]])
+        raise UserError(
+            f"{found[first].name} and {found[second].name} would both be written to "
+            f"{outputs[first]}: rename one, or give the folder that both are in"
+        )
+    return [replace(audio, output=output) for audio, output in zip(found, outputs, strict=True)]
+
+
+def _named(audio: AudioFile, ending: str) -> Path:
+    return audio.relative.with_suffix(f".{ending}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from wav2vec2_tf.cli.shared import add_hub_flags, add_model_flags, hub_options
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import same_file, write_whole
 from wav2vec2_tf.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -62,12 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs `align` and returns 0."""
     from wav2vec2_tf.audio.discover import STANDARD_INPUT, AudioFile
-    from wav2vec2_tf.utils.files import write_whole
 
     if args.audio == args.text_file == STANDARD_INPUT:
         raise UserError(
             "standard input can be the recording or the text, not both: give a file for the other"
         )
+    for given in filter(None, (args.audio, args.text_file)):
+        if args.output is not None and same_file(Path(args.output), Path(given)):
+            raise UserError(f"-o {args.output}: is what is aligned: name another output")
     kind = args.format or _format_of(args.output)
     text = _read(args.text_file) if args.text is None else args.text
 

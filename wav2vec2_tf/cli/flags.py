@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import parse_yaml
 from wav2vec2_tf.utils.options import (
     OptionError,
     bounds,
@@ -158,13 +159,14 @@ class _Pairs(argparse.Action):
     """`NAME=VALUE …` as a dict; values are numbers, true, false and null where they look so."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
-        import yaml
-
         pairs = dict(getattr(namespace, self.dest, {}))
         for pair in values:
             name, separator, value = pair.partition("=")
             if not separator:
                 parser.error(f"{option}: expected NAME=VALUE, got {pair!r}")
-            parsed = yaml.safe_load(value)
+            try:
+                parsed = parse_yaml(value)
+            except ValueError as error:
+                parser.error(f"{option}: {name} must be a YAML value ({error})")
             pairs[name] = value if parsed is None and value != "null" else parsed
         setattr(namespace, self.dest, pairs)

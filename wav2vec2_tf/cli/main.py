@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
+from typing import TYPE_CHECKING
 
-from wav2vec2_tf import __version__
-from wav2vec2_tf.cli.programs import NATIVE_LOG, add_programs, run_program
+from wav2vec2_tf.cli.start import start
+
+if TYPE_CHECKING:
+    import argparse
 
 PROGRAMS = {
     "transcribe": ("cli.transcribe", "audio files → text, subtitles, or words with times"),
@@ -33,6 +35,12 @@ PROGRAMS = {
 
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands."""
+    import argparse
+
+    from wav2vec2_tf import __version__
+    from wav2vec2_tf.cli.programs import add_programs
+    from wav2vec2_tf.cli.streams import NATIVE_LOG
+
     parser = argparse.ArgumentParser(
         prog="wav2vec2-tf",
         description="wav2vec 2.0 for TensorFlow and Keras 3.",
@@ -45,4 +53,4 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
-    return run_program(make_parser(), argv)
+    return start(make_parser, argv)

@@ -7,22 +7,20 @@ own below it. Its module imports nothing heavy before `run`, so that `--help` is
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import importlib
-import io
 import logging
-import os
 import re
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from wav2vec2_tf.cli.streams import (
+    complain,
+    every_character_printed,
+    flush_output,
+    native_log_silenced,
+    open_closed_streams,
+)
 from wav2vec2_tf.utils.errors import UserError, did_you_mean
-
-NATIVE_LOG = "WAV2VEC2_TF_NATIVE_LOG"
-"""Environment variable: 1 shows the log of TensorFlow's C++ code, at the level in `LEVEL`."""
-LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def add_programs(
@@ -51,82 +49,42 @@ def load_program(target: str, package: str | None) -> Any:
     return getattr(module, attribute) if attribute else module
 
 
-def run_program(parser: argparse.ArgumentParser, argv: list[str] | None) -> int:
-    """Parses, runs and returns the exit status: 1 for invalid input, 130 if interrupted."""
-    args, unknown = parser.parse_known_args(argv)
-    if unknown:
-        command: argparse.ArgumentParser = getattr(args, "command", parser)
-        flags = re.findall(r"--[a-z][\w-]*", command.format_help())
-        hint = did_you_mean(unknown[0], flags) or f"; see {command.prog} --help"
-        command.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
-    with _every_character_printed(), _native_log_silenced():
-        logging.basicConfig(format="%(message)s", level=logging.WARNING)
-        try:
-            status: int = args.run(args)
-        except BrokenPipeError:
-            return 141
-        except (UserError, OSError) as error:  # OSError: a full disk, a folder one may not write to
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
-    return status
+def run_program(make_parser: Callable[[], argparse.ArgumentParser], argv: list[str] | None) -> int:
+    """Parses, runs and returns the exit status: 1 for invalid input, 130 if interrupted.
 
-
-@contextmanager
-def _every_character_printed() -> Iterator[None]:
-    """Escapes characters that the encoding of standard output lacks, instead of failing."""
-    stdout = sys.stdout
-    if not isinstance(stdout, io.TextIOWrapper) or stdout.errors != "strict":
-        yield
-        return
-    stdout.reconfigure(errors="backslashreplace")
-    try:
-        yield
-    finally:
-        stdout.reconfigure(errors="strict")
-
-
-@contextmanager
-def _native_log_silenced() -> Iterator[None]:
-    """Keeps the log of TensorFlow's C++ code off the terminal, unless `NATIVE_LOG` is set.
-
-    The log starts before TensorFlow reads any setting, so file descriptor 2 is closed off and
-    Python's standard error writes to a copy of it. The message of a process that aborts is lost
-    with the log, so Python's stack is written instead.
+    Args:
+        make_parser: returns the parser of the program; it may import the program's modules.
+        argv: the arguments; by default those of the process.
     """
-    if os.environ.get(NATIVE_LOG, "") not in ("", "0"):
-        yield
-        return
-    level = os.environ.get(LEVEL)
-    os.environ[LEVEL] = "3"  # child processes inherit it
-    python_stderr, terminal = sys.stderr, os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    on_descriptor, traced = python_stderr is sys.__stderr__, faulthandler.is_enabled()
-    if on_descriptor:
-        sys.stderr = os.fdopen(
-            os.dup(terminal),
-            "w",
-            buffering=1,
-            encoding=python_stderr.encoding,
-            errors="backslashreplace",
-        )
-        faulthandler.enable(sys.stderr)
+    open_closed_streams()
     try:
-        yield
-    finally:
-        copy, sys.stderr = sys.stderr, python_stderr
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        if on_descriptor:
-            faulthandler.enable() if traced else faulthandler.disable()
-            copy.close()
-        if level is None:
-            del os.environ[LEVEL]
-        else:
-            os.environ[LEVEL] = level
+        with every_character_printed(), native_log_silenced():
+            try:
+                return _run(make_parser, argv)
+            except (UserError, OSError) as error:  # OSError: a full disk, a folder without rights
+                if isinstance(error, BrokenPipeError):
+                    return 141
+                complain(f"error: {' '.join(str(error).split())}")
+                return 1
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 130
+
+
+def _run(make_parser: Callable[[], argparse.ArgumentParser], argv: list[str] | None) -> int:
+    try:
+        parser = make_parser()
+        args, unknown = parser.parse_known_args(argv)
+        if unknown:
+            command: argparse.ArgumentParser = getattr(args, "command", parser)
+            flags = re.findall(r"--[a-z][\w-]*", command.format_help())
+            hint = did_you_mean(unknown[0], flags) or f"; see {command.prog} --help"
+            command.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        logging.basicConfig(format="%(message)s", level=logging.WARNING)
+        status: int = args.run(args)
+        return status
+    finally:  # after --help as well
+        flush_output()
 
 
 def positive(text: str) -> int:

@@ -1,12 +1,13 @@
 """Transcribes audio files to text, subtitles, or words and characters with times.
 
-Recordings may last for hours. Existing outputs are kept, so the same command goes on with an
-interrupted run.
+Recordings may last for hours. An output is kept if it is the result of the same recording, model
+and options, so the same command goes on with an interrupted run.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import time
@@ -23,12 +24,19 @@ from wav2vec2_tf.cli.shared import (
 )
 from wav2vec2_tf.transcription.callbacks import FileCallback
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import same_file
 from wav2vec2_tf.utils.progress import ProgressBar, write
+from wav2vec2_tf.utils.special_files import is_special
 
 if TYPE_CHECKING:
     from wav2vec2_tf.audio.discover import AudioFile
+    from wav2vec2_tf.transcription.resume import Results
 
 FORMATS = ("txt", "json", "srt", "vtt", "tsv")
+FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EPIPE, errno.EBADF)
+"""Errors that the next output would meet as well: a full disk, a pipe that nobody reads."""
+LONGEST_NAME = 255
+"""Bytes of a file's name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "determine the format, unless OUT is a folder or ends in /",
     )
     output.add_argument(
-        "--overwrite", action="store_true", help="replace existing outputs (default: keep them)"
+        "--overwrite",
+        action="store_true",
+        help="replace whatever is there (default: keep results of the same recording, model and "
+        "options, replace other results, and refuse to replace anything else)",
     )
     add_transcribe_flags(parser)
 
@@ -66,22 +77,24 @@ def run(args: argparse.Namespace) -> int:
     options = transcribe_options(args)
     console = _Console()
     found, ending = _outputs(args, console)
-    waiting = [
-        audio
-        for audio in found
-        if args.overwrite or audio.output is None or not audio.output.exists()
-    ]
-    if kept := len(found) - len(waiting):
-        console.note(f"kept: {kept} of {len(found)} outputs exist; --overwrite replaces them")
+    hub = hub_options(args)
+
+    from wav2vec2_tf.transcription.resume import Results, model_identity
+
+    results = Results(
+        {
+            "model": model_identity(args.model, args.target_lang, hub),
+            "options": options.identity(),
+            "format": ending,
+        }
+    )
+    waiting = _to_do(found, results, args.overwrite, console)
     if not waiting:
         return 1 if console.errors else 0
 
     from wav2vec2_tf.transcription.transcriber import Transcriber
-    from wav2vec2_tf.utils.files import write_whole
 
-    transcriber = Transcriber(
-        args.model, options, target_lang=args.target_lang, hub=hub_options(args)
-    )
+    transcriber = Transcriber(args.model, options, target_lang=args.target_lang, hub=hub)
     alone = len(args.audio) == len(found) == 1
     console.start(waiting)
     try:
@@ -89,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         for audio, transcription in done:
             content = transcription.render(ending)
             if audio.output is not None:
-                write_whole(audio.output, content)
+                _write(audio, content, results, console)
             else:
                 console.print(content if alone or ending == "json" else f"{audio.name}\t{content}")
     except KeyboardInterrupt:
@@ -116,18 +129,80 @@ def _outputs(args: argparse.Namespace, console: _Console) -> tuple[list[AudioFil
             raise UserError(f"--format {ending} of {len(found)} recordings: give -o FOLDER")
         return found, ending
     output = Path(args.output)
-    writable = next(parent for parent in (output, *output.absolute().parents) if parent.is_dir())
-    if not os.access(writable, os.W_OK):
-        raise UserError(f"-o {output}: {writable} may not be written to; name another place")
+    if not is_special(output):
+        place = Path(os.path.realpath(output))
+        writable = next(parent for parent in (place, *place.parents) if parent.is_dir())
+        if not os.access(writable, os.W_OK):
+            raise UserError(f"-o {output}: {writable} may not be written to; name another place")
     one_file = [audio.name for audio in found] == args.audio and len(found) == 1
     if one_file and not output.is_dir() and not args.output.endswith(("/", os.sep)):
         suffix = output.suffix.lower().removeprefix(".")
         ending = args.format or (suffix if suffix in FORMATS else "txt")
-        return [replace(found[0], output=output)], ending
+        return _safe([replace(found[0], output=output)], console), ending
     if output.exists() and not output.is_dir():
         raise UserError(f"-o {output} must be a folder for several recordings, got a file")
     ending = args.format or "txt"
-    return with_outputs(found, output, ending), ending
+    return _safe(with_outputs(found, output, ending), console), ending
+
+
+def _safe(found: list[AudioFile], console: _Console) -> list[AudioFile]:
+    """Returns the recordings whose output can be written and does not replace them."""
+    safe = []
+    for audio in found:
+        assert audio.output is not None
+        if len(os.fsencode(audio.output.name)) > LONGEST_NAME:
+            console.error(
+                f"{audio.name}: the name of its output has more than {LONGEST_NAME} bytes: "
+                "transcribe it alone, with -o and a shorter name"
+            )
+        elif same_file(audio.output, Path(audio.name)):
+            console.error(f"{audio.output}: is the recording itself: name another output")
+        else:
+            safe.append(audio)
+    return safe
+
+
+def _to_do(
+    found: Sequence[AudioFile], results: Results, overwrite: bool, console: _Console
+) -> list[AudioFile]:
+    """Returns the recordings whose results are not there yet."""
+    from wav2vec2_tf.transcription.resume import Found
+
+    states: dict[Found, list[AudioFile]] = {state: [] for state in Found}
+    for audio in found:
+        state = Found.NOTHING
+        if audio.output is not None and not overwrite:
+            state = results.find(audio.name, audio.output)
+        states[state].append(audio)
+    if kept := len(states[Found.SAME]):
+        console.note(
+            f"kept: {kept} of {len(found)} outputs are results of the same recordings, model and "
+            "options; --overwrite replaces them"
+        )
+    if other := len(states[Found.OTHER]):
+        console.note(
+            f"replaced: {other} of {len(found)} outputs are results of other recordings, models or "
+            "options"
+        )
+    if foreign := states[Found.FOREIGN]:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        console.error(
+            f"{foreign[0].output}{more}: not an unchanged result of this program: name another "
+            "output, or replace it with --overwrite"
+        )
+    waiting = {*states[Found.NOTHING], *states[Found.OTHER]}
+    return [audio for audio in found if audio in waiting]
+
+
+def _write(audio: AudioFile, content: str, results: Results, console: _Console) -> None:
+    """Writes a result; if that fails for a reason of its own, the other recordings go on."""
+    assert audio.output is not None
+    try:
+        results.write(audio.name, audio.output, content)
+    except (OSError, UserError) as error:
+        if getattr(error, "errno", None) in FATAL:
+            raise
+        console.error(str(error))
 
 
 class _Console(FileCallback):

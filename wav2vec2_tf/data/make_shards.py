@@ -27,7 +27,7 @@ from wav2vec2_tf.data.shards import (
     read_record,
 )
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import sha256, whole_file
+from wav2vec2_tf.utils.files import locked, remove_leftovers, sha256, whole_file
 from wav2vec2_tf.utils.journal import Journal
 from wav2vec2_tf.utils.progress import ProgressBar
 
@@ -74,11 +74,20 @@ def make(
             source or with other rules, or something else.
     """
     _check_ids(corpora)
-    sources = tuple(
-        {"name": corpus.source, "kind": corpus.kind, "identity": corpus.identity}
-        for corpus in corpora
-    )
-    manifest = _begin(folder, Manifest(sources, {"shard_seconds": shard_seconds}, False, ()))
+    rules = {"shard_seconds": shard_seconds}
+    manifest = _begin(folder, Manifest(_sources(corpora), rules, False, ()))
+    with locked(folder / JOURNAL_FILE):
+        return _fill(folder, manifest, corpora, shard_seconds, processes)
+
+
+def _fill(
+    folder: Path,
+    manifest: Manifest,
+    corpora: Sequence[Corpus],
+    shard_seconds: float,
+    processes: int,
+) -> Manifest:
+    """Makes the shards that are not there yet, and completes the manifest."""
     identity = {"sources": [corpus.identity for corpus in corpora], "rules": dict(manifest.rules)}
     journal = Journal(folder / JOURNAL_FILE, identity, replace=True)
     known = {shard.file: shard for shard in (*manifest.shards, *_finished(journal))}
@@ -95,12 +104,18 @@ def make(
             shards.append(shard)
             progress.update(len(shard.records))
     shards.sort(key=lambda shard: (len(shard.file), shard.file))  # numbers may have more digits
-    manifest = replace(manifest, sources=sources, complete=True, shards=tuple(shards))
+    manifest = replace(manifest, sources=_sources(corpora), complete=True, shards=tuple(shards))
     manifest.write(folder)
     journal.remove()
-    for left in folder.glob(".*.part"):  # of killed runs
-        left.unlink(missing_ok=True)
+    remove_leftovers(folder)
     return manifest
+
+
+def _sources(corpora: Sequence[Corpus]) -> tuple[dict[str, str], ...]:
+    return tuple(
+        {"name": corpus.source, "kind": corpus.kind, "identity": corpus.identity}
+        for corpus in corpora
+    )
 
 
 def check(folder: Path, *, processes: int = 1) -> list[str]:

@@ -8,7 +8,6 @@ does not respond for 10 s counts as lost.
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.models.layers import dtype_policy
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import parse_json
 from wav2vec2_tf.utils.keras_internals import SEED_STATE_NAME
 
 JOBS = ("chief", "worker")
@@ -82,7 +82,7 @@ def _mirrored(devices: Sequence[str]) -> tf.distribute.Strategy:
 @functools.cache
 def _multi_worker() -> tf.distribute.Strategy:
     try:
-        config = json.loads(os.environ["TF_CONFIG"])
+        config = parse_json(os.environ["TF_CONFIG"])
         jobs, kind, index = config["cluster"], config["task"]["type"], config["task"]["index"]
         address = jobs[kind][index]
         if kind not in JOBS:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from wav2vec2_tf.text.normalize import LETTER_CASES, UNICODE_FORMS, TextRules
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import parse_yaml
 from wav2vec2_tf.utils.options import OptionError, check, default_of, from_values, option
 
 SCHEDULES = ("tri-stage", "linear", "cosine")
@@ -276,13 +277,11 @@ def _default(options: type[TrainingOptions], name: str) -> Any:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = parse_yaml(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{path}: not YAML ({error})") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: must be a YAML mapping of settings, such as `rate: 1e-4`")

@@ -220,7 +220,7 @@ def logits(
     chosen = [(0, recording.samples)] if spans is None else spans
     cuts = [cut for span in chosen for cut in windows.cut(span, recognizer)]
     strides = (start // recognizer.config.stride for start, _ in cuts)
-    before = (array_from_json(value) for _, value in journal or ())
+    before = _done_before(cuts, journal)
     done = len(journal) if journal is not None else 0
     computed = _computed(recognizer, recording, cuts[done:], windows, progress, journal)
     return join(
@@ -229,6 +229,21 @@ def logits(
         recognizer.config.vocab_size or 0,
         recognizer.alphabet,
     )
+
+
+def _done_before(cuts: Sequence[Span], journal: Journal | None) -> Iterator[np.ndarray]:
+    """Yields the logits of the first windows, which a journal has.
+
+    Raises:
+        UserError: they are those of other windows.
+    """
+    for (start, _), (key, value) in zip(cuts, journal or (), strict=False):
+        if key != start:
+            raise UserError(
+                f"{journal and journal.path}: has the window at sample {key} where the one at "
+                f"{start} must be: delete the file to start again"
+            )
+        yield array_from_json(value)
 
 
 def _computed(

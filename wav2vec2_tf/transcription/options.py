@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from wav2vec2_tf.text.decoding import BeamSearchOptions
 from wav2vec2_tf.utils.options import check, option
@@ -36,3 +37,12 @@ class TranscribeOptions:
     def __post_init__(self) -> None:
         """Raises `OptionError` for a value that is not allowed."""
         check(self)
+
+    def identity(self) -> dict[str, Any]:
+        """Returns the options that results depend on, as JSON can hold them.
+
+        Resumed work compares it, so that it does not go on with other options.
+        """
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        del values["batch_seconds"]
+        return {**values, "beam_search": self.beam_search.identity()}

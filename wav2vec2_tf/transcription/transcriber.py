@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
+from wav2vec2_tf import __version__
 from wav2vec2_tf.audio.discover import AudioFile
 from wav2vec2_tf.audio.vad import speech_spans
 from wav2vec2_tf.checkpoint.hub import BUNDLED, HubOptions
@@ -28,6 +30,7 @@ from wav2vec2_tf.transcription.recording import Audio, Recording, Span, is_recor
 from wav2vec2_tf.transcription.result import Transcription
 from wav2vec2_tf.transcription.resume import journal_of, model_identity
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import locked
 from wav2vec2_tf.utils.journal import Journal
 
 POOL_FILES, POOL_SECONDS = 64, 600.0
@@ -277,29 +280,38 @@ class Transcriber:
     ) -> Iterator[tuple[Key, Transcription]]:
         recording = task.recording
         spans = self._speech_spans(recording)
-        journal = None
-        if task.output is not None and self._identity is not None:
-            journal = Journal(
-                journal_of(task.output),
-                {"recording": self._journal_key(recording, spans)},
-                replace=True,
-            )
 
         def report(seconds: float) -> None:
             if progress is not None:
                 progress(task.key, seconds, recording.seconds)
 
-        transcript = long_form.transcribe(
-            self.recognizer,
-            recording,
-            self.windows,
-            spans=spans,
-            progress=report,
-            journal=journal,
-        )
-        yield task.key, task.result(transcript)
-        if journal is not None:  # the caller has written its output
-            journal.remove()
+        with self._journal(task, spans) as journal:
+            transcript = long_form.transcribe(
+                self.recognizer,
+                recording,
+                self.windows,
+                spans=spans,
+                progress=report,
+                journal=journal,
+            )
+            yield task.key, task.result(transcript)
+            if journal is not None:  # the caller has written its output
+                journal.remove()
+
+    @contextmanager
+    def _journal(self, task: _Task[Key], spans: Sequence[Span] | None) -> Iterator[Journal | None]:
+        """Locks a long recording's output; yields its journal, None if it is not resumed.
+
+        Raises:
+            UserError: another run is writing the output.
+        """
+        path = None if task.output is None else journal_of(task.output)
+        if task.output is None or path is None or self._identity is None:
+            yield None
+            return
+        with locked(task.output):
+            key = self._journal_key(task.recording, spans)
+            yield Journal(path, {"recording": key}, replace=True)
 
     def _speech_spans(self, recording: Recording) -> list[Span] | None:
         """Returns the parts with speech; None for all of the recording."""
@@ -309,7 +321,7 @@ class Transcriber:
 
     def _journal_key(self, recording: Recording, spans: Sequence[Span] | None) -> str:
         """Returns a hash of everything that the logits of the windows depend on."""
-        content = f"{self._identity} {recording.digest} {self.windows} {spans}"
+        content = f"{self._identity} {recording.digest} {self.windows} {spans} {__version__}"
         return hashlib.sha256(content.encode(errors="replace")).hexdigest()
 
 

@@ -2,33 +2,99 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.locks import LockedError, exclusive, taken_over
+from wav2vec2_tf.utils.special_files import copy_to_special, is_special
 
 ARTEFACTS = ("config.json", "saved_model.pb")
 """A folder with one of these files is a model, and may be replaced by another."""
+LONGEST_NAME = 180
+"""Bytes of a name in a hidden one, which has endings beside it and may have 255."""
+LOCK, OLD, REPLACED = ".wav2vec2-tf.lock", "old", "replaced"
+"""In a scratch folder: the lock of its process, and what is replaced or has been replaced."""
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; it is renamed at the end, or removed on an error."""
-    with _parents(path):
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+def locked(path: Path) -> Iterator[None]:
+    """Locks an output that one run writes after another, such as one that can be resumed.
+
+    The lock is the file `.NAME.lock` beside a file, and `.lock` in a folder that exists. It is
+    removed at the end; one that a killed run has left is free. A device or pipe is not locked.
+
+    Raises:
+        UserError: another run has the lock.
+    """
+    if is_special(path):
+        yield
+        return
+    path = _target(path)
+    lock = path / ".lock" if path.is_dir() else path.with_name(hidden_name(path.name, "lock"))
+    with ExitStack() as held:
         try:
+            held.enter_context(folders_above(lock))
+            held.enter_context(exclusive(lock))
+        except LockedError:
+            raise UserError(f"{path}: another run is writing it: wait until it ends") from None
+        yield
+
+
+def hidden_name(name: str, ending: str) -> str:
+    """Returns the name of a hidden file that belongs to another: `.NAME.ENDING`.
+
+    A long name is cut, and a hash of it added, so that names stay within the 255 bytes that file
+    systems allow.
+    """
+    cut = name
+    while len(os.fsencode(cut)) > LONGEST_NAME:
+        cut = cut[:-1]
+    if cut != name:
+        cut += f"~{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
+    return f".{cut}.{ending}"
+
+
+@contextmanager
+def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Yields a path to write to, which is renamed to `path` at the end, or removed on an error.
+
+    A link at `path` stays, and the file that it names is replaced. A device or pipe is written to
+    at the end. What a killed process has left of writing the same file is removed.
+
+    Args:
+        path: the file to make or to replace.
+        durable: whether the file is on disk afterwards, and so survives a crash of the machine. One
+            that replaces another always is.
+
+    Raises:
+        UserError: a folder is there.
+    """
+    if is_special(path):
+        with tempfile.TemporaryDirectory() as scratch:
+            beside = Path(scratch, path.name)
             yield beside
-            beside.chmod(0o666 & ~_umask())  # some writers make private files
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+            copy_to_special(beside, path)
+        return
+    path = _target(path)
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder: name a file")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    with _scratch(path) as (scratch, mode):
+        beside = scratch / path.name
+        yield beside
+        beside.chmod(mode)  # some writers make private files
+        _move(beside, path, durable)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -39,7 +105,10 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Yields an empty folder beside `path`; it is renamed at the end, or removed on an error.
+    """Yields an empty folder, which is renamed to `path` at the end, or removed on an error.
+
+    A link at `path` stays, and the folder that it names is replaced. What a killed process has left
+    of writing the same folder is removed.
 
     Args:
         path: the folder to make.
@@ -48,32 +117,38 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises:
         UserError: something is there already, and it is not a model or `replace` is not set.
     """
-    path = path.expanduser().absolute()
+    path = _target(path.expanduser())
+    if path.parent.is_dir():
+        _remove_leftovers_of(path)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         if not replace:
             raise UserError(f"{path} exists already: name another, or replace it with --force")
-        if path.is_symlink() or not any((path / name).is_file() for name in ARTEFACTS):
+        if not any((path / name).is_file() for name in ARTEFACTS):
             raise UserError(
                 f"{path} is not a model folder, and --force replaces nothing else: name another"
             )
-    with _parents(path):
-        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-        old = beside.with_suffix(".old")
-        try:
-            yield beside
-            beside.chmod(0o777 & ~_umask())
-            if path.exists():
-                path.rename(old)
+    with _scratch(path) as (scratch, _):
+        beside = scratch / path.name
+        beside.mkdir()
+        yield beside
+        if not path.exists():
             beside.rename(path)
+            return
+        shutil.copymode(path, beside)
+        for made in (*beside.rglob("*"), beside):
+            _flush(made)
+        (scratch / OLD).mkdir()
+        try:
+            path.rename(scratch / OLD / path.name)
+            beside.rename(path)  # if it is killed before that, `remove_leftovers` does the next
         finally:
-            if old.exists() and not path.exists():
-                old.rename(path)
-            shutil.rmtree(beside, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+            _restore(scratch)
+        _flush(path.parent)
+        (scratch / OLD).rename(scratch / REPLACED)  # from here on, never to be restored
 
 
 @contextmanager
-def _parents(path: Path) -> Iterator[None]:
+def folders_above(path: Path) -> Iterator[None]:
     """Makes the folders above `path`; on an error, removes those that it made."""
     made = [parent for parent in path.absolute().parents if not parent.exists()]
     try:
@@ -91,10 +166,103 @@ def _parents(path: Path) -> Iterator[None]:
         raise
 
 
-def _umask() -> int:
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return umask
+def remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes have left in a folder of files and folders they were writing.
+
+    A folder that was about to be replaced comes back. What a living process is writing stays.
+    """
+    for scratch in folder.glob(".*.part"):
+        if scratch.is_symlink() or not scratch.is_dir():
+            continue
+        with suppress(LockedError, OSError):  # it is alive, or belongs to another user
+            try:
+                with taken_over(scratch / LOCK):
+                    _restore(scratch)
+                    shutil.rmtree(scratch)
+            except FileNotFoundError:  # killed before it made the lock
+                scratch.rmdir()
+
+
+def _remove_leftovers_of(path: Path) -> None:
+    if os.path.lexists(path.with_name(hidden_name(path.name, "part"))):
+        remove_leftovers(path.parent)
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[tuple[Path, int]]:
+    """Makes a hidden folder beside `path` for this process, and removes it at the end.
+
+    Its name is known, so that the next process finds what a killed one has left. It is made anew or
+    not used, so nobody can plant a link there.
+
+    Yields:
+        The folder, and the mode of files that this process makes.
+    """
+    usual = path.with_name(hidden_name(path.name, "part"))
+    with folders_above(path), ExitStack() as held:
+        while True:
+            _remove_leftovers_of(path)
+            try:
+                usual.mkdir(0o700)
+                scratch = usual
+            except FileExistsError:  # of another process that is writing the same output
+                prefix = usual.name.removesuffix("part")
+                scratch = Path(tempfile.mkdtemp(".part", prefix, path.parent))
+            except OSError as error:
+                error.filename = str(path)  # a name that the user knows
+                raise
+            try:
+                lock = held.enter_context(exclusive(scratch / LOCK))
+                break
+            except (FileNotFoundError, LockedError):  # it was taken for a leftover: try again
+                continue
+        held.callback(shutil.rmtree, scratch, ignore_errors=True)
+        yield scratch, stat.S_IMODE(os.fstat(lock).st_mode)
+
+
+def _restore(scratch: Path) -> None:
+    """Puts back a folder that was to be replaced if nothing is in its place."""
+    for old in (scratch / OLD).glob("*"):
+        place = scratch.parent / old.name
+        if not place.exists():
+            old.rename(place)
+
+
+def _move(made: Path, path: Path, durable: bool) -> None:
+    """Moves a file into place, with the mode of what it replaces."""
+    if path.exists():
+        durable = True
+        shutil.copymode(path, made)
+    if durable:
+        _flush(made)
+    try:
+        made.replace(path)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        shutil.copyfile(made, path)  # a mounted file, as containers have them
+    if durable:
+        _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    """Waits until a file, or the list of files in a folder, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        if not path.is_dir():  # not every file system can do it for a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _target(path: Path) -> Path:
+    """Returns the absolute path of what a path names, without links."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise UserError(f"{path}: a link that leads to itself: name another")
+    return target
 
 
 def sha256(path: Path) -> str:
@@ -115,6 +283,34 @@ def encodable(text: str) -> bool:
     return True
 
 
+def parse_json(content: str | bytes) -> Any:
+    """Returns a JSON value as `json.loads`, but for JSON that is nested too deeply.
+
+    Raises:
+        ValueError: it is not JSON, or nested more deeply than Python allows.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def parse_yaml(content: str) -> Any:
+    """Returns a YAML value of plain types.
+
+    Raises:
+        ValueError: it is not YAML, or a value in it is not what it looks like: the 31st of June.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(content)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Reads a JSON file that holds an object.
 
@@ -122,17 +318,22 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: there is no such file, or it is not JSON or not an object.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file; give a folder in Hugging Face format, as save_pretrained or "
             "`wav2vec2-tf convert torch` writes it"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: a JSON object is wanted, not a {type(values).__name__}")
     return values
+
+
+def same_file(path: Path, other: Path) -> bool:
+    """Whether both paths lead to one file, which exists."""
+    return path.is_file() and other.is_file() and path.samefile(other)
 
 
 def files_identity(files: Iterable[Path]) -> str:

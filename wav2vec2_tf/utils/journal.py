@@ -8,7 +8,10 @@
     journal.remove()
 
 The file has one JSON value a line: a header with the identity of the work, then
-`[key, value, checksum]` for every finished piece.
+`[key, value, checksum]` for every finished piece. Each checksum continues the one before it, from
+the header on, so that an entry counts only at its place in the journal of its own work.
+
+A journal has one writer: the caller holds the lock of its output (`utils.files.locked`).
 """
 
 from __future__ import annotations
@@ -18,15 +21,18 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import parse_json
+from wav2vec2_tf.utils.locks import NOT_FOLLOWED
 
 if TYPE_CHECKING:
     import numpy as np
 
-FORMAT = "wav2vec2-tf journal 1"
+FORMAT = "wav2vec2-tf journal 2"
 ARRAY_TYPE = "<f4"
 
 
@@ -45,7 +51,8 @@ class Journal:
             machine; without it, entries survive the end of the process.
 
     Raises:
-        UserError: the file belongs to work of another identity, or is not a journal.
+        UserError: the file belongs to work of another identity, or is not a journal; or, when a
+            pair is added, another run has changed it.
     """
 
     def __init__(
@@ -59,14 +66,12 @@ class Journal:
         self.path, self._durable = path, durable
         header = {"format": FORMAT, "identity": dict(identity)}
         self._header = json.dumps(header, sort_keys=True).encode() + b"\n"
-        self._count, self._size = 0, 0
-        if not path.exists():
-            return
-        size = path.stat().st_size
-        if self._is_ours(replace):
+        self._count, self._size, self._checksum = 0, 0, zlib.crc32(self._header)
+        self._end = path.stat().st_size if path.exists() else 0
+        if self._end and self._is_ours(replace):
             self._size = len(self._header)
-            for end, _ in self._entries(size):
-                self._count, self._size = self._count + 1, end
+            for entry in self._entries(self._end):
+                self._count, self._size, self._checksum = self._count + 1, entry.end, entry.checksum
 
     def __len__(self) -> int:
         """Returns the number of entries."""
@@ -74,8 +79,8 @@ class Journal:
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """Yields the key and the value of each entry."""
-        for _, entry in self._entries(self._size):
-            yield entry
+        for entry in self._entries(self._size):
+            yield entry.key, entry.value
 
     def start(self) -> None:
         """Makes the file if it does not exist."""
@@ -84,21 +89,26 @@ class Journal:
     def add(self, key: str | int, value: Any) -> None:
         """Appends an entry, whose value is JSON."""
         text = json.dumps([key, value]).encode()
-        self._append(b"%s, %d]\n" % (text[:-1], zlib.crc32(text)))
-        self._count += 1
+        checksum = zlib.crc32(text, self._checksum)
+        self._append(b"%s, %d]\n" % (text[:-1], checksum))
+        self._count, self._checksum = self._count + 1, checksum
 
     def _append(self, line: bytes) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
-            if file.tell() != self._size:
-                file.truncate(self._size)
+        with open(self.path, "ab", opener=_no_link) as file:
+            if file.tell() != self._end:
+                raise UserError(
+                    f"{self.path}: another run has changed it: wait until that ends, and start the "
+                    "same command again"
+                )
+            file.truncate(self._size)  # what is damaged or of other work
             if not self._size:
                 file.write(self._header)
             file.write(line)
             file.flush()
             if self._durable:
                 os.fsync(file.fileno())
-            self._size = file.tell()
+            self._size = self._end = file.tell()
 
     def remove(self) -> None:
         """Deletes the file: the work is complete."""
@@ -112,16 +122,19 @@ class Journal:
             return True
         if replace or self._header.startswith(line):  # interrupted while the header was written
             return False
-        wanted = json.loads(self._header)["identity"]
+        wanted = parse_json(self._header)["identity"]
         try:
-            header = json.loads(line)
-            if header["format"] != FORMAT:
-                raise ValueError(header["format"])
-            found = dict(header["identity"])
-        except (KeyError, RecursionError, TypeError, ValueError):
+            header = parse_json(line)
+            version, found = str(header["format"]), dict(header["identity"])
+        except (KeyError, TypeError, ValueError):
+            version = ""
+        if not version.startswith(FORMAT.rstrip("0123456789")):
+            raise UserError(f"{self.path}: not a journal of an interrupted run: name another file")
+        if version != FORMAT:
             raise UserError(
-                f"{self.path}: not a journal of an interrupted run: name another file"
-            ) from None
+                f"{self.path}: left by another version of this program: finish that run with it, "
+                "or delete the file to start again"
+            )
         names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
         name = names[0] if names else "header"
         raise UserError(
@@ -129,27 +142,38 @@ class Journal:
             "to start again"
         )
 
-    def _entries(self, size: int) -> Iterator[tuple[int, tuple[Any, Any]]]:
-        """Yields where each intact entry in the first `size` bytes ends, and its key and value."""
+    def _entries(self, size: int) -> Iterator[_Entry]:
+        """Yields each intact entry in the first `size` bytes, in order."""
         if size <= len(self._header):
             return
+        checksum = zlib.crc32(self._header)
         with self.path.open("rb") as file:
             file.seek(len(self._header))
             for line in file:
-                end = file.tell()
-                entry = _parsed(line)
-                if entry is None or end > size:
+                text, _, check = line.rpartition(b", ")
+                text += b"]"
+                checksum, end = zlib.crc32(text, checksum), file.tell()
+                if check != b"%d]\n" % checksum or end > size:
                     return
-                yield end, entry
+                try:
+                    key, value = parse_json(text)
+                except (TypeError, ValueError):
+                    return
+                yield _Entry(key, value, end, checksum)
 
 
-def _parsed(line: bytes) -> tuple[Any, Any] | None:
-    """Returns the key and the value of an entry; None if it is damaged."""
-    text, _, check = line.rpartition(b", ")
-    if not line.endswith(b"]\n") or check != b"%d]\n" % zlib.crc32(text + b"]"):
-        return None
-    key, value = json.loads(text + b"]")
-    return key, value
+@dataclass(frozen=True)
+class _Entry:
+    """An entry, where it ends in the file, and its checksum."""
+
+    key: Any
+    value: Any
+    end: int
+    checksum: int
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | NOT_FOLLOWED, 0o666)
 
 
 def array_to_json(array: np.ndarray) -> dict[str, Any]:

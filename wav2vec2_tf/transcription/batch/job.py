@@ -133,6 +133,7 @@ def _plan(recordings: str, model: Model, options: BatchOptions, store: Store) ->
             store.clear()
     elif plan := Plan.read(store.job):
         plan.require(identity, inputs_named(recordings))
+        plan.restore(inputs_named(recordings))
         return plan
     return Plan.make(store.job, inputs_named(recordings), identity, shard_files=options.shard_files)
 

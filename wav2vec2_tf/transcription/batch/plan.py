@@ -16,7 +16,7 @@ from typing import Any
 
 from wav2vec2_tf.transcription.batch.inputs import Input
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import read_json, whole_file, write_whole
+from wav2vec2_tf.utils.files import parse_json, read_json, sha256, whole_file, write_whole
 
 PLAN_FILE, INPUTS_FILE = "plan.json", "inputs.jsonl"
 SHARDS = 256
@@ -106,12 +106,14 @@ class Plan:
         path = folder / PLAN_FILE
         if not path.exists():
             return None
-        values = read_json(path)
         try:
+            values = read_json(path)
             shards = tuple(Shard(*map(int, shard)) for shard in values["shards"])
             return cls(folder, dict(values["identity"]), shards)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: not the plan of a job ({error!r})") from None
+        except (KeyError, TypeError, ValueError):  # a `UserError`, too
+            raise UserError(
+                f"{path}: damaged, or not the plan of a job: start again with --overwrite"
+            ) from None
 
     def require(self, identity: Mapping[str, Any], inputs: Iterable[Input]) -> None:
         """Raises `UserError` unless this is the plan of a job with this identity and inputs."""
@@ -125,6 +127,17 @@ class Plan:
                 f"{self.folder.parent}: holds a job with other {' and '.join(other)}; name another "
                 "folder, or start again with --overwrite"
             )
+
+    def restore(self, inputs: Iterable[Input]) -> None:
+        """Writes the file of inputs again if it is damaged.
+
+        Args:
+            inputs: those for which `require` did not raise.
+        """
+        path = self.folder / INPUTS_FILE
+        if not path.is_file() or sha256(path) != self.identity["inputs"]:
+            with whole_file(path) as beside, open(beside, "wb") as file:
+                file.writelines(map(_line, inputs))
 
     @property
     def files(self) -> int:
@@ -142,7 +155,7 @@ class Plan:
         with open(self.folder / INPUTS_FILE, "rb") as file:
             file.seek(shard.offset)
             for _ in range(shard.files):
-                yield Input(**json.loads(file.readline()))
+                yield Input(**parse_json(file.readline()))
 
 
 def _line(one: Input) -> bytes:

@@ -11,19 +11,18 @@ writes it, or how often. The folder has
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.transcription.batch.options import FORMATS
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import read_json, whole_file, write_whole
+from wav2vec2_tf.utils.files import read_json, remove_leftovers, whole_file, write_whole
+from wav2vec2_tf.utils.locks import LockedError, exclusive
 
 if TYPE_CHECKING:
     from wav2vec2_tf.text.transcript import Transcript
@@ -109,10 +108,10 @@ class Store:
         if self.folder.exists() and any(self.folder.iterdir()) and not lock_file.exists():
             raise UserError(f"{self.folder}: holds other files: name a new or an empty folder")
         self.job.mkdir(parents=True, exist_ok=True)
-        with open(lock_file, "ab") as lock:
+        with ExitStack() as held:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                held.enter_context(exclusive(lock_file, keep=True))
+            except LockedError:
                 raise UserError(
                     f"{self.folder}: another run uses this folder: wait until it ends"
                 ) from None
@@ -145,10 +144,8 @@ class Store:
         self, shard: int, rows: Sequence[dict[str, Any]], errors: Sequence[Mapping[str, str]]
     ) -> ShardResult:
         """Writes the transcripts of a shard, and then its record."""
-        with whole_file(self.part(shard)) as beside:
+        with whole_file(self.part(shard), durable=True) as beside:  # before the record exists
             _write_rows(beside, self.format, rows, _transcript_schema)
-            with open(beside, "rb") as file:
-                os.fsync(file.fileno())  # before the record exists
         result = ShardResult(len(rows), sum(row["seconds"] for row in rows), tuple(errors))
         write_whole(self._record(shard), result.to_json() + "\n")
         return result
@@ -158,8 +155,8 @@ class Store:
         errors = [dict(error) for result in results for error in result.errors]
         with whole_file(self.errors) as beside:
             _write_rows(beside, self.format, errors, _error_schema)
-        for left in (*self.folder.glob("transcripts/.*.part"), *self._records.glob(".*.part")):
-            left.unlink(missing_ok=True)
+        for folder in (self.folder, self.folder / "transcripts", self.job, self._records):
+            remove_leftovers(folder)
         shutil.rmtree(self.attempts, ignore_errors=True)
 
 
