@@ -1,86 +1,177 @@
-"""Decodes audio that libsndfile does not know through the program ffmpeg, where it is installed."""
+"""Decodes audio that libsndfile cannot through the program ffmpeg, where it is installed."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import resource
+import select
+import signal
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from typing import Self
 
 import numpy as np
 
-from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.audio.content import Content, Malformed, cut_short
 
 AU_HEADER = struct.Struct(">4sIIIII")
 """Magic, offset of the samples, size, encoding, rate, channels."""
+BLOCK_SAMPLES = 2**20
+"""Samples decoded at a time, over all channels."""
 FORMATS = (
-    "aac,ac3,adts,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,"
-    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,rm,tak,tta,voc,w64,wav,wv"
+    "aac,ac3,adts,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,iff,ircam,loas,"
+    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,ogg,rm,shn,sox,tak,"
+    "tta,voc,w64,wav,wv"
 )
 """Formats that ffmpeg may open: no playlists, which name other files and addresses."""
+SILENT_SECONDS = 60
+"""After which ffmpeg is stopped, if it has decoded nothing more."""
+LIMITS = {resource.RLIMIT_CPU: 3600, resource.RLIMIT_AS: 2**31}
+"""Seconds of processor time and bytes of memory."""
+STOPPED = {-signal.SIGXCPU: "it takes too much time", -signal.SIGSEGV: "it crashed"}
+"""Reasons for a negative exit status."""
+ALLOCATION_BYTES = 2**28
+"""Most that ffmpeg may allocate at once."""
+COMPLAINT_BYTES = 2**14
+"""Most that is kept of what ffmpeg says."""
+CUT_SHORT = re.compile("partial file|File ended prematurely")
+HARMLESS = re.compile("monoton|Last message repeated")
+"""Complaints about times, which samples do not have."""
+
+log = logging.getLogger(__name__)
 
 
-@contextmanager
 def decoded(
-    ffmpeg: str, path: str, block_samples: int
-) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
-    """Runs ffmpeg to decode the first audio track of a file; stops it on leaving the context.
+    program: str, content: Content, *, strict: bool = False
+) -> Generator[tuple[int, np.ndarray], None, None]:
+    """Runs ffmpeg to decode the first audio track of a file; stops it when it is closed.
 
     The track is read as Sun's AU: a header with rate and channels, then samples. Mixing and
     resampling are left to the caller, so that they are the same for every format.
 
     Args:
-        ffmpeg: path of the program.
-        path: the file.
-        block_samples: samples decoded at a time, over all channels.
+        program: path of ffmpeg.
+        content: the file.
+        strict: refuse a file with any error in it; otherwise errors are logged in one line.
 
     Yields:
-        The sampling rate in Hz and the samples, in float32 blocks `(frames, channels)`.
+        The sampling rate in Hz and float32 blocks `(frames, channels)`.
 
     Raises:
-        UserError: ffmpeg cannot read the file.
+        Malformed: ffmpeg cannot decode it, or takes too much time or memory.
+        UserError: the file is cut short.
     """
-    command = [ffmpeg, "-nostdin", "-v", "error"]
-    command += ["-format_whitelist", FORMATS, "-protocol_whitelist", "file"]
-    url = f"file:{os.path.abspath(path)}"
-    command += ["-i", url, "-map", "0:a:0"]
-    command += ["-c:a", "pcm_f32be", "-f", "au", "-"]
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
-        ) as process,
-    ):
-        stream = process.stdout
+    with _path(content) as path:
+        url = f"file:{os.path.abspath(path)}"
+        command = [program, "-nostdin", "-v", "error", "-max_alloc", str(ALLOCATION_BYTES)]
+        command += ["-format_whitelist", FORMATS, "-protocol_whitelist", "file", "-threads", "1"]
+        if strict:
+            command += ["-xerror", "-err_detect", "crccheck+bitstream+buffer+explode"]
+        command += ["-i", url, "-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "-"]
+        with _Process(command) as process:
+            header = process.read(AU_HEADER.size)
+            if len(header) == AU_HEADER.size:
+                _, offset, _, _, rate, channels = AU_HEADER.unpack(header)
+                process.read(offset - AU_HEADER.size)
+                frame_bytes = 4 * channels
+                while block := process.read(max(1, BLOCK_SAMPLES // channels) * frame_bytes):
+                    whole = block[: len(block) // frame_bytes * frame_bytes]
+                    yield rate, np.frombuffer(whole, ">f4").reshape(-1, channels).astype(np.float32)
+            status, lines = process.result()
+    # without the demuxer, its address, and the path, which the message has
+    reasons = [re.sub(r"^\[[^]]*\] ", "", line).removeprefix(f"{url}: ") for line in lines]
+    reason = reasons[0] if reasons else "no audio track"
+    if end := next(filter(CUT_SHORT.search, reasons), None):
+        raise cut_short(content.name, f"(ffmpeg: {end})")
+    if status or len(header) < AU_HEADER.size or (strict and reasons):
+        raise Malformed(STOPPED.get(status, reason))
+    if reasons:
+        _say_errors(content.name, reason)
+
+
+@contextmanager
+def _path(content: Content) -> Iterator[str]:
+    """Yields the file's path; bytes are written to a temporary one, since ffmpeg has to seek."""
+    if isinstance(content.source, str):
+        yield content.source
+        return
+    with tempfile.NamedTemporaryFile() as copy:
+        copy.write(content.source)
+        copy.flush()
+        yield copy.name
+
+
+class _Process:
+    """A program whose output is read, within limits; it is stopped on leaving the context."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        if hasattr(resource, "prlimit"):  # Linux
+            with suppress(OSError):
+                for limit, most in LIMITS.items():
+                    resource.prlimit(self._process.pid, limit, (most, most))
+        self._complaints = b""
+        self._drain = threading.Thread(target=self._read_complaints, daemon=True)
+        self._drain.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._drain.join()
+        with self._process:  # closes the pipes and waits
+            pass
+
+    def _read_complaints(self) -> None:
+        """Reads all that is printed, so that the program never waits, and keeps its start."""
+        stream = self._process.stderr
         assert stream is not None
+        while block := os.read(stream.fileno(), 2**16):
+            self._complaints += block[: COMPLAINT_BYTES - len(self._complaints)]
 
-        def blocks(channels: int) -> Iterator[np.ndarray]:
-            frame_bytes = 4 * channels
-            while content := stream.read(block_samples // channels * frame_bytes):
-                whole = content[: len(content) // frame_bytes * frame_bytes]
-                yield np.frombuffer(whole, ">f4").reshape(-1, channels).astype(np.float32)
-            if process.wait():
-                raise failed()
+    def read(self, count: int) -> bytes:
+        """Returns `count` bytes of the output, or fewer at its end.
 
-        def failed() -> UserError:
-            errors.seek(0)
-            lines = errors.read().decode(errors="replace").strip().splitlines()
-            # without its demuxer and address, and without the path, which the message has
-            reason = re.sub(r"^\[[^]]*\] ", "", (lines or ["no audio track"])[0])
-            return UserError(
-                f"{path}: ffmpeg cannot read it ({reason.removeprefix(f'{url}: ')}); give WAV, "
-                "FLAC or MP3"
-            )
+        Raises:
+            Malformed: nothing came for `SILENT_SECONDS`.
+        """
+        stream = self._process.stdout
+        assert stream is not None
+        blocks = []
+        while count > 0:
+            if not select.select([stream], [], [], SILENT_SECONDS)[0]:
+                raise Malformed(f"it decoded nothing for {SILENT_SECONDS} s")
+            if not (block := os.read(stream.fileno(), count)):
+                break
+            blocks.append(block)
+            count -= len(block)
+        return b"".join(blocks)
 
+    def result(self) -> tuple[int, list[str]]:
+        """Returns the exit status and what was printed, at the end of the output.
+
+        Raises:
+            Malformed: the program does not end.
+        """
         try:
-            header = stream.read(AU_HEADER.size)
-            if len(header) < AU_HEADER.size:
-                raise failed()
-            _, offset, _, _, rate, channels = AU_HEADER.unpack(header)
-            stream.read(offset - AU_HEADER.size)
-            yield rate, blocks(channels)
-        finally:
-            process.kill()
+            status = self._process.wait(SILENT_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Malformed(f"it did not end within {SILENT_SECONDS} s") from None
+        self._drain.join()
+        lines = self._complaints.decode(errors="replace").strip().splitlines()
+        return status, [line for line in lines if not HARMLESS.search(line)]
+
+
+@lru_cache(maxsize=1024)
+def _say_errors(name: str, reason: str) -> None:
+    log.warning("%s: parts may be missing, ffmpeg met errors (%s)", name, reason)

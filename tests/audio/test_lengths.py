@@ -1,0 +1,282 @@
+"""Lengths that a header has wrong or does not know: what the data holds is read and counted.
+
+References are the samples that were encoded, or each of several joined files read by itself. The
+files are those of real recorders and tools: pipes, crashes, joined files, chained streams.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.audio_files import encoded, tone
+from tests.support.ffmpeg import without_ffmpeg
+from tests.support.flac import flac
+from wav2vec2_tf import audio
+from wav2vec2_tf.utils.errors import UserError
+
+RATE = 16000
+SPEECH = np.random.default_rng(0).integers(-20000, 20000, 5000)
+WANTED = (SPEECH / 32768).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other program helps."""
+    without_ffmpeg(monkeypatch)
+
+
+def read(content: bytes | bytearray, folder: Path | None = None) -> np.ndarray:
+    """Returns what is read; the same from bytes, a file object and a path, and the same count."""
+    content = bytes(content)
+    speech = audio.load(content)
+    sources: list[Any] = [content, io.BytesIO(content)]
+    if folder is not None:
+        (folder / "file").write_bytes(content)
+        sources.append(folder / "file")
+    for source in sources:
+        np.testing.assert_array_equal(audio.load(source), speech)
+        if not isinstance(source, Path | bytes):
+            source.seek(0)
+        assert audio.count_samples(source) == len(speech)
+    return speech
+
+
+def refused(content: bytes | bytearray) -> str:
+    with pytest.raises(UserError) as raised:
+        audio.load(bytes(content))
+    with pytest.raises(UserError):
+        audio.count_samples(bytes(content))
+    return str(raised.value)
+
+
+# FLAC
+
+
+@pytest.mark.parametrize("total", [None, 0, 1, 1024, 1800, 4999])
+def test_flac_is_read_to_its_last_frame(total: int | None, tmp_path: Path) -> None:
+    """`ffmpeg -f flac -` writes 0, and a writer that was interrupted may have left less."""
+    content = flac(SPEECH[:, None], RATE, total=total)
+    np.testing.assert_array_equal(read(content, tmp_path), WANTED)
+    tagged = content + b"TAG" + bytes(125)
+    np.testing.assert_array_equal(read(tagged, tmp_path), WANTED)
+    artist = b"ID3\4\0\0\0\0\0\x10" + bytes(16)
+    np.testing.assert_array_equal(read(artist + content, tmp_path), WANTED)
+
+
+def test_flac_that_states_more_than_there_is() -> None:
+    content = flac(SPEECH[:, None], RATE)
+    for broken in (flac(SPEECH[:, None], RATE, total=5001), content[:7000], content[:9000]):
+        assert "cut short " in refused(broken)
+
+
+def test_flac_of_unknown_length_is_read_to_its_last_whole_frame() -> None:
+    content = flac(SPEECH[:, None], RATE, total=0)
+    np.testing.assert_array_equal(read(content[:-100]), WANTED[:4096])
+
+
+@pytest.mark.parametrize("rate", [16000, 24000, 22050, 12345, 123450, 44100])
+def test_joined_flac(rate: int) -> None:
+    """Streams keep their own rate and channels; equal lengths are no proof of the end."""
+    first = flac(SPEECH[:, None], RATE)
+    second = flac(np.stack([SPEECH[::-1]] * 2, axis=1), rate)
+    np.testing.assert_array_equal(read(first + first), np.concatenate([WANTED, WANTED]))
+    speech = read(first + second)
+    np.testing.assert_array_equal(speech[:5000], WANTED)
+    np.testing.assert_array_equal(speech[5000:], audio.load(second))
+
+
+# WAV
+
+
+def wav(*chunks: tuple[bytes, int, bytes], riff: int = 0, form: bytes = b"RIFF") -> bytes:
+    order = ">" if form == b"RIFX" else "<"
+    body = b"".join(
+        name + struct.pack(f"{order}I", size) + content for name, size, content in chunks
+    )
+    return form + struct.pack(f"{order}I", riff) + b"WAVE" + body
+
+
+FORMAT = (b"fmt ", 16, struct.pack("<HHIIHH", 1, 1, RATE, 2 * RATE, 2, 16))
+SAMPLES = SPEECH.astype("<i2").tobytes()
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFF0000, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF])
+@pytest.mark.parametrize("riff", [0, 36, 4088, 10036, 0xFFFFFFFF])
+def test_wav_without_a_size_is_read_to_the_end(size: int, riff: int, tmp_path: Path) -> None:
+    """A recorder that crashed leaves 0, one that writes to a pipe the largest size."""
+    filler = (b"FLLR", 4044, bytes(4044))  # AVAudioFile: samples begin at 4096
+    for before in ((), (filler,)):
+        content = wav(FORMAT, *before, (b"data", size, SAMPLES), riff=riff)
+        np.testing.assert_array_equal(read(content, tmp_path), WANTED)
+
+
+@pytest.mark.parametrize("riff", [0, 36, 9999, 20000, 0xFFFFFFFF])
+def test_only_the_size_of_the_samples_counts(riff: int) -> None:
+    chunk = (b"LIST", 12, b"INFOISFT\4\0\0\0"[:12])
+    content = wav(FORMAT, (b"data", 10000, SAMPLES), chunk, riff=riff)
+    np.testing.assert_array_equal(read(content), WANTED)
+
+
+def test_wav_of_other_byte_order_and_of_64_bit_sizes() -> None:
+    big = (b"fmt ", 16, struct.pack(">HHIIHH", 1, 1, RATE, 2 * RATE, 2, 16))
+    content = wav(big, (b"data", 0, SPEECH.astype(">i2").tobytes()), form=b"RIFX")
+    np.testing.assert_array_equal(read(content), WANTED)
+    for length in (0, 10000, 2**63):
+        sizes = (b"ds64", 28, struct.pack("<QQQI", 0, length, 0, 0))
+        content = wav(sizes, FORMAT, (b"data", 0xFFFFFFFF, SAMPLES), riff=0xFFFFFFFF, form=b"RF64")
+        np.testing.assert_array_equal(read(content), WANTED)
+
+
+def test_wav_that_is_empty_or_cut_short_is_refused() -> None:
+    note = (b"note", 4, b"none")
+    assert "has no samples" in refused(wav(FORMAT, (b"data", 0, b"")))
+    assert "has no samples" in refused(wav(FORMAT, (b"data", 0, b""), note))
+    assert "has no samples" in refused(encoded(np.zeros(0), RATE))
+    assert "cut short (its header states 10000" in refused(
+        wav(FORMAT, (b"data", 10000, SAMPLES[:5000]), riff=10036)
+    )
+    # Some writers count a chunk header too many.
+    np.testing.assert_array_equal(read(wav(FORMAT, (b"data", 10044, SAMPLES))), WANTED)
+
+
+def test_joined_wav() -> None:
+    content = encoded(WANTED, RATE) + encoded(tone(0.1, 8000), 8000)
+    speech = read(content)
+    np.testing.assert_array_equal(speech[:5000], WANTED)
+    np.testing.assert_array_equal(speech[5000:], audio.load(encoded(tone(0.1, 8000), 8000)))
+
+
+# Core Audio
+
+
+def test_caf_of_unknown_length(tmp_path: Path) -> None:
+    content = bytearray(encoded(WANTED, RATE, format="CAF"))
+    at = content.index(b"data") + 4
+    content[at : at + 8] = b"\xff" * 8
+    np.testing.assert_array_equal(read(content, tmp_path), WANTED)
+    content[at : at + 8] = struct.pack(">q", 10005)
+    assert "cut short" in refused(content)
+
+
+# Ogg
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_a_chain_of_ogg_streams(subtype: str, rate: int, tmp_path: Path) -> None:
+    """Each stream is read, with its own rate and channels."""
+    options = {"format": "OGG", "subtype": subtype}
+    first = encoded(tone(0.5, RATE), RATE, **options)
+    second = encoded(np.stack([tone(0.3, rate)] * 2, axis=1), rate, **options)
+    joined = np.concatenate([audio.load(first), audio.load(second)])
+    assert len(joined) == 12800
+    np.testing.assert_allclose(read(first + second, tmp_path), joined, atol=1e-6)
+    np.testing.assert_allclose(read(first + b"junk" + second), joined, atol=1e-6)
+    assert len(read(first * 7)) == 56000
+
+
+# MP3
+
+ID3 = b"ID3\3\0\0\0\0\0\5abcde"
+
+
+def mp3(seconds: float, rate: int = RATE, channels: int = 1, **options: Any) -> bytes:
+    samples = np.stack([tone(seconds, rate)] * channels, axis=1)
+    return encoded(samples, rate, format="MP3", **options)
+
+
+def without_header(content: bytes) -> bytes:
+    """Returns an MP3 without its first frame, which states the length."""
+    return content[content.index(content[:2], 4) :]
+
+
+def test_mp3_of_varying_bit_rate_without_a_length(tmp_path: Path) -> None:
+    """An estimate from the first, loud frames would be too short."""
+    loud = np.random.default_rng(0).uniform(-0.9, 0.9, 16000)
+    samples = np.concatenate([loud, 0.01 * tone(20, RATE, 300)])
+    options = {"format": "MP3", "bitrate_mode": "VARIABLE", "compression_level": 0.2}
+    content = without_header(encoded(samples, RATE, **options))
+    frames = 576
+    assert len(samples) <= len(read(content, tmp_path)) < len(samples) + 5 * frames
+
+
+@pytest.mark.parametrize("stated", [1, 20, 40, 5000, 2**32 - 1])
+def test_mp3_that_states_a_wrong_number_of_frames(stated: int, tmp_path: Path) -> None:
+    content = bytearray(mp3(3))
+    at = content.index(b"Xing") + 8
+    true = int.from_bytes(content[at : at + 4], "big")
+    content[at : at + 4] = stated.to_bytes(4, "big")
+    samples = len(read(content, tmp_path))
+    if stated < true:
+        assert samples == 48000
+    else:  # the padding at the end is not known
+        assert 48000 <= samples < 48000 + 3 * 576
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 2), (44100, 1), (8000, 2), (48000, 2)])
+@pytest.mark.parametrize(
+    "between", [b"", b"TAG" + bytes(125), b"ID3\3\0\0\0\0\0\5abcde", bytes(99)]
+)
+def test_joined_mp3(rate: int, channels: int, between: bytes) -> None:
+    first, second = mp3(1), mp3(0.5, rate, channels)
+    assert len(audio.load(second)) == 8000
+    assert len(read(first + between + second)) == 24000
+
+
+def test_rates_that_change_within_an_mp3() -> None:
+    """Frames say which rate they have; no header is between."""
+    first, second = without_header(mp3(1)), without_header(mp3(1, 24000))
+    lengths = [len(audio.load(part)) for part in (first, second)]
+    assert len(read(first + second)) == sum(lengths)
+
+
+def test_an_mp3_before_junk_and_tags() -> None:
+    content = mp3(1)
+    for broken in (content + bytes(1000), content + b"TAG" + bytes(125)):
+        assert len(read(broken)) == 16000
+
+
+def test_a_damaged_stretch_of_an_mp3_is_all_that_is_lost() -> None:
+    content = bytearray(mp3(10))
+    content[len(content) // 2 : len(content) // 2 + 100] = bytes(100)
+    assert 155000 < len(read(content)) < 160000
+
+
+@pytest.mark.parametrize("code", [0x50, 0x55])
+def test_mp3_in_a_wav(code: int) -> None:
+    """What the header states includes the encoder's padding or not; the frames count."""
+    frames = without_header(mp3(1))
+    samples = len(audio.load(frames))
+    form = struct.pack("<HHIIHHHHIHHH", code, 1, RATE, 4000, 576, 0, 12, 1, 2, 576, 1, 1393)
+    fact = (b"fact", 4, struct.pack("<I", 50000))
+    content = wav((b"fmt ", 30, form), fact, (b"data", len(frames), frames))
+    assert len(read(content)) == samples
+
+
+# All of them
+
+
+@pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "MP3", "CAF", "AIFF", "AU"])
+def test_no_cut_or_joint_makes_a_count_differ_from_what_is_read(form: str) -> None:
+    content = encoded(tone(0.7, 22050), 22050, format=form)
+    for end in range(0, len(content), len(content) // 40):
+        for damaged in (content[:end], content + content[:end], content[:end] + content):
+            agree(damaged)
+
+
+def agree(content: bytes) -> None:
+    outcomes = []
+    measures: list[Callable[[bytes], int]] = [lambda it: len(audio.load(it)), audio.count_samples]
+    for measure in measures:
+        try:
+            outcomes.append(measure(content))
+        except UserError:
+            outcomes.append(-1)
+    assert outcomes[0] == outcomes[1]

@@ -1,0 +1,96 @@
+"""Finds the samples in WAV files (RIFF, RIFX, RF64) whose lengths may be unknown or wrong."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from wav2vec2_tf.audio import mpeg
+from wav2vec2_tf.audio.content import Content, Part, lacking
+
+MAGIC = (b"RIFF", b"RIFX", b"RF64")
+EXACT = {1, 3, 6, 7}
+"""Codes of PCM, floats, A-law and µ-law: as many samples as there are bytes for."""
+MPEG = {0x50, 0x55}
+EXTENSIBLE = 0xFFFE
+"""The code that is followed by the true one, in the first bytes of a GUID."""
+STREAMED_BYTES = 0x7FFF0000
+"""Least size of a chunk that means "not known when the header was written"."""
+UNKNOWN = 0xFFFFFFFF
+"""The size that means "in another chunk" in RF64, and the largest one in the others."""
+SLACK_BYTES = 64
+"""Bytes that a stated size may exceed the file by: some writers count a chunk header too many."""
+MAXIMUM_CHUNKS = 10_000
+
+
+def parts(content: Content) -> list[Part]:
+    """Returns the files that a WAV is made of; one, unless several were joined.
+
+    Raises:
+        UserError: the file ends before its samples do.
+    """
+    found: list[Part] = []
+    start = 0
+    while content.read_at(start, 4) in MAGIC and content.read_at(start + 8, 4) == b"WAVE":
+        more, start = _file(content, start)
+        found += more
+    return found or [Part(0, content.size)]
+
+
+def _file(content: Content, start: int) -> tuple[list[Part], int]:
+    """Returns the parts of the file at `start`, and where the next one may begin."""
+    end = content.size
+    order = ">" if content.read_at(start, 4) == b"RIFX" else "<"
+    code, long_size = 0, None
+    for name, size, at in _chunks(content, start + 12, order):
+        body = content.read_at(at, min(size, 40))
+        if name == b"fmt " and len(body) >= 16:
+            (code,) = struct.unpack_from(f"{order}H", body)
+            if code == EXTENSIBLE and len(body) >= 26:
+                (code,) = struct.unpack_from(f"{order}H", body, 24)
+        elif name == b"ds64" and len(body) >= 16:
+            (long_size,) = struct.unpack_from("<Q", body, 8)
+        elif name == b"data":
+            break
+    else:
+        return [Part(start, end)], end
+    there = end - at
+    stated = long_size if size == UNKNOWN and long_size is not None else size
+    patches: tuple[tuple[int, bytes], ...] = ()
+    is_empty = stated == 0 and _only_chunks(content, at, order)
+    if (stated == 0 and not is_empty) or stated > max(there, STREAMED_BYTES - 1):
+        stated = there
+        riff, data = (
+            struct.pack(f"{order}I", min(end - each, UNKNOWN)) for each in (start + 8, at)
+        )
+        magic = b"RIFF" if order == "<" else b"RIFX"
+        patches = ((0, magic + riff), (at - 4 - start, data))
+    if stated > there + SLACK_BYTES:
+        raise lacking(content.name, stated, there, "bytes of samples")
+    last = min(end, at + stated)
+    if code in MPEG:
+        return mpeg.parts(content, at, last), end
+    behind = last + stated % 2
+    if content.read_at(behind, 4) not in MAGIC:
+        behind = end
+    return [Part(start, behind, code in EXACT, patches=patches)], behind
+
+
+def _chunks(content: Content, at: int, order: str) -> Iterator[tuple[bytes, int, int]]:
+    """Yields the chunks from `at` on: name, size and place of the body."""
+    for _ in range(MAXIMUM_CHUNKS):
+        head = content.read_at(at, 8)
+        if len(head) < 8:
+            return
+        (size,) = struct.unpack_from(f"{order}I", head, 4)
+        yield head[:4], size, at + 8
+        at += 8 + size + size % 2
+
+
+def _only_chunks(content: Content, at: int, order: str) -> bool:
+    """Whether nothing or whole chunks follow: data of size 0 is empty then, and not unknown."""
+    for name, size, body in _chunks(content, at, order):
+        if not name.isalnum() and not name.strip().isalnum():
+            return False
+        at = body + size
+    return content.size - at <= 1
