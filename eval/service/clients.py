@@ -19,11 +19,12 @@ from .client import (
     RESET,
     RIGHT,
     START,
+    STREAM,
     Client,
     flac,
     received_status,
 )
-from .server import Connection, MultipartForm
+from .server import HOST, Connection, MultipartForm
 
 QUEUE, MEGABYTES, MOST_SECONDS, UPLOAD_SECONDS = 16, 2, 60, 5
 LIMITS = (
@@ -242,12 +243,38 @@ def _incomplete_sample(client: Client) -> str:
 
 
 def _large_message(client: Client) -> str:
-    """Sends zeros, which the WebSocket compresses to few bytes."""
+    """Sends a message beyond the server's limit."""
     return client.stream_of([START, bytes(5_000_000)])
 
 
 def _bad_frames(client: Client) -> str:
     return client.stream_of([], b"\xff" + client.random.randbytes(200))
+
+
+def _pings(client: Client) -> str:
+    """Sends pings and reads no pong, until the server stops reading."""
+    with client.connect() as connection:
+        connection.sendall(
+            f"GET {STREAM} HTTP/1.1\r\nHost: {HOST}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        connection.settimeout(1.0)
+        ping = b"\x89\xfd" + bytes(4 + 125)
+        try:
+            for _ in range(64 * MEGABYTES):
+                connection.sendall(ping * (1_000_000 // len(ping)))
+        except OSError:
+            return "waits"
+    return "all was read"
+
+
+def _foreign_page(client: Client) -> str:
+    """Sends what a browser would for a page of another site."""
+    with client.connect() as connection:
+        origin = "Origin: https://page.example\r\n"
+        connection.sendall(client.request(client.recording().form, origin))
+        return received_status(connection)
 
 
 def _burst(client: Client) -> str:
@@ -294,5 +321,7 @@ KINDS = (
         ("closed 1009", "closed 4429", RESET),
     ),
     ClientKind("a stream of broken frames", _bad_frames, ("closed 1002",)),
+    ClientKind("pings without reading", _pings, ("waits",)),
+    ClientKind("a page of another site", _foreign_page, ("403",)),
 )
 VALID = KINDS[:3]

@@ -143,7 +143,7 @@ def test_the_computing_for_a_second_of_speech_is_bounded(
 
     batcher = Batcher(15.4)
     recognizer = batcher.batched(replace(bundled_recognizer, logits=logits), Job())
-    transcriber = IncrementalTranscriber(bundled_recognizer, 16000)
+    transcriber = IncrementalTranscriber(bundled_recognizer)
     seconds, text = len(speech) // 16000, ""
     for second in range(seconds):
         before, begun = sum(computed), text
@@ -220,6 +220,7 @@ def test_the_limit_of_streams(server: Running) -> None:
             socket.send(json.dumps(PCM))
         wait_until(lambda: server.context.streams == 2)
         with opened(server) as third:
+            third.send(json.dumps(PCM))
             assert refusal(third)[0] == 4429
     wait_until(lambda: server.context.streams == 0)
 

@@ -19,7 +19,10 @@ KEYS_VARIABLE = "WAV2VEC2_TF_API_KEYS"
 """Environment variable: API keys with commas between them, beside those of --api-key-file."""
 
 GROUPS = {
-    "server": ("host", "port", "ui", "api_key_file", "drain_seconds"),
+    "server": (
+        *("host", "port", "ui", "api_key_file"),
+        *("allowed_hosts", "allowed_origins", "drain_seconds"),
+    ),
     "limits": (
         *("max_megabytes", "max_seconds", "queue", "streams"),
         *("upload_seconds", "timeout", "idle_seconds"),

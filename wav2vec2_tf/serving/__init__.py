@@ -4,8 +4,8 @@
 
     serve(ServeOptions(models=("facebook/wav2vec2-base-960h",), port=9000))
 
-`create_app(options)` returns the ASGI application alone, for another server to run. FastAPI and
-uvicorn (extra: `serve`) are imported when one of the two is used.
+`create_app(options)` returns the ASGI application alone, for another server to run. FastAPI,
+h11 and websockets (extra: `serve`) are imported when one of the two is used.
 """
 
 from __future__ import annotations

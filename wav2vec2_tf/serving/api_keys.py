@@ -33,12 +33,16 @@ class ApiKeys:
             except (OSError, UnicodeError):
                 raise UserError(f"API key file {file}: cannot be read as text") from None
         made = cls(keys)
-        if not made._digests and (options.api_keys or file is not None):
+        if not made and (options.api_keys or file is not None):
             source = "api_keys" if file is None else f"API key file {file}"
             raise UserError(
                 f"{source}: has no key, so every request would be accepted; add one or leave it out"
             )
         return made
+
+    def __bool__(self) -> bool:
+        """Whether there are keys."""
+        return bool(self._digests)
 
     def require(self, authorization: str) -> None:
         """Raises `RequestError` unless an `Authorization` header has one of the keys.
@@ -48,7 +52,7 @@ class ApiKeys:
         scheme, _, key = authorization.partition(" ")
         digest = _digest(key.strip() if scheme.lower() == "bearer" else "")
         matches = sum(hmac.compare_digest(digest, known) for known in self._digests)
-        if self._digests and not matches:
+        if self and not matches:
             raise RequestError(401, "the API key is missing or wrong", "invalid_api_key")
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
 from wav2vec2_tf import __version__
@@ -25,6 +26,7 @@ from wav2vec2_tf.serving.jobs import unless_disconnected
 from wav2vec2_tf.serving.metrics import MetricsMiddleware
 from wav2vec2_tf.serving.models import LANGUAGE, SpeechModel, load_models
 from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.serving.origins import OriginMiddleware, normalized
 from wav2vec2_tf.serving.page import add_page
 from wav2vec2_tf.serving.streaming import handle_stream
 from wav2vec2_tf.serving.uploads import discard
@@ -110,8 +112,24 @@ def create_app(
     if options.ui:
         add_page(app)
     _add_error_handlers(app, context)
-    app.add_middleware(MetricsMiddleware, metrics=context.metrics)
+    _add_middleware(app, context)
     return app
+
+
+def _add_middleware(app: FastAPI, context: ServerContext) -> None:
+    """Adds what every request passes through, the innermost first."""
+    options, metrics = context.options, context.metrics
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(map(normalized, options.allowed_origins)),
+        allow_methods=("GET", "POST"),
+        allow_headers=("*",),
+    )
+    hosts = (options.host, *options.allowed_hosts)
+    app.add_middleware(
+        OriginMiddleware, hosts=hosts, origins=options.allowed_origins, metrics=metrics
+    )
+    app.add_middleware(MetricsMiddleware, metrics=metrics)
 
 
 def _add_routes(app: FastAPI, context: ServerContext) -> None:

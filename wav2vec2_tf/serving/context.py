@@ -26,7 +26,7 @@ class ServerContext:
     Attributes:
         draining: whether the server finishes its requests and admits no more.
         uploads: recordings that are being uploaded.
-        streams: WebSockets that are open.
+        streams: WebSockets that are transcribed.
         folder: the folder of temporary files.
     """
 
@@ -48,7 +48,7 @@ class ServerContext:
         for name, summary, value in (
             ("queue_rows", "Rows that wait for a batch.", lambda: scheduler.batcher.waiting),
             ("recordings", "Recordings in progress.", lambda: scheduler.recordings.active),
-            ("streams", "WebSockets that are open.", lambda: self.streams),
+            ("streams", "WebSockets that are transcribed.", lambda: self.streams),
             ("uploads", "Recordings that are being uploaded.", lambda: self.uploads),
         ):
             self.metrics.gauge(name, summary, value)
@@ -79,7 +79,7 @@ class ServerContext:
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """Counts a WebSocket as open.
+        """Counts a WebSocket that is transcribed.
 
         Raises:
             RequestError: the server is stopping or at its limit of WebSockets.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from typing import Any
+
+from wav2vec2_tf.utils.errors import first_line
 
 RETRY_SECONDS = 1  # after which a full or stopping server may be asked again
 
@@ -56,3 +60,10 @@ def stopping() -> RequestError:
 def queue_full() -> RequestError:
     """Makes the error of a server that has as much to do as it may."""
     return RequestError(429, "the server is at its limit of requests: try again", "queue_full")
+
+
+def one_line(error: BaseException) -> str:
+    """Describes an error in one line of the log: its type, message, and where it was raised."""
+    *_, last = traceback.extract_tb(error.__traceback__) or [None]
+    place = f" ({os.path.basename(last.filename)}:{last.lineno})" if last else ""
+    return f"{type(error).__name__}: {first_line(error)}{place}"

@@ -134,3 +134,4 @@ async def unless_disconnected(receive: Receive, work: Coroutine[Any, Any, T]) ->
     finally:
         for task in (working, leaving):
             task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)

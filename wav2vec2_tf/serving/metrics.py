@@ -68,7 +68,7 @@ class MetricsMiddleware:
 
         async def observed_send(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
+            if message["type"].removeprefix("websocket.") == "http.response.start":
                 status = str(message["status"])
             elif message["type"] == "websocket.close":
                 status = str(message["code"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.text.decoding import BeamSearchOptions
-from wav2vec2_tf.utils.options import check, option
+from wav2vec2_tf.utils.options import OptionError, check, option
 
 LARGEST = 1e6  # value of any limit: larger ones are mistakes
 
@@ -42,6 +43,22 @@ class ServeOptions:
     host: str = option("127.0.0.1", help="address to listen on", metavar="ADDRESS")
     port: int = option(8000, minimum=0, maximum=65535, help="port; 0 takes a free one")
     ui: bool = option(False, help="serve a page to transcribe on, at /")
+    allowed_hosts: tuple[str, ...] = option(
+        (),
+        flag="allowed_host",
+        repeated=True,
+        metavar="NAME",
+        help="a name by which clients reach the server, beside addresses, localhost and the "
+        "machine's own name: .NAME for a domain, * for any; may be given more than once",
+    )
+    allowed_origins: tuple[str, ...] = option(
+        (),
+        flag="allowed_origin",
+        repeated=True,
+        metavar="ORIGIN",
+        help="a site whose pages may use the server, beside its own page: https://example.com, "
+        "* for any; may be given more than once",
+    )
     api_key_file: str | None = option(
         None,
         metavar="FILE",
@@ -61,7 +78,7 @@ class ServeOptions:
         metavar="N",
         help="recordings in progress, waiting ones included; further requests are answered 429",
     )
-    streams: int = option(16, minimum=1, metavar="N", help="WebSockets open at once")
+    streams: int = option(16, minimum=1, metavar="N", help="WebSockets transcribed at once")
     upload_seconds: float = _seconds(60.0, "time in which a request must arrive")
     timeout: float = _seconds(
         600.0, "time in which a recording must be transcribed, from its arrival"
@@ -86,6 +103,10 @@ class ServeOptions:
     def __post_init__(self) -> None:
         """Raises `OptionError` for a value that is not allowed."""
         check(self)
+        for origin in self.allowed_origins:
+            if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://[^/?#]+/?", origin, re.I):
+                message = "{allowed_origins} must be as https://example.com, or *, got {origin!r}"
+                raise OptionError(message, origin=origin)
 
     @property
     def max_bytes(self) -> int:

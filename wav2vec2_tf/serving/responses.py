@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Response
@@ -17,7 +14,8 @@ from wav2vec2_tf.serving.errors import RequestError
 from wav2vec2_tf.serving.models import SpeechModel
 from wav2vec2_tf.serving.scheduler import RequestResult
 from wav2vec2_tf.text import subtitles
-from wav2vec2_tf.text.transcript import Transcript, Word
+from wav2vec2_tf.text.subtitles import Cue
+from wav2vec2_tf.text.transcript import Transcript
 
 MIN_PROBABILITY = 1e-10  # keeps logarithms finite
 
@@ -54,11 +52,13 @@ def verbose_json(result: RequestResult, granularities: Sequence[str]) -> dict[st
     }
     if "word" in granularities:
         content["words"] = _words(result.transcript)
+    cues = subtitles.cues(result.transcript.words, result.seconds)
     if "segment" in granularities:
-        content["segments"] = list(_segments(result))
+        content["segments"] = [_segment(index, cue) for index, cue in enumerate(cues)]
     if "subtitle" in granularities:
-        cues = subtitles.cues(result.transcript.words, result.seconds)
-        content["subtitles"] = [asdict(cue) for cue in cues]
+        content["subtitles"] = [
+            {"start": cue.start, "end": cue.end, "lines": cue.lines} for cue in cues
+        ]
     return content | {"usage": _usage(result)}
 
 
@@ -90,38 +90,23 @@ def _words(transcript: Transcript) -> list[dict[str, Any]]:
     ]
 
 
-def _segments(result: RequestResult) -> Iterator[dict[str, Any]]:
-    """Makes a segment of the words of each subtitle, with Whisper's figures as far as CTC has them.
+def _segment(index: int, cue: Cue) -> dict[str, Any]:
+    """Makes a segment of a subtitle, with Whisper's figures as far as CTC has them.
 
     `avg_logprob` is over characters, and `compression_ratio` as Whisper computes it. CTC has no
     tokens of text, no seeking and no probability of silence: these are empty or 0.
     """
-    for index, words in enumerate(_words_by_subtitle(result)):
-        text = " ".join(word.text for word in words)
-        probabilities = [
-            max(character.confidence, MIN_PROBABILITY)
-            for word in words
-            for character in word.characters
-        ]
-        encoded = text.encode()
-        yield {
-            "id": index,
-            "seek": 0,
-            "start": words[0].start,
-            "end": words[-1].end,
-            "text": text,
-            "tokens": [],
-            "temperature": 0.0,
-            "avg_logprob": sum(map(math.log, probabilities)) / max(1, len(probabilities)),
-            "compression_ratio": len(encoded) / len(zlib.compress(encoded)),
-            "no_speech_prob": 0.0,
-        }
-
-
-def _words_by_subtitle(result: RequestResult) -> Iterator[Sequence[Word]]:
-    """Splits the words at subtitles; a word that fills several belongs to the first of them."""
-    words = result.transcript.words
-    starts = [word.start for word in words]
-    cues = subtitles.cues(words, result.seconds)
-    bounds = [0, *(bisect_left(starts, cue.start) for cue in cues[1:]), len(words)]
-    return (words[first:end] for first, end in pairwise(bounds) if first < end)
+    probabilities = [max(character.confidence, MIN_PROBABILITY) for character in cue.characters]
+    encoded = cue.text.encode()
+    return {
+        "id": index,
+        "seek": 0,
+        "start": cue.start,
+        "end": cue.end,
+        "text": cue.text,
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": sum(map(math.log, probabilities)) / max(1, len(probabilities)),
+        "compression_ratio": len(encoded) / len(zlib.compress(encoded)),
+        "no_speech_prob": 0.0,
+    }

@@ -9,7 +9,6 @@ reason.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,8 +32,6 @@ from wav2vec2_tf.transcription import long_form
 from wav2vec2_tf.transcription.long_form import Recording, Windows
 from wav2vec2_tf.transcription.recognizer import Logits, Recognizer
 from wav2vec2_tf.utils.errors import UserError
-
-log = logging.getLogger(__name__)
 
 MAX_PADDING = 0.25  # of a row's own samples; with more, a batch of its own costs less
 
@@ -180,7 +177,6 @@ class Batcher:
             results = self._logits(width, rows)
         except Exception as error:  # whatever a runtime raises, the thread goes on
             if len(rows) == 1:
-                log.error("a batch failed: %s", error)
                 rows[0].future.set_exception(error)
                 return
             for row in rows:
@@ -223,7 +219,7 @@ class Scheduler:
         def work(job: Job) -> tuple[Transcript, float]:
             recognizer = self.batcher.batched(selection.recognizer, job)
             try:
-                recording = Recording.measured("the file", lambda: self._blocks(path, job))
+                recording = Recording.measured(str(path), lambda: self._blocks(path, job))
                 transcript = long_form.transcribe(recognizer, recording, self._windows)
             except UserError:
                 job.check()

@@ -1,38 +1,34 @@
-"""The HTTP server: runs the application on a socket, and stops without losing requests.
-
-Everything that depends on uvicorn is here. It is used through its documented settings, `serve`,
-`started` and `should_exit`; `HeadTimeoutProtocol` overrides methods of `asyncio.Protocol` only.
-"""
+"""The server: runs the application on a socket, and stops without losing requests."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
-import re
 import signal
 import socket
 import threading
 from collections.abc import Iterable, Iterator
 
-import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from wav2vec2_tf.serving.app import create_app
 from wav2vec2_tf.serving.context import ServerContext
+from wav2vec2_tf.serving.errors import one_line
+from wav2vec2_tf.serving.http_connection import HttpConnection
 from wav2vec2_tf.serving.models import SpeechModel
 from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.serving.peer import READ_BYTES, Peer
 from wav2vec2_tf.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-MAX_MESSAGE_BYTES = 2**20  # of a WebSocket
-HEAD_SECONDS = 10.0  # in which the head of a connection's first request must arrive
-END_OF_HEAD = re.compile(rb"\n\r?\n")
+MAX_CONNECTIONS = 512  # of the 1024 files that a process may open by default
 TICK_SECONDS = 0.05
-CLOSING_SECONDS = 2  # for answers that have begun when the time to drain is over
+CLOSING_SECONDS = 2.0  # for answers that have begun when the time to drain is over
+CANCEL_SECONDS = 1.0  # for what is cancelled then
 
 
 def serve(options: ServeOptions | None = None, models: Iterable[SpeechModel] | None = None) -> None:
@@ -50,6 +46,7 @@ def serve(options: ServeOptions | None = None, models: Iterable[SpeechModel] | N
     options = options or ServeOptions()
     with bind_socket(options.host, options.port) as listener:  # fails before models are loaded
         app = create_app(options, models)
+        warn_without_keys(app, listener)
         asyncio.run(Server(app, options.drain_seconds).run(listener))
 
 
@@ -66,40 +63,28 @@ class Server:
     """
 
     def __init__(self, app: FastAPI, drain_seconds: float) -> None:
+        self._app = app
         self._context: ServerContext = app.state.context
         self._drain_seconds = drain_seconds
         self._stops = 0
         self._draining: asyncio.Task[None] | None = None
-        self._uvicorn = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                http=HeadTimeoutProtocol,
-                ws="websockets-sansio",
-                ws_max_size=MAX_MESSAGE_BYTES,
-                # A stream that waits for its turn reads no pongs; `idle_seconds` ends dead ones.
-                ws_ping_interval=None,
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=CLOSING_SECONDS,
-            )
-        )
-
-    @property
-    def started(self) -> bool:
+        self._drained = asyncio.Event()
+        self._connections: dict[asyncio.Task[None], HttpConnection] = {}
+        self.started = False
         """Whether the server accepts connections."""
-        return self._uvicorn.started
 
     async def run(self, listener: socket.socket) -> None:
         """Serves on a bound socket until `stop` is called, or in the main thread by a signal."""
-        serving = asyncio.create_task(self._uvicorn.serve([listener]))
-        while not self.started and not serving.done():
-            await asyncio.sleep(TICK_SECONDS)
-        if self.started:
-            log.info("listening on %s", url_of(listener))
+        server = await asyncio.start_server(
+            self._serve, sock=listener, limit=READ_BYTES, backlog=MAX_CONNECTIONS
+        )
+        log.info("listening on %s", url_of(listener))
+        self.started = True
         with self._signal_handlers():
-            await serving
+            await self._drained.wait()
+        server.close()
+        await self._close_connections()
+        await self._context.close()
 
     def stop(self) -> None:
         """Starts to drain; call it in the thread of the event loop."""
@@ -109,10 +94,7 @@ class Server:
 
     @contextlib.contextmanager
     def _signal_handlers(self) -> Iterator[None]:
-        """Handles signals by `stop`, in place of uvicorn, which would raise them again at its end.
-
-        So the exit status of a stopped server is 0.
-        """
+        """Handles signals by `stop`, so that the exit status of a stopped server is 0."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -132,33 +114,47 @@ class Server:
                 while self._context.metrics.active and self._stops < 2:
                     await asyncio.sleep(TICK_SECONDS)
         self._context.scheduler.cancel()
-        self._uvicorn.should_exit = True
+        self._drained.set()
 
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one connection."""
+        task, peer = asyncio.current_task(), Peer(reader, writer)
+        assert task is not None
+        if len(self._connections) >= MAX_CONNECTIONS and not self._close_longest_idle():
+            peer.abort()
+            return
+        connection = HttpConnection(self._app, peer, self._drained.is_set)
+        self._connections[task] = connection
+        try:
+            await connection.run()
+        except asyncio.CancelledError:
+            pass  # by the server: asyncio of Python 3.11 logs a traceback of it
+        except Exception as error:
+            log.error("%s: the connection failed: %s", peer.name, one_line(error))
+        finally:
+            del self._connections[task]
+            peer.abort()
 
-class HeadTimeoutProtocol(H11Protocol):
-    """Closes a connection if the head of its first request does not arrive in `HEAD_SECONDS`.
+    def _close_longest_idle(self) -> bool:
+        """Closes the connection that has been without a request for longest, if there is one."""
+        idle = [
+            (connection.idle_since, task)
+            for task, connection in self._connections.items()
+            if connection.idle_since is not None and not task.cancelling()
+        ]
+        return bool(idle) and min(idle, key=lambda pair: pair[0])[1].cancel()
 
-    uvicorn has no setting for this: `timeout_keep_alive` starts after the first answer.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Starts the timeout."""
-        super().connection_made(transport)
-        self._head = b""
-        self._head_timeout = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.close)
-
-    def data_received(self, data: bytes) -> None:
-        """Ends the timeout when the head is complete."""
-        if not self._head_timeout.cancelled():
-            self._head = self._head[-2:] + data
-            if END_OF_HEAD.search(self._head):
-                self._head_timeout.cancel()
-        super().data_received(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Ends the timeout."""
-        self._head_timeout.cancel()
-        super().connection_lost(exc)
+    async def _close_connections(self) -> None:
+        """Closes idle connections, and the others as soon as they have sent their answers."""
+        for task, connection in self._connections.items():
+            if connection.idle_since is not None:
+                task.cancel()
+        for seconds in (CLOSING_SECONDS, CANCEL_SECONDS):
+            if not self._connections:
+                return
+            _, late = await asyncio.wait(self._connections, timeout=seconds)
+            for task in late:
+                task.cancel()
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -182,3 +178,14 @@ def url_of(listener: socket.socket) -> str:
     """Returns the URL of a bound socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def warn_without_keys(app: FastAPI, listener: socket.socket) -> None:
+    """Logs a warning if other machines can reach the server and it accepts requests of all."""
+    host, port = listener.getsockname()[:2]
+    if not app.state.context.api_keys and not ipaddress.ip_address(host).is_loopback:
+        log.warning(
+            "everyone who can reach port %d may use the server, since it has no API keys: give "
+            "--api-key-file, or --host 127.0.0.1",
+            port,
+        )

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import soundfile
@@ -25,7 +25,7 @@ from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.audio.normalization import normalize
 from wav2vec2_tf.serving import responses
 from wav2vec2_tf.serving.context import ServerContext
-from wav2vec2_tf.serving.errors import RequestError
+from wav2vec2_tf.serving.errors import RequestError, one_line
 from wav2vec2_tf.serving.jobs import Job, unless_disconnected
 from wav2vec2_tf.serving.models import LANGUAGE, Selection
 from wav2vec2_tf.serving.scheduler import RequestResult
@@ -39,23 +39,15 @@ WINDOWS = Windows(seconds=8.0, overlap_seconds=2.0)
 """Windows of partial transcripts: with one a second, at most 8 s are computed for each second that
 arrives. A model of fixed length has windows of that length."""
 PARTIAL_SECONDS = 1.0  # of speech from one partial transcript to the next
+START_SECONDS = 10.0  # in which the first message must arrive; until then, it holds no place
+BLOCK_SECONDS = 0.1  # of speech that is processed together: messages may be as short as a sample
 MAX_PENDING_SECONDS = 10.0  # of speech that waits for a partial transcript; then the client waits
 MAX_REASON_BYTES = 123  # of a WebSocket's close (RFC 6455, section 5.5)
 
 
-class Encoding(NamedTuple):
-    """How samples are encoded in binary messages."""
+ENCODINGS = {"pcm_s16le": "<i2", "pcm_f32le": "<f4"}
+"""NumPy's names of the types of samples in binary messages."""
 
-    dtype: str
-    """NumPy's name."""
-    subtype: str
-    """soundfile's name."""
-
-
-ENCODINGS = {
-    "pcm_s16le": Encoding("<i2", "PCM_16"),
-    "pcm_f32le": Encoding("<f4", "FLOAT"),
-}
 Message = TypeVar("Message", bound=BaseModel)
 
 
@@ -86,8 +78,7 @@ async def handle_stream(socket: WebSocket, context: ServerContext) -> None:
     await socket.accept()
     try:
         try:
-            with context.stream():
-                result = await _transcribe(socket, context)
+            result = await _transcribe(socket, context)
             final = responses.verbose_json(result, ("word", "segment", "subtitle"))
             await socket.send_json({"type": "final", **final})
             await socket.close()
@@ -96,8 +87,9 @@ async def handle_stream(socket: WebSocket, context: ServerContext) -> None:
             await _close(socket, error)
         except (ClientDisconnect, WebSocketDisconnect):
             raise
-        except Exception:
-            log.exception("a stream failed")
+        except Exception as error:
+            log.error("a stream failed: %s", one_line(error))
+            log.debug("traceback", exc_info=error)
             await _close(socket, RequestError(500, "the server failed", "internal_error"))
     except (ClientDisconnect, WebSocketDisconnect):
         return
@@ -112,13 +104,17 @@ async def _close(socket: WebSocket, error: RequestError) -> None:
 async def _transcribe(socket: WebSocket, context: ServerContext) -> RequestResult:
     """Receives a client's speech, sends partial transcripts, and returns the final one."""
     options = context.options
-    start = _parse(StartMessage, await _receive(socket, options.idle_seconds))
+    start_seconds = min(START_SECONDS, options.idle_seconds)
+    start = _parse(StartMessage, await _receive(socket, start_seconds))
     header = socket.headers.get("authorization", "")
     context.api_keys.require(f"Bearer {start.api_key}" if start.api_key else header)
     selection = context.models.select(start.model, start.language, start.decoding)
     # Speech that is sent as it is spoken has arrived by then.
     max_seconds = options.max_seconds + options.idle_seconds
-    with NamedTemporaryFile(dir=context.folder, prefix="stream-", suffix=".wav") as file:
+    with (
+        context.stream(),
+        NamedTemporaryFile(dir=context.folder, prefix="stream-", suffix=".wav") as file,
+    ):
         stream = _SpeechStream(socket, context, start, selection)
         try:
             async with asyncio.timeout(max_seconds):
@@ -156,64 +152,91 @@ def _parse(model: type[Message], message: str | bytes) -> Message:
 
 
 class _SpeechStream:
-    """The speech of one client: written to a file, and transcribed as it arrives."""
+    """The speech of one client: written to a file, and transcribed as it arrives.
+
+    The file is at 16 kHz, as the transcription needs it: so its size depends on the duration only.
+    """
 
     def __init__(
         self, socket: WebSocket, context: ServerContext, start: StartMessage, selection: Selection
     ) -> None:
         self._socket, self._context = socket, context
-        self._rate, self._encoding = start.sample_rate, ENCODINGS[start.encoding]
+        self._rate, self._dtype = start.sample_rate, np.dtype(ENCODINGS[start.encoding])
+        self._resample = None
+        if self._rate != SAMPLE_RATE:
+            self._resample = soxr.ResampleStream(self._rate, SAMPLE_RATE, 1, dtype="float32")
         self._recognizer = selection.recognizer
-        self._transcriber = IncrementalTranscriber(selection.recognizer, start.sample_rate)
+        self._transcriber = IncrementalTranscriber(selection.recognizer)
+        self._arrived, self._samples = bytearray(), 0  # not processed yet; all that has arrived
         self._pending: list[np.ndarray] = []
+        self._pending_samples = 0
         self._partial: asyncio.Task[None] | None = None
         self._text = ""
 
     async def receive(self, path: Path) -> None:
         """Receives all speech into a WAV file."""
-        max_seconds, samples = self._context.options.max_seconds, 0
+        exact = self._resample is None and self._dtype.kind == "i"
+        subtype = "PCM_16" if exact else "FLOAT"
+        block = round(BLOCK_SECONDS * self._rate) * self._dtype.itemsize
         try:
-            with soundfile.SoundFile(
-                path, "w", self._rate, 1, self._encoding.subtype, format="WAV"
-            ) as writer:
-                while (speech := await self._next()) is not None:
-                    samples += len(speech)
-                    if samples > max_seconds * self._rate:
-                        message = f"the stream is longer than {max_seconds:g} s"
-                        raise RequestError(413, message, "audio_too_long")
-                    writer.write(speech)
-                    await self._transcribe(speech)
+            with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, subtype, format="WAV") as writer:
+                arrives = True
+                while arrives:
+                    arrives = await self._receive_message()
+                    if len(self._arrived) >= block or not arrives:
+                        speech = self._take(last=not arrives)
+                        writer.write(speech)
+                        if arrives:
+                            await self._transcribe(speech)
             if self._partial is not None:
                 await self._partial
         finally:
             if self._partial is not None:
                 self._partial.cancel()
+                await asyncio.wait([self._partial])
 
-    async def _next(self) -> np.ndarray | None:
-        """Receives the samples of the next message; None at the end."""
-        message = await _receive(self._socket, self._context.options.idle_seconds)
+    async def _receive_message(self) -> bool:
+        """Receives the samples of a message; returns False at the end."""
+        options = self._context.options
+        message = await _receive(self._socket, options.idle_seconds)
         if isinstance(message, str):
             _parse(EndMessage, message)
-            return None
-        dtype = np.dtype(self._encoding.dtype)
-        if len(message) % dtype.itemsize:
-            text = f"a message must be whole samples of {dtype.itemsize} bytes, got {len(message)}"
+            return False
+        size = self._dtype.itemsize
+        if len(message) % size:
+            text = f"a message must be whole samples of {size} bytes, got {len(message)}"
             raise RequestError(400, text, "invalid_audio")
-        speech = np.frombuffer(message, dtype)
-        if dtype.kind == "f" and not np.isfinite(speech).all():
+        self._samples += len(message) // size
+        if self._samples > options.max_seconds * self._rate:
+            text = f"the stream is longer than {options.max_seconds:g} s"
+            raise RequestError(413, text, "audio_too_long")
+        if self._dtype.kind == "f" and not np.isfinite(np.frombuffer(message, self._dtype)).all():
             raise RequestError(400, "some samples are NaN or infinite", "invalid_audio")
-        return speech
+        self._arrived += message
+        return True
+
+    def _take(self, last: bool) -> np.ndarray:
+        """Returns the speech that has arrived, at 16 kHz."""
+        speech = np.frombuffer(bytes(self._arrived), self._dtype)
+        self._arrived.clear()
+        if self._resample is None:
+            return speech
+        if self._dtype.kind == "i":
+            speech = speech / np.float32(2**15)
+        return self._resample.resample_chunk(speech.astype(np.float32, copy=False), last=last)
 
     async def _transcribe(self, speech: np.ndarray) -> None:
         """Starts a partial transcript when it is due; waits if too much speech is pending."""
         self._pending.append(speech)
-        seconds = sum(map(len, self._pending)) / self._rate
+        self._pending_samples += len(speech)
+        seconds = self._pending_samples / SAMPLE_RATE
         if self._partial is not None and (self._partial.done() or seconds > MAX_PENDING_SECONDS):
             await self._partial
             self._partial = None
         if self._partial is None and seconds >= PARTIAL_SECONDS:
             pending = np.concatenate(self._pending)
             self._pending.clear()
+            self._pending_samples = 0
             self._partial = asyncio.create_task(self._send_partial(pending))
 
     async def _send_partial(self, speech: np.ndarray) -> None:
@@ -238,21 +261,15 @@ class IncrementalTranscriber:
 
     Args:
         recognizer: the model.
-        sample_rate: of the speech, in Hz.
         windows: how the speech is cut.
     """
 
-    def __init__(
-        self, recognizer: Recognizer, sample_rate: int, windows: Windows = WINDOWS
-    ) -> None:
+    def __init__(self, recognizer: Recognizer, windows: Windows = WINDOWS) -> None:
         config = recognizer.config
         self._length = windows.length(recognizer)
         overlap = min(round(windows.overlap_seconds * SAMPLE_RATE), self._length // 2)
         self._overlap = self._length - (self._length - overlap) // config.stride * config.stride
         self._shared_frames = config.frame_length(self._overlap)  # of two windows
-        self._resample = None
-        if sample_rate != SAMPLE_RATE:
-            self._resample = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32")
         self._samples, self._sum, self._squares = 0, 0.0, 0.0
         self._speech = np.zeros(0, np.float32)  # of the window that is not full
         self._logits = np.zeros((0, config.vocab_size or 0), np.float32)  # before that window
@@ -264,7 +281,7 @@ class IncrementalTranscriber:
 
         Args:
             recognizer: the model; its logits may be computed in a batch with others.
-            speech: (samples,) int16 or float32.
+            speech: (samples,) int16 or float32, at 16 kHz.
         """
         self._append(speech)
         while len(self._speech) >= self._length:
@@ -283,8 +300,6 @@ class IncrementalTranscriber:
         if speech.dtype.kind == "i":
             speech = speech / np.float32(2**15)
         speech = speech.astype(np.float32, copy=False)
-        if self._resample is not None:
-            speech = self._resample.resample_chunk(speech)
         wide = speech.astype(np.float64)
         self._samples += len(wide)
         self._sum += float(wide.sum())

@@ -6,6 +6,7 @@ Limits count the bytes that arrive, not those that a header announces.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from wav2vec2_tf.serving.errors import RequestError
 
+CHARSETS = ("utf-8", "ascii", "iso8859-1", "cp1252")  # Python's names
 MAX_FIELDS = 32
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FORM_BYTES = MAX_FIELDS * (MAX_FIELD_BYTES + 1024)  # of all but the file
@@ -52,10 +55,7 @@ async def receive_upload(
         RequestError: there is no form, or it is too large or too slow.
         ClientDisconnect: the client disconnected before all had arrived.
     """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "multipart/form-data":
-        message = f"Content-Type must be multipart/form-data, got {content_type or 'none'}"
-        raise RequestError(400, message, "invalid_content_type")
+    _check_content_type(request.headers.get("content-type", ""))
     parser = MultiPartParser(
         request.headers,
         _limited(request, max_bytes),
@@ -102,6 +102,23 @@ async def discard(request: Request) -> None:
                     return
     except (TimeoutError, ClientDisconnect, RuntimeError):  # RuntimeError: the body was read
         return
+
+
+def _check_content_type(header: str) -> None:
+    """Raises `RequestError` unless the header is that of a form in a usual charset."""
+    kind, parameters = parse_options_header(header)
+    if kind != b"multipart/form-data":
+        shown = kind.decode("latin-1") or "none"
+        message = f"Content-Type must be multipart/form-data, got {shown}"
+        raise RequestError(400, message, "invalid_content_type")
+    charset = parameters.get(b"charset", b"utf-8").decode("latin-1")
+    try:
+        known = codecs.lookup(charset).name in CHARSETS
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        message = f"the charset of a form must be UTF-8, got {charset!r}"
+        raise RequestError(400, message, "invalid_content_type")
 
 
 def _too_large(max_bytes: int) -> RequestError:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 
-from wav2vec2_tf.text.transcript import Transcript, Word
+from wav2vec2_tf.text.transcript import Character, Transcript, Word
 
 LINE_CHARACTERS = 42
 LONGEST_SECONDS = 7.0
@@ -40,6 +40,10 @@ class Cue:
     end: float
     """Seconds."""
     lines: tuple[str, ...]
+    text: str
+    """Its lines as one."""
+    characters: tuple[Character, ...]
+    """Of its words, as far as their times are known."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class _Piece:
     text: str
     start: float
     end: float
+    characters: tuple[Character, ...] = ()
     joined: bool = False
     """Whether it continues a word, without a space before it."""
 
@@ -58,7 +63,8 @@ def cues(words: Sequence[Word], seconds: float) -> list[Cue]:
     pieces = _Pieces([piece for word in words for piece in _pieces(word)])
     result = []
     for first, end in pieces.grouped():
-        lines = pieces.lines(first, end)
+        lines, text = pieces.lines(first, end), pieces.text(first, end)
+        characters = tuple(c for piece in pieces[first:end] for c in piece.characters)
         start, spoken_until = pieces[first].start, pieces[end - 1].end
         following = pieces[end].start if end < len(pieces) else seconds
         gap = GAP_SECONDS if end < len(pieces) else 0.0
@@ -67,23 +73,22 @@ def cues(words: Sequence[Word], seconds: float) -> list[Cue]:
         until = min(until, start + LONGEST_SECONDS, following - gap)
         if until <= start:  # there is no time for a gap
             until = min(spoken_until, following)
-        result.append(Cue(start, until, lines))
+        result.append(Cue(start, until, lines, text, characters))
     return result
 
 
 def _pieces(word: Word) -> Iterator[_Piece]:
     if len(word.text) <= LINE_CHARACTERS:
-        yield _Piece(word.text, word.start, word.end)
+        yield _Piece(word.text, word.start, word.end, word.characters)
         return
-    letters = [(c.text, c.start, c.end) for c in word.characters]
-    if (
-        "".join(text for text, *_ in letters) != word.text
-    ):  # characters without times: spread evenly
+    letters = [_Piece(c.text, c.start, c.end, (c,)) for c in word.characters]
+    if "".join(letter.text for letter in letters) != word.text:
+        # characters without times: spread evenly
         each = (word.end - word.start) / len(word.text)
         times = [word.start + index * each for index in range(len(word.text) + 1)]
-        letters = list(zip(word.text, times, times[1:], strict=False))
-    for index, (text, start, end) in enumerate(letters):
-        yield _Piece(text, start, end, joined=index > 0)
+        letters = [_Piece(*letter) for letter in zip(word.text, times, times[1:], strict=False)]
+    for index, letter in enumerate(letters):
+        yield replace(letter, joined=index > 0)
 
 
 class _Pieces(list[_Piece]):
