@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.cli.shared import add_hub_flags, hub_options
+from wav2vec2_tf.data.columns import SPLIT_HELP, Columns
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.options import check, option
 from wav2vec2_tf.utils.progress import ProgressBar
@@ -32,13 +33,13 @@ ONE_PASS = "one pass"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LongFormOptions:
+class LongFormOptions(Columns):
     """The recordings, and how they are cut."""
 
     target_lang: str | None = option(
         None, metavar="LANG", help="language, for MMS models with an adapter for each"
     )
-    split: str | None = option(None, help="split of a dataset, such as test")
+    split: str | None = option(None, help=SPLIT_HELP)
     seconds: float = option(
         110.0, above=0, metavar="SECONDS", help="length of a recording, at most 120"
     )
@@ -169,7 +170,8 @@ def compare(
     from wav2vec2_tf.transcription.recognizer import Recognizer
 
     windows = options.cuts()
-    recordings = list(joined(open_corpus(corpus, split=options.split), options.seconds))
+    opened = open_corpus(corpus, split=options.split, columns=options)
+    recordings = list(joined(opened, options.seconds))
     if not recordings:
         raise UserError(f"{corpus}: has no utterances")
     bucket(max(len(recording.speech) for recording in recordings))  # raises if one is too long

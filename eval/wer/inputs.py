@@ -23,7 +23,9 @@ def open_data(corpus: str | PathLike[str] | Corpus, options: EvaluateOptions) ->
 
     if not isinstance(corpus, str | PathLike):
         return corpus
-    return open_corpus(fspath(corpus), split=options.split, cache_dir=options.hub.cache_dir)
+    return open_corpus(
+        fspath(corpus), split=options.split, cache_dir=options.hub.cache_dir, columns=options
+    )
 
 
 def load_recognizer(model: str | PathLike[str] | Recognizer, options: EvaluateOptions) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.data.columns import SPLIT_HELP, Columns
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 from wav2vec2_tf.text.decoding import BeamSearchOptions
 from wav2vec2_tf.transcription.batch.options import PoolOptions
@@ -16,7 +17,7 @@ MODES = (PADDED, VARIABLE, MASKED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions:
+class EvaluateOptions(Columns):
     """How a model is run on a corpus.
 
     `padded` cuts and zero-pads every utterance to `length` and does not pass the lengths to the
@@ -44,7 +45,7 @@ class EvaluateOptions:
     target_lang: str | None = option(
         None, metavar="LANG", help="language, for MMS models with an adapter for each"
     )
-    split: str | None = option(None, help="split of a dataset, such as test")
+    split: str | None = option(None, help=SPLIT_HELP)
     beam_search: BeamSearchOptions = field(default_factory=BeamSearchOptions)
     """Decoding is greedy unless these ask for a beam search."""
     hub: HubOptions = field(default_factory=HubOptions)
@@ -61,6 +62,8 @@ class EvaluateOptions:
         """Returns the options for reports, with the modes and length that are used."""
         return {
             "split": self.split,
+            "audio_column": self.audio_column,
+            "text_column": self.text_column,
             "modes": modes,
             "length": length,
             "limit": self.limit,

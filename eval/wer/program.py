@@ -20,6 +20,7 @@ from wav2vec2_tf.cli.shared import (
     beam_search_options,
     hub_options,
 )
+from wav2vec2_tf.data.columns import CORPUS_HELP
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import locked
 from wav2vec2_tf.utils.special_files import is_special
@@ -44,8 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         required=True,
-        help="LibriSpeech folder or .tar.gz; OpenSLR folder; folder of shards; dataset "
-        "id[:config], folder or .parquet file; .tsv, .csv or .jsonl manifest",
+        help=CORPUS_HELP,
     )
     add_flags(parser, EvaluateOptions)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")

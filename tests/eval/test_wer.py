@@ -264,7 +264,7 @@ def test_unusable_utterances_are_skipped_everywhere(
 
 
 def test_audio_that_is_not_finite(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio, "load", lambda source: np.full(5000, np.nan, np.float32))
+    monkeypatch.setattr(audio, "load", lambda source, **_: np.full(5000, np.nan, np.float32))
     with pytest.raises(UserError, match=r"no utterance could be evaluated.*NaN"):
         measured(folder)
 

@@ -132,14 +132,14 @@ def test_ids_may_be_numbers(tmp_path: Path) -> None:
     [
         ("none.tsv", None, "cannot be read"),
         ("none", None, "no such manifest, folder or file"),
-        ("a.tsv", "id\ttext\n1\tx\n", "row 1 names no file"),
+        ("a.tsv", "id\ttext\n1\tx\n", "no column audio, path, file"),
         ("a.jsonl", '{"path": "a.wav"}\n{"path": 3}\n', "row 2 names no file"),
         ("a.jsonl", '{"path": "a.wav"}\n{"path": "a.wav"}\n', "'a.wav' occurs twice"),
-        ("a.jsonl", '{"path": "\\ud800.wav"}\n', "not a UTF-8 name"),
+        ("a.jsonl", '{"path": "\\ud800.wav"}\n', "row 1 is not valid Unicode"),
         ("a.jsonl", '{"path": \n', "line 1 is not JSON"),
         ("a.csv", "path\n\xe9.wav\n", "not UTF-8"),
         ("a.parquet", "PAR1", "not a Parquet file"),
-        ("a.tsv", "path\n", "no audio in the input"),
+        ("a.tsv", "path\n", "no rows"),
         ("*.mp3", None, "no audio in the input"),
         ("", None, "no audio in the input"),
     ],
@@ -329,6 +329,54 @@ def test_results_are_those_of_transcribe(
     assert sorted(path.name for path in (out / "job").iterdir()) == [
         *("done", "inputs.jsonl", "lock", "plan.json")
     ]
+
+
+@pytest.mark.usefixtures("alone")
+def test_parts_of_one_recording(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """NeMo's `offset` and `duration`, and Kaldi's segments, give the texts of the parts alone."""
+    speech = [audio.load(file) for file in FEW[:3]]
+    ends = np.cumsum([len(one) for one in speech]) / 16000
+    spans = [
+        (float(end) - len(one) / 16000, float(end)) for one, end in zip(speech, ends, strict=True)
+    ]
+    soundfile.write(folder / "long.wav", np.concatenate(speech), 16000)
+    expected = []
+    for file in FEW[:3]:
+        assert main(["transcribe", str(file)]) == 0
+        expected.append(capsys.readouterr().out.strip())
+    listed = [{"wav": "long.wav", "offset": a, "duration": b - a} for a, b in spans]
+    (folder / "nemo.json").write_text("".join(json.dumps(row) + "\n" for row in listed))
+    (folder / "wav.scp").write_text("rec long.wav\n")
+    segments = [f"u{number} rec {a} {b}\n" for number, (a, b) in enumerate(spans)]
+    (folder / "segments").write_text("".join(segments))
+    for number, (source, names) in enumerate({"nemo.json": "long.wav@", ".": "u"}.items()):
+        out = folder.parent / f"{folder.name} out {number}"
+        assert main(["batch", str(folder / source), str(out), "--format", "jsonl"]) == 0
+        rows, errors = tables(out, "jsonl")
+        assert errors == []
+        assert [row["text"] for row in rows] == expected
+        assert all(row["id"].startswith(names) for row in rows)
+        assert [row["seconds"] for row in rows] == pytest.approx([b - a for a, b in spans])
+
+
+@pytest.mark.usefixtures("alone")
+def test_names_that_are_not_utf8(folder: Path) -> None:
+    """They are transcribed; tables show the bytes that are not UTF-8."""
+    if sys.getfilesystemencoding() != "utf-8":
+        pytest.skip("needs a locale whose encoding is UTF-8: export LC_ALL=C.UTF-8")
+    only = folder / "only"
+    only.mkdir()
+    try:
+        shutil.copy(FEW[0], os.fsencode(only) + b"/\xff.flac")
+        Path(os.fsdecode(os.fsencode(only) + b"/\xfe.wav")).write_bytes(b"no audio")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    for form in ("parquet", "jsonl"):
+        assert main(["batch", str(only), str(folder / form), "--format", form]) == 1
+        rows, errors = tables(folder / form, form)
+        assert [row["id"] for row in rows] == ["\\xff.flac"]
+        assert [row["id"] for row in errors] == ["\\xfe.wav"]
+        assert rows[0]["text"]
 
 
 @pytest.mark.usefixtures("alone")

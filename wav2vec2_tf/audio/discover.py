@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wav2vec2_tf.audio.stretch import WHOLE, Stretch
 from wav2vec2_tf.utils.errors import UserError
 
 STANDARD_INPUT = "-"
@@ -44,6 +45,8 @@ class AudioFile:
     """Path of its output in a folder of outputs, but for the ending."""
     output: Path | None = None
     """Path of its output."""
+    stretch: Stretch = WHOLE
+    """The part of the recording that is meant."""
 
     @contextmanager
     def opened(self) -> Iterator[str]:
@@ -104,16 +107,47 @@ def named_by(arguments: Sequence[str], complain: Callable[[str], None]) -> list[
 
 
 def audio_below(folder: str) -> Iterator[str]:
-    """Yields the paths of all audio in a folder and its subfolders, sorted, none hidden."""
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
-    for entry in ordered:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from audio_below(entry.path)
-        elif is_audio(entry.name) and entry.is_file():
-            yield entry.path
+    """Yields the paths of all audio in a folder and its subfolders, see `files_below`."""
+    return (file for file in files_below(folder) if is_audio(os.path.basename(file)))
+
+
+def files_below(folder: str) -> Iterator[str]:
+    """Yields the paths of all files in a folder and its subfolders, sorted, none hidden.
+
+    Links are followed. Each folder is visited once, those behind links last, so that loops end. A
+    link to nothing is yielded as a file: what opens it says that it does not exist.
+
+    Raises:
+        UserError: a folder cannot be read: its files would be missing without a word.
+    """
+    seen: set[tuple[int, int]] = set()
+    linked = [folder]
+    for start in linked:  # grows in the loop
+        stack = [_entries(start, seen)]
+        while stack:
+            entry = next(stack[-1], None)
+            if entry is None:
+                stack.pop()
+            elif entry.is_dir(follow_symlinks=False):
+                stack.append(_entries(entry.path, seen))
+            elif entry.is_symlink() and os.path.isdir(entry.path):
+                linked.append(entry.path)
+            elif os.path.isfile(entry.path) or not os.path.exists(entry.path):
+                yield entry.path
+
+
+def _entries(folder: str, seen: set[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:
+    """Returns the sorted entries of a folder, none hidden; no entry if it was seen already."""
+    try:
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            return iter(())
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror})") from None
+    return iter(sorted(found, key=lambda entry: entry.name))
 
 
 def with_outputs(found: Sequence[AudioFile], folder: Path, ending: str) -> list[AudioFile]:

@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.data.columns import CORPUS_HELP, SPLIT_HELP, Columns
 from wav2vec2_tf.data.make_shards import SHARD_SECONDS
 from wav2vec2_tf.utils.errors import UserError
 
@@ -27,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "corpora",
         nargs="*",
         metavar="CORPUS",
-        help="LibriSpeech folder or .tar.gz; OpenSLR folder; dataset id[:config], folder or "
-        ".parquet file; .tsv, .csv or .jsonl manifest",
+        help=CORPUS_HELP,
     )
     parser.add_argument("out", metavar="OUT", type=Path, help="folder of the shards")
     parser.add_argument(
@@ -39,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for pre-training: take only the speech of CORPUS, which may be any folder of audio",
     )
-    parser.add_argument("--split", help="split of a dataset")
+    parser.add_argument("--split", help=SPLIT_HELP)
+    add_flags(parser, Columns)
     parser.add_argument("--cache-dir", metavar="DIR", help="where downloaded datasets are kept")
     parser.add_argument(
         "--shard-seconds",
@@ -76,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
             split=args.split,
             cache_dir=args.cache_dir,
             transcribed=not args.untranscribed,
+            columns=options_from(Columns, args),
         )
         for spec in args.corpora
     ]

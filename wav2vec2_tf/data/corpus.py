@@ -5,30 +5,49 @@ Transcripts are known and checked when a corpus is opened; audio is read one utt
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from wav2vec2_tf.audio.discover import files_below
+from wav2vec2_tf.data.audio_folder import METADATA, metadata_files, open_audio_folder
+from wav2vec2_tf.data.columns import Columns
+from wav2vec2_tf.data.common_voice import common_voice_tables
+from wav2vec2_tf.data.fairseq_manifest import (
+    fairseq_manifests,
+    is_fairseq_manifest,
+    open_fairseq_manifest,
+)
 from wav2vec2_tf.data.huggingface import open_dataset
+from wav2vec2_tf.data.kaldi import RECORDINGS, is_kaldi, open_kaldi
 from wav2vec2_tf.data.librispeech import (
-    TAR_SUFFIXES,
-    TRANSCRIPT_SUFFIX,
-    TRANSCRIPT_TABLE,
-    files_below,
-    is_transcript,
     open_archive,
-    open_audio_folder,
     open_table,
     open_transcribed_folder,
+    open_untranscribed_folder,
 )
 from wav2vec2_tf.data.manifest import MANIFEST_SUFFIXES, open_manifest
 from wav2vec2_tf.data.shards import MANIFEST_FILE, open_shards
-from wav2vec2_tf.data.utterances import Corpus, Utterance, refuse_split, without_texts
+from wav2vec2_tf.data.tar import TAR_SUFFIXES
+from wav2vec2_tf.data.transcripts import TRANSCRIPT_SUFFIX, TRANSCRIPT_TABLE, is_transcript
+from wav2vec2_tf.data.utterances import (
+    Corpus,
+    Utterance,
+    choose_split,
+    refuse_split,
+    without_texts,
+)
 from wav2vec2_tf.utils.errors import UserError
 
 __all__ = ["Corpus", "Utterance", "open_corpus"]
 
 
 def open_corpus(
-    spec: str, *, split: str | None = None, cache_dir: str | None = None, transcribed: bool = True
+    spec: str,
+    *,
+    split: str | None = None,
+    cache_dir: str | None = None,
+    transcribed: bool = True,
+    columns: Columns | None = None,
 ) -> Corpus:
     """Opens a corpus and checks that audio and transcripts belong together.
 
@@ -45,60 +64,113 @@ def open_corpus(
               selection
             - a folder of shards that `wav2vec2-tf shards` wrote
             - a TSV, CSV or JSONL manifest with columns audio/path/file and
-              text/sentence/transcript, its paths relative to itself
+              text/sentence/transcript, its paths relative to itself; a column `id` is optional. So
+              are `offset` and `duration`, or `start` and `end`, in seconds: they select a part of
+              the file. NeMo's manifests are such
+            - a folder of Common Voice (`clips` and a table for each split), or one of its tables
+            - a folder in the layout AudioFolder of `datasets`: audio and `metadata.csv`, `.jsonl`
+              or `.parquet`
+            - a data folder of Kaldi: `wav.scp`, `text`, and `segments` if there are any. Commands
+              in `wav.scp` are refused, not run
+            - a manifest of fairseq, such as `train.tsv`, with `train.wrd` or `train.ltr` beside it,
+              or the folder of both
             - a parquet file, a folder that `datasets` reads, or a Hugging Face data set id (`id` or
-              `id:config`), of which `split` is opened
-        split: the split of a data set.
+              `id:config`), of which `split` is opened. Audio is files or arrays with their rate
+        split: the split of a data set, of Common Voice, of an AudioFolder or of fairseq manifests.
         cache_dir: where `datasets` keeps its files.
         transcribed: False to read speech only, with "" for every transcript. Then `spec` may also
             be any folder or archive of audio (ids are paths within it, transcripts are ignored), or
             a manifest or data set without a column of texts.
+        columns: names of the columns of a manifest or data set, where they are others.
 
     Raises:
         UserError: there is no such corpus, it is empty, a transcript lacks audio, audio lacks a
             transcript, or an id occurs twice.
     """
+    columns = columns or Columns()
     path = Path(spec).expanduser()
-    name, suffix = path.name.lower(), path.suffix.lower()
     if (path / MANIFEST_FILE).is_file() and any(path.glob("*.tfrecord")):
         refuse_split(spec, split)
+        columns.refuse(spec)
         corpus = open_shards(spec, path)
     elif path.is_dir():
-        corpus = _open_folder(spec, path, split, cache_dir, transcribed)
-    elif not path.exists() or (suffix == ".parquet" and path.is_file()):
-        corpus = open_dataset(spec, split, cache_dir, transcribed)
+        corpus = _open_folder(spec, path, split, cache_dir, transcribed, columns)
+    elif not path.exists() or (path.suffix.lower() == ".parquet" and path.is_file()):
+        corpus = open_dataset(spec, split, cache_dir, transcribed, columns)
     else:
-        if name.endswith(TAR_SUFFIXES):
-            corpus = open_archive(spec, path, transcribed)
-        elif suffix == ".tsv" and name.startswith(TRANSCRIPT_TABLE):
-            corpus = open_table(spec, path)
-        elif suffix in MANIFEST_SUFFIXES:
-            corpus = open_manifest(spec, path, transcribed)
-        else:
-            raise UserError(
-                f"{spec}: not a corpus this program reads; give a folder in LibriSpeech or OpenSLR "
-                "layout, a .tar.gz of one, a folder of shards, a .parquet file, or a .tsv, .csv or "
-                ".jsonl manifest"
-            )
         refuse_split(spec, split)
+        corpus = _open_file(spec, path, transcribed, columns)
     if not corpus.texts:
         raise UserError(f"{spec}: the corpus is empty; name one with utterances in it")
     return corpus if transcribed else without_texts(corpus)
 
 
+def _open_file(spec: str, path: Path, transcribed: bool, columns: Columns) -> Corpus:
+    name, suffix = path.name.lower(), path.suffix.lower()
+    is_fairseq = is_fairseq_manifest(path)
+    if suffix in MANIFEST_SUFFIXES and not is_fairseq and not name.startswith(TRANSCRIPT_TABLE):
+        return open_manifest(spec, path, columns, transcribed)
+    columns.refuse(spec)
+    if name.endswith(TAR_SUFFIXES):
+        return open_archive(spec, path, transcribed)
+    if suffix == ".tsv" and name.startswith(TRANSCRIPT_TABLE):
+        return open_table(spec, path)
+    if is_fairseq:
+        return open_fairseq_manifest(spec, path, transcribed)
+    if name == RECORDINGS:
+        return open_kaldi(spec, path.parent, transcribed)
+    raise UserError(
+        f"{spec}: not a corpus this program reads; give a folder of LibriSpeech, OpenSLR, Common "
+        "Voice, Kaldi, shards or AudioFolder, a .tar.gz of the first two, a .parquet file, or a "
+        ".tsv, .csv, .jsonl or .json manifest"
+    )
+
+
 def _open_folder(
-    spec: str, folder: Path, split: str | None, cache_dir: str | None, transcribed: bool
+    spec: str,
+    folder: Path,
+    split: str | None,
+    cache_dir: str | None,
+    transcribed: bool,
+    columns: Columns,
 ) -> Corpus:
-    files = files_below(folder)
+    if is_kaldi(folder):
+        refuse_split(spec, split)
+        columns.refuse(spec)
+        return open_kaldi(spec, folder, transcribed)
+    if tables := common_voice_tables(folder):
+        if table := _table(spec, tables, split, transcribed):
+            return open_manifest(spec, table, columns, transcribed)
+    elif (manifests := fairseq_manifests(folder)) and (
+        manifest := _table(spec, manifests, split, transcribed)
+    ):
+        columns.refuse(spec)
+        return open_fairseq_manifest(spec, manifest, transcribed)
+    files = [Path(file) for file in files_below(str(folder))]
     if not any(is_transcript(file.name) for file in files):
-        if any(file.suffix in {".parquet", ".arrow"} for file in files):
-            return open_dataset(spec, split, cache_dir, transcribed)
+        if metadata_files(files):
+            corpus = open_audio_folder(spec, folder, files, split, columns, transcribed)
+            if corpus is not None:
+                return corpus
+        elif any(file.suffix in {".parquet", ".arrow"} for file in files):
+            return open_dataset(spec, split, cache_dir, transcribed, columns)
         if transcribed:
             raise UserError(
-                f"{spec}: no *{TRANSCRIPT_SUFFIX}, no {TRANSCRIPT_TABLE}.tsv and no .parquet file "
-                "in or below this folder; name a LibriSpeech folder such as LibriSpeech/test-clean"
+                f"{spec}: no *{TRANSCRIPT_SUFFIX}, no {TRANSCRIPT_TABLE}.tsv, no "
+                f"{', '.join(METADATA)} with a column file_name and no .parquet file in or below "
+                "this folder; name a LibriSpeech folder such as LibriSpeech/test-clean"
             )
     refuse_split(spec, split)
+    columns.refuse(spec)
     if transcribed:
         return open_transcribed_folder(spec, files)
-    return open_audio_folder(spec, folder, files)
+    return open_untranscribed_folder(spec, folder, files)
+
+
+def _table(
+    spec: str, tables: Mapping[str, Path], split: str | None, transcribed: bool
+) -> Path | None:
+    """Returns the table of a split; None if all the speech of several is asked for."""
+    if not transcribed and split is None and len(tables) > 1:
+        return None
+    return tables[choose_split(spec, split, tables)]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import glob
+import hashlib
+import logging
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wav2vec2_tf.audio.stretch import WHOLE, Stretch
+from wav2vec2_tf.data.columns import ID_COLUMNS, Columns, selecting, stretch_of
+from wav2vec2_tf.data.stored_audio import stored_audio
 from wav2vec2_tf.data.utterances import (
-    AUDIO_COLUMNS,
-    TEXT_COLUMNS,
     Corpus,
     Utterance,
-    find_column,
+    choose_split,
     make_utterance,
     refuse_faults,
     repeated,
@@ -25,66 +27,61 @@ from wav2vec2_tf.utils.files import files_identity
 if TYPE_CHECKING:
     import datasets
 
+log = logging.getLogger(__name__)
 
-def open_dataset(spec: str, split: str | None, cache_dir: str | None, transcribed: bool) -> Corpus:
+
+def open_dataset(
+    spec: str, split: str | None, cache_dir: str | None, transcribed: bool, columns: Columns
+) -> Corpus:
     """Opens a parquet file, a folder of `datasets` or a data set of the hub; see `open_corpus`."""
     dataset = _load_dataset(spec, split, cache_dir)
-    audio_column = find_column(spec, dataset.column_names, AUDIO_COLUMNS)
+    names = dataset.column_names
+    audio = stored_audio(spec, dataset, columns.audio(spec, names))
     stated: Sequence[Any] = [None] * len(dataset)
     if transcribed:
-        stated = dataset[find_column(spec, dataset.column_names, TEXT_COLUMNS)]
-    import datasets
-    import pyarrow.compute as compute
-
-    # datasets itself would decode with torchcodec and FFmpeg: the bytes are enough
-    try:
-        dataset = dataset.cast_column(audio_column, datasets.Audio(decode=False))
-    except (TypeError, ValueError) as error:  # pyarrow's own errors are among these
-        raise UserError(f"{spec}: column {audio_column!r} holds no audio files") from error
-    if "id" in dataset.column_names:
-        keys = [str(key) for key in dataset["id"]]
-    else:
-        keys = [str(row) for row in range(len(dataset))]
+        stated = dataset[columns.text(spec, names)]
+    key_column = next((name for name in ID_COLUMNS if name in names), None)
+    keys = [str(key) for key in (dataset[key_column] if key_column else range(len(dataset)))]
     texts = {key: "" if text is None else str(text) for key, text in zip(keys, stated, strict=True)}
-    stored = dataset.data.column(audio_column)
-    absent = compute.and_(
-        compute.is_null(compute.struct_field(stored, "bytes")),
-        compute.is_null(compute.struct_field(stored, "path")),
-    ).to_pylist()
-    refuse_faults(
-        spec,
-        (
-            "rows without audio",
-            [key for key, is_absent in zip(keys, absent, strict=True) if is_absent],
-        ),
-        ("ids that occur twice", repeated(keys)),
-    )
-    folder = Path(spec).expanduser()
-    folder = folder if folder.is_dir() else folder.parent
-    recordings = dataset.select_columns(audio_column)
+    absent = [key for key, is_absent in zip(keys, audio.absent, strict=True) if is_absent]
+    refuse_faults(spec, ("rows without audio", absent), ("ids that occur twice", repeated(keys)))
+    stretches = _stretches(spec, dataset, audio.is_inside)
 
     def utterances() -> Iterator[Utterance]:
         for row, (key, text) in enumerate(texts.items()):
-            yield make_utterance(key, text, _DatasetRow(recordings, row, folder))
+            yield make_utterance(key, text, audio.row(row), stretches.get(row, WHOLE))
 
     identity = files_identity(Path(file["filename"]) for file in dataset.cache_files)
+    if columns.identity or stretches:
+        parts = f"{columns.identity} {sorted(stretches.items())}"
+        identity = f"{identity} {hashlib.sha256(parts.encode()).hexdigest()}"
     return Corpus(spec, "dataset", texts, identity, utterances)
 
 
-@dataclass(frozen=True)
-class _DatasetRow:
-    """The audio in one row of a data set, which holds the file's content or its path."""
+def _stretches(spec: str, dataset: datasets.Dataset, is_inside: bool) -> dict[int, Stretch]:
+    """Returns the part of its audio that a row is about, by number, where that is not all.
 
-    recordings: datasets.Dataset
-    """Has the column of audio only."""
-    row: int
-    folder: Path
-    """Folder that relative paths start from."""
-
-    def audio(self) -> Path | bytes:
-        (stored,) = self.recordings[self.row].values()
-        content: bytes | None = stored["bytes"]
-        return self.folder / stored["path"] if content is None else content
+    Args:
+        spec: the data set as the user named it.
+        dataset: all columns.
+        is_inside: whether each row holds its own audio, not the name of a file.
+    """
+    names, others = selecting(dataset.column_names)
+    if is_inside and others:
+        log.warning("%s: each row holds its own audio: %s are not used", spec, ", ".join(others))
+    if not is_inside:
+        names += others
+    found: dict[int, Stretch] = {}
+    if not names:
+        return found
+    for row, values in enumerate(zip(*(dataset[name] for name in names), strict=True)):
+        try:
+            stretch = stretch_of(dict(zip(names, values, strict=True)))
+        except ValueError as error:
+            raise UserError(f"{spec}: row {row}: {error}") from None
+        if stretch != WHOLE:
+            found[row] = stretch
+    return found
 
 
 def _load_dataset(spec: str, split: str | None, cache_dir: str | None) -> datasets.Dataset:
@@ -109,12 +106,12 @@ def _load_dataset(spec: str, split: str | None, cache_dir: str | None) -> datase
                 saved = datasets.load_from_disk(name)
                 if isinstance(saved, datasets.Dataset):
                     return saved
-                return saved[_choose_split(spec, split, list(saved))]
+                return saved[_split_of(spec, split, list(saved))]
         elif not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
             raise UserError(f"{spec}: no such file or folder")
         splits = datasets.get_dataset_split_names(name, config or None)
         return datasets.load_dataset(
-            name, config or None, split=_choose_split(spec, split, splits), cache_dir=cache_dir
+            name, config or None, split=_split_of(spec, split, splits), cache_dir=cache_dir
         )
     except UserError:
         raise
@@ -124,11 +121,8 @@ def _load_dataset(spec: str, split: str | None, cache_dir: str | None) -> datase
         raise UserError(f"{spec}: {intro}{first_line(cause or error)}") from error
 
 
-def _choose_split(spec: str, split: str | None, splits: list[str]) -> str:
-    if split is None and len(splits) == 1:
-        return splits[0]
+def _split_of(spec: str, split: str | None, splits: list[str]) -> str:
     # "test[:10]" and "train+test" are forms of datasets' own
     if split is not None and re.split(r"[\[+]", split)[0] in splits:
         return split
-    fault = "several splits" if split is None else f"no split {split!r}"
-    raise UserError(f"{spec}: {fault}; choose with --split from {', '.join(splits)}")
+    return choose_split(spec, split, splits)

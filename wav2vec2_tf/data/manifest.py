@@ -1,92 +1,154 @@
-"""Corpora as manifests: tables (TSV, CSV) or JSON lines that name audio files and transcripts."""
+"""Corpora as manifests: tables (TSV, CSV, Parquet) or JSON lines that name audio and transcripts.
+
+JSON lines are those of NeMo, among others: several rows may be about parts of one recording.
+"""
 
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from wav2vec2_tf.data.utterances import (
-    AUDIO_COLUMNS,
-    TEXT_COLUMNS,
-    Corpus,
-    corpus_of_files,
-    decode_utf8,
-    find_column,
-    read_file,
-    refuse_faults,
-)
-from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.data.columns import Columns, stated_id, stretch_of
+from wav2vec2_tf.data.paths import located
+from wav2vec2_tf.data.utterances import Corpus, Entry, corpus_of_entries, listed, repeated
+from wav2vec2_tf.utils.errors import UserError, first_line
 from wav2vec2_tf.utils.files import encodable
 
-MANIFEST_SUFFIXES = frozenset({".tsv", ".csv", ".jsonl"})
+JSON_SUFFIXES = frozenset({".jsonl", ".json"})
+MANIFEST_SUFFIXES = frozenset({".tsv", ".csv"}) | JSON_SUFFIXES
+CLIPS = "clips"
+"""Folder of the audio in Common Voice, whose tables name files without it."""
+PARQUET_ROWS = 4096
+"""Rows read at once."""
+MAXIMUM_COLUMNS = 1000
 
 
-def open_manifest(spec: str, path: Path, transcribed: bool) -> Corpus:
+def open_manifest(spec: str, path: Path, columns: Columns, transcribed: bool) -> Corpus:
     """Opens the corpus that a manifest describes; see `open_corpus`."""
-    content = decode_utf8(spec, read_file(path))
-    rows = list(_rows(path, io.StringIO(content, newline="")))
-    if not rows:
-        raise UserError(f"{spec}: the manifest has no rows; it needs a header and a row per file")
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    audio_column = find_column(spec, columns, AUDIO_COLUMNS)
-    text_column = find_column(spec, columns, TEXT_COLUMNS) if transcribed else None
-    texts: dict[str, str] = {}
-    paths: dict[str, Path] = {}
-    without_text, without_audio, repeated = [], [], []
-    for number, row in enumerate(rows, start=1):
-        file, text = row.get(audio_column), row.get(text_column) if text_column else ""
-        key = row_id(row) or str(file or f"row {number}")
-        if not encodable(f"{key}{text}"):
+    entries = manifest_entries(path, columns, transcribed=transcribed)
+    return corpus_of_entries(spec, "manifest", entries, [path], identity=columns.identity)
+
+
+def manifest_entries(
+    path: Path,
+    columns: Columns | None = None,
+    *,
+    transcribed: bool = False,
+    prefix: str = "",
+) -> Iterator[Entry]:
+    """Yields an entry for each row of a manifest of any length, one by one.
+
+    The files need not exist. Their names are relative to the manifest, or to a folder `clips`
+    beside it.
+
+    Args:
+        path: a TSV, CSV, JSONL, JSON or Parquet file.
+        columns: names of the columns of audio and texts.
+        transcribed: whether texts are read; else each is "".
+        prefix: what ids start with where they are names of files.
+
+    Raises:
+        UserError: the manifest cannot be read, has no rows, a row is invalid, or no row has the
+            column of audio or, if they are read, of texts.
+    """
+    reader = _RowReader(path, columns or Columns(), transcribed, prefix)
+    for number, row in enumerate(manifest_rows(path), start=1):
+        yield reader.entry(number, row)
+    reader.finish()
+
+
+class _RowReader:
+    """Makes entries of the rows of one manifest."""
+
+    def __init__(self, path: Path, columns: Columns, transcribed: bool, prefix: str) -> None:
+        self._path, self._columns, self._transcribed = path, columns, transcribed
+        self._prefix = prefix
+        self._folders = [path.absolute().parent, path.absolute().parent / CLIPS]
+        self._seen: dict[str, None] = {}
+        self._audio = ""
+        self._text: str | None = None
+
+    def entry(self, number: int, row: Mapping[str, Any]) -> Entry:
+        """Returns the entry of row `number`, from 1."""
+        if not self._seen.keys() >= row.keys():
+            self._learn(row)
+        file = _file_of(row.get(self._audio))
+        text = _text_of(row.get(self._text)) if self._transcribed and self._text else None
+        if text is None and not self._transcribed:
+            text = ""
+        try:
+            stretch = stretch_of(row)
+        except ValueError as error:
+            raise UserError(f"{self._path}: row {number}: {error}") from None
+        key = stated_id(row)
+        if not key:
+            key = f"{self._prefix}{file}{stretch.suffix}" if file else f"row {number}"
+        if not encodable(f"{key}{text}{file}"):
             raise UserError(
-                f"{spec}: row {number} is not valid Unicode, it has half of a surrogate pair; "
-                "write it again as UTF-8"
+                f"{self._path}: row {number} is not valid Unicode, it has half of a surrogate "
+                "pair; write it again as UTF-8"
             )
-        if not file or not (path.parent / str(file)).is_file():
-            without_audio.append(key)
-        if text is None:
-            without_text.append(key)
-        if key in texts:
-            repeated.append(key)
-        texts[key] = str(text)
-        paths[key] = path.parent / str(file)
-    refuse_faults(
-        spec,
-        ("rows without audio", without_audio),
-        ("audio without transcript", without_text),
-        ("ids that occur twice", repeated),
-    )
-    return corpus_of_files(spec, "manifest", texts, paths, [path, *paths.values()])
+        return Entry(key, text, located(file, self._folders) if file else None, stretch)
 
+    def finish(self) -> None:
+        """Raises `UserError` if there was no row, or none with a column of texts."""
+        if not self._seen:
+            raise UserError(
+                f"{self._path}: the manifest has no rows; it needs a header and a row per file"
+            )
+        if self._transcribed and self._text is None:
+            self._columns.text(str(self._path), self._seen)
 
-def row_id(row: Mapping[str, Any]) -> str:
-    """Returns the `id` of a manifest's row as text; "" if it has none."""
-    stated = row.get("id")
-    return "" if stated is None else str(stated)
+    def _learn(self, row: Mapping[str, Any]) -> None:
+        """Finds the columns again: rows of JSON may have different ones."""
+        self._seen |= dict.fromkeys(row)
+        if len(self._seen) > MAXIMUM_COLUMNS:
+            raise UserError(f"{self._path}: more than {MAXIMUM_COLUMNS} columns: not a manifest")
+        self._audio = self._columns.audio(str(self._path), self._seen)
+        if self._transcribed:
+            with suppress(UserError):  # a later row may have the column, see `finish`
+                self._text = self._columns.text(str(self._path), self._seen)
 
 
 def manifest_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a TSV, CSV or JSONL manifest of any length, one by one.
+    """Yields the rows of a manifest as they are, one by one.
 
     Raises:
         UserError: it cannot be read.
     """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        yield from _parquet_rows(path)
+        return
     try:
         with open(path, encoding="utf-8-sig", newline="") as lines:
-            yield from _rows(path, lines)
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text") from None
+            if suffix in JSON_SUFFIXES:
+                yield from _json_rows(path, _elements(path, lines))
+            else:
+                yield from _table_rows(path, lines)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    if path.suffix.lower() == ".jsonl":
-        return _json_rows(path, lines)
-    return _table_rows(path, lines)
+def _file_of(value: Any) -> str:
+    """Returns the name of a file; "" if the value of a row's column of audio is none."""
+    if isinstance(value, Mapping) and value.get("bytes") is None:  # as `datasets` writes audio
+        value = value.get("path")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _text_of(value: Any) -> str | None:
+    """Returns a transcript; None if the value of a row's column of texts is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:
+        return None
+    return str(value)
 
 
 def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -95,18 +157,84 @@ def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{path}: line {number} is not JSON ({error})") from error
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                f"{path}: line {number} is not JSON ({error}): each line must be an object"
+            ) from None
         if not isinstance(row, dict):
             raise UserError(f"{path}: line {number} is not a JSON object")
         yield row
 
 
-def _table_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _elements(path: Path, lines: TextIO) -> Iterable[str]:
+    """Returns the lines of a file, or the elements of the array that a `.json` file may hold."""
+    if path.suffix.lower() != ".json":
+        return lines
+    start = lines.read(1)
+    while start.isspace():
+        start = lines.read(1)
+    rest = start + lines.readline()
+    if start != "[":
+        return itertools.chain([rest], lines)
     try:
-        if path.suffix.lower() == ".tsv":  # a quotation mark in a TSV is a character like any other
-            yield from csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        else:
-            yield from csv.DictReader(lines)
+        return map(json.dumps, json.loads(rest + lines.read()))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not JSON ({error})") from None
+
+
+def _table_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    if path.suffix.lower() == ".tsv":  # a quotation mark in a TSV is a character like any other
+        table = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    else:
+        table = csv.DictReader(lines)
+    try:
+        header = list(table.fieldnames or ())
+        if twice := repeated(header):
+            raise UserError(f"{path}: a column occurs twice in the header: {listed(twice)}")
+        for row in table:
+            if any(row.pop(None, ())):  # type: ignore[call-overload]  # what is beyond the header
+                raise UserError(
+                    f"{path}: line {table.line_num} has more fields than the header: a text with "
+                    "the separator in it must be in quotation marks"
+                )
+            yield row
     except csv.Error as error:
         raise UserError(f"{path}: not a table this program can read ({error})") from error
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """Returns the names of a Parquet file's columns but for lists and bytes, which may be large.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    with _parquet(path) as file:
+        return [field.name for field in file.schema_arrow if not _is_large(field.type)]
+
+
+def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+    columns = parquet_columns(path)
+    with _parquet(path) as file:
+        for batch in file.iter_batches(PARQUET_ROWS, columns=columns):
+            yield from batch.to_pylist()
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"{path}: not a Parquet file that can be read ({first_line(error)})"
+        ) from None
+
+
+def _is_large(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    kinds = (types.is_list, types.is_large_list, types.is_binary, types.is_large_binary)
+    return any(is_kind(kind) for is_kind in kinds)

@@ -5,21 +5,28 @@ An `Utterance` can be pickled, so that other processes can load it.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import encodable, files_identity
+from wav2vec2_tf.audio.stretch import WHOLE, Stretch, count_samples, load
+from wav2vec2_tf.utils.errors import UserError, quoted
+from wav2vec2_tf.utils.files import files_identity
 
 if TYPE_CHECKING:
     import numpy as np
 
-AUDIO_COLUMNS = ("audio", "path", "file", "audio_filepath")
-TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription")
+SPLITS = (
+    ("train", "training"),
+    ("validation", "valid", "val", "dev"),
+    ("test", "testing", "eval", "evaluation"),
+)
+"""Names of splits, those of one line with one meaning, as in `datasets`."""
 EXAMPLES = 3
 """Number of ids that an error message lists."""
 
@@ -34,8 +41,10 @@ class Utterance:
     load: Callable[[], np.ndarray]
     """Returns the speech, float32 mono 16 kHz `(samples,)`; raises `UserError`."""
     samples: Callable[[], int]
-    """Returns the number of samples that `load` returns, or one more: see `audio.count_samples`.
-    Raises `UserError`."""
+    """Returns the number of samples that `load` returns; raises `UserError` as it does."""
+    fingerprint: Callable[[], str] = str
+    """Returns a text that changes when the audio does; it does not depend on the audio's place.
+    Raises `UserError` or `OSError`."""
 
 
 @dataclass(frozen=True)
@@ -72,29 +81,102 @@ class StoredAudio(Protocol):
 AudioLocation = Path | bytes | StoredAudio
 
 
-def make_utterance(key: str, text: str, location: AudioLocation) -> Utterance:
-    """Returns an utterance whose audio is at `location`."""
-    return Utterance(key, text, partial(_load, location), partial(_count_samples, location))
+def make_utterance(
+    key: str, text: str, location: AudioLocation, stretch: Stretch = WHOLE
+) -> Utterance:
+    """Returns an utterance whose audio is at `location`, or a part of it."""
+    part = (location, stretch)
+    return Utterance(
+        key,
+        text,
+        partial(_load, *part),
+        partial(_count_samples, *part),
+        partial(_fingerprint, *part),
+    )
 
 
-def corpus_of_files(
-    spec: str, kind: str, texts: dict[str, str], audio: Mapping[str, Path], files: Iterable[Path]
+@dataclass(frozen=True)
+class Entry:
+    """What a manifest, or another list of recordings, says about one utterance."""
+
+    id: str
+    text: str | None
+    """None if no transcript is stated."""
+    file: Path | None
+    """The audio file, which may not exist; None if no file is named."""
+    stretch: Stretch = WHOLE
+
+
+def corpus_of_entries(
+    spec: str, kind: str, entries: Iterable[Entry], lists: Iterable[Path], *, identity: str = ""
 ) -> Corpus:
-    """Returns a corpus with one audio file for each id, in the order of `texts`.
+    """Returns a corpus with an utterance for each entry, in their order.
 
     Args:
         spec: the corpus as the user named it.
         kind: a description of the source.
-        texts: id → transcript.
-        audio: id → audio file.
-        files: all files that the corpus consists of; its identity depends on them.
+        entries: the utterances.
+        lists: the files that the entries were read from.
+        identity: what the entries depend on beside those files.
+
+    Raises:
+        UserError: an entry lacks its audio or its transcript, or an id occurs twice.
     """
+    known: dict[str, Entry] = {}
+    without_text, without_audio, repeated = [], [], {}
+    for entry in entries:
+        if entry.file is None or not os.path.isfile(entry.file):
+            without_audio.append(entry.id)
+        if entry.text is None:
+            without_text.append(entry.id)
+        if entry.id in known:
+            repeated[entry.id] = None
+        known[entry.id] = entry
+    refuse_faults(
+        spec,
+        ("rows without audio", without_audio),
+        ("audio without transcript", without_text),
+        ("ids that occur twice", list(repeated)),
+    )
+    texts = {key: entry.text or "" for key, entry in known.items()}
+    files = {key: entry.file for key, entry in known.items() if entry.file is not None}
+    stretches = {key: entry.stretch for key, entry in known.items() if entry.stretch != WHOLE}
+    return corpus_of_files(spec, kind, texts, files, lists, stretches, identity=identity)
+
+
+def corpus_of_files(
+    spec: str,
+    kind: str,
+    texts: Mapping[str, str],
+    audio: Mapping[str, Path],
+    lists: Iterable[Path] = (),
+    stretches: Mapping[str, Stretch] | None = None,
+    *,
+    identity: str = "",
+) -> Corpus:
+    """Returns a corpus in which each id has an audio file, or a part of one.
+
+    Args:
+        spec: the corpus as the user named it.
+        kind: a description of the source.
+        texts: id → transcript, in the order of the corpus.
+        audio: id → audio file.
+        lists: the other files that the corpus consists of; its identity depends on all files.
+        stretches: id → the part of the file that is meant, where that is not all of it.
+        identity: what else the corpus depends on.
+    """
+    stretches = stretches or {}
 
     def utterances() -> Iterator[Utterance]:
         for key, text in texts.items():
-            yield make_utterance(key, text, audio[key])
+            yield make_utterance(key, text, audio[key], stretches.get(key, WHOLE))
 
-    return Corpus(spec, kind, texts, files_identity(files), utterances)
+    content = files_identity({*lists, *audio.values()})
+    if stretches or identity:
+        parts = "\n".join(f"{key!r} {stretch}" for key, stretch in stretches.items())
+        digest = hashlib.sha256(f"{identity}\n{parts}".encode())
+        content = f"{content} {digest.hexdigest()}"
+    return Corpus(spec, kind, texts, content, utterances)
 
 
 def without_texts(corpus: Corpus) -> Corpus:
@@ -108,39 +190,9 @@ def without_texts(corpus: Corpus) -> Corpus:
     return replace(corpus, texts=texts, identity=identity, utterances=utterances)
 
 
-def find_column(spec: str, columns: Iterable[str], wanted: tuple[str, ...]) -> str:
-    """Returns the first of the `wanted` column names that is among `columns`.
-
-    Raises:
-        UserError: none is.
-    """
-    columns = list(columns)
-    for name in wanted:
-        if name in columns:
-            return name
-    raise UserError(
-        f"{spec}: no column {', '.join(wanted[:-1])} or {wanted[-1]}; it has "
-        f"{', '.join(repr(name) for name in columns)}"
-    )
-
-
 def repeated(keys: Iterable[str]) -> list[str]:
     """Returns the keys that occur more than once."""
     return [key for key, count in Counter(keys).items() if count > 1]
-
-
-def untranscribed(spec: str, names: list[str]) -> dict[str, str]:
-    """Returns an empty transcript for each file name.
-
-    Raises:
-        UserError: names that cannot be ids.
-    """
-    refuse_faults(
-        spec,
-        ("ids that occur twice", repeated(names)),
-        ("names that are not UTF-8", [name for name in names if not encodable(name)]),
-    )
-    return dict.fromkeys(names, "")
 
 
 def refuse_faults(spec: str, *faults: tuple[str, list[str]]) -> None:
@@ -156,9 +208,28 @@ def refuse_split(spec: str, split: str | None) -> None:
         raise UserError(f"{spec}: --split is for datasets; name the part itself instead")
 
 
+def choose_split(spec: str, split: str | None, splits: Collection[str]) -> str:
+    """Returns the one of `splits` that is asked for, or the only one.
+
+    A split may be asked for by another usual name: validation for dev, and so on.
+
+    Raises:
+        UserError: there is no such split, or several and none is asked for.
+    """
+    if split is None and len(splits) == 1:
+        return next(iter(splits))
+    if split in splits:
+        return split
+    for names in SPLITS:
+        if split in names and len(found := [name for name in names if name in splits]) == 1:
+            return found[0]
+    fault = "several splits" if split is None else f"no split {split!r}"
+    raise UserError(f"{spec}: {fault}; choose with --split from {', '.join(sorted(splits))}")
+
+
 def listed(keys: list[str]) -> str:
     """Returns the first `EXAMPLES` keys, quoted, for a message."""
-    return ", ".join(map(repr, keys[:EXAMPLES])) + (", …" if len(keys) > EXAMPLES else "")
+    return ", ".join(map(quoted, keys[:EXAMPLES])) + (", …" if len(keys) > EXAMPLES else "")
 
 
 def read_file(path: Path) -> bytes:
@@ -177,16 +248,21 @@ def decode_utf8(source: str, content: bytes) -> str:
         raise UserError(f"{source}: not UTF-8 text (byte {error.start})") from error
 
 
-def _load(location: AudioLocation) -> np.ndarray:
-    from wav2vec2_tf import audio
-
-    return audio.load(_source(location))
+def _load(location: AudioLocation, stretch: Stretch) -> np.ndarray:
+    return load(_source(location), stretch)
 
 
-def _count_samples(location: AudioLocation) -> int:
-    from wav2vec2_tf import audio
+def _count_samples(location: AudioLocation, stretch: Stretch) -> int:
+    return count_samples(_source(location), stretch)
 
-    return audio.count_samples(_source(location))
+
+def _fingerprint(location: AudioLocation, stretch: Stretch) -> str:
+    source = _source(location)
+    part = "" if stretch == WHOLE else f" {stretch}"
+    if isinstance(source, Path):
+        status = source.stat()
+        return f"{status.st_size} {status.st_mtime_ns}{part}"
+    return f"{hashlib.sha256(source).hexdigest()}{part}"
 
 
 def _source(location: AudioLocation) -> Path | bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.data.columns import Columns
 from wav2vec2_tf.data.corpus import Corpus, Utterance, open_corpus
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.text.normalize import TextRules, describe, unknown_characters
@@ -70,11 +71,18 @@ class Selection:
 
 
 def open_corpora(
-    names: Sequence[str], split: str | None, cache_dir: str | None, *, transcribed: bool = True
+    names: Sequence[str],
+    split: str | None,
+    cache_dir: str | None,
+    columns: Columns | None = None,
+    *,
+    transcribed: bool = True,
 ) -> list[Corpus]:
     """Opens several corpora; see `data.corpus.open_corpus`."""
     return [
-        open_corpus(name, split=split, cache_dir=cache_dir, transcribed=transcribed)
+        open_corpus(
+            name, split=split, cache_dir=cache_dir, transcribed=transcribed, columns=columns
+        )
         for name in names
     ]
 

@@ -63,8 +63,8 @@ def finetune(
     with open_strategy(options.strategy) as strategy:
         keras.utils.set_random_seed(options.seed)
 
-        train = open_corpora(options.train, options.train_split, hub.cache_dir)
-        dev = open_corpora(options.dev, options.dev_split, hub.cache_dir)
+        train = open_corpora(options.train, options.train_split, hub.cache_dir, options)
+        dev = open_corpora(options.dev, options.dev_split, hub.cache_dir, options)
 
         processor = load_processor(options, train, hub)
         tokenizer = processor.tokenizer

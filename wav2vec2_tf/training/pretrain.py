@@ -57,8 +57,13 @@ def pretrain(
     with open_strategy(options.strategy) as strategy:
         keras.utils.set_random_seed(options.seed)
 
-        train = open_corpora(options.train, options.train_split, hub.cache_dir, transcribed=False)
-        dev = open_corpora(options.dev, options.dev_split, hub.cache_dir, transcribed=False)
+        train, dev = (
+            open_corpora(names, split, hub.cache_dir, options, transcribed=False)
+            for names, split in (
+                (options.train, options.train_split),
+                (options.dev, options.dev_split),
+            )
+        )
 
         processor = Processor.from_pretrained(options.model, **hub.keywords())
         with model_scope(strategy, options.precision):

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from wav2vec2_tf.data.columns import SPLIT_HELP, Columns
 from wav2vec2_tf.text.normalize import LETTER_CASES, UNICODE_FORMS, TextRules
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import parse_yaml
@@ -31,7 +32,7 @@ SCHEDULE_HELP = "schedule of the learning rate"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions:
+class TrainingOptions(Columns):
     """Options that fine-tuning and pre-training share.
 
     Raises:
@@ -44,12 +45,13 @@ class TrainingOptions:
         "resumes from its last checkpoint"
     )
     train: tuple[str, ...] = option(
-        help="corpora to train on: folders in LibriSpeech's or OpenSLR's layout, manifests (.tsv, "
-        ".csv, .jsonl), shards, parquet files, ids of Hugging Face datasets"
+        help="corpora to train on: folders of LibriSpeech, OpenSLR, Common Voice, Kaldi, "
+        "AudioFolder or shards, manifests (.tsv, .csv, .jsonl, NeMo's .json, fairseq's .tsv), "
+        "parquet files, ids of Hugging Face datasets"
     )
     dev: tuple[str, ...] = option((), help="corpora to evaluate on after each epoch")
-    train_split: str | None = option(None, help="split of a dataset, such as train.100")
-    dev_split: str | None = option(None, help="split of a dataset, such as validation")
+    train_split: str | None = option(None, help=SPLIT_HELP)
+    dev_split: str | None = option(None, help=SPLIT_HELP)
 
     longest_seconds: float = option(20.0, above=0, help="drop longer utterances")
     shortest_seconds: float = option(0.0, minimum=0, help="drop shorter utterances")

@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
 
 from wav2vec2_tf import audio
 from wav2vec2_tf.audio import SAMPLE_RATE, AudioSource, check_waveform
+from wav2vec2_tf.audio.stretch import WHOLE, Stretch
+from wav2vec2_tf.audio.stretch import load as load_stretch
 from wav2vec2_tf.models.lengths import BUCKETS
 from wav2vec2_tf.utils.errors import UserError
 
@@ -61,6 +64,18 @@ class Recording:
         speech = as_waveform(source, sampling_rate)  # a stream cannot be read twice
         name = str(getattr(source, "name", "audio stream"))
         return cls.measured(name, lambda: iter([speech]))
+
+    @classmethod
+    def part(cls, path: str, stretch: Stretch) -> Recording:
+        """Reads a part of a file, which is held in memory unless it is all of the file.
+
+        Raises:
+            UserError: as `of`, and as `audio.stretch.load`.
+        """
+        if stretch == WHOLE:
+            return cls.of(path)
+        speech = load_stretch(Path(path), stretch)
+        return cls.measured(path, lambda: iter([speech]))
 
     @classmethod
     def measured(cls, name: str, blocks: Callable[[], Iterator[np.ndarray]]) -> Recording:

@@ -188,7 +188,7 @@ class Transcriber:
                 try:
                     with audio.opened() as path:  # until the result is computed
                         with callback.reading(audio):
-                            recording = self.read(path)
+                            recording = self._with_frame(Recording.part(path, audio.stretch))
                         yield _Task(audio, replace(recording, name=audio.name), audio.output)
                 except UserError as error:
                     callback.failed(audio, error)
@@ -206,7 +206,9 @@ class Transcriber:
 
     def read(self, audio: Audio, sampling_rate: int | None = None) -> Recording:
         """Reads one recording and checks that it has a frame; see `transcribe`."""
-        recording = Recording.of(audio, sampling_rate)
+        return self._with_frame(Recording.of(audio, sampling_rate))
+
+    def _with_frame(self, recording: Recording) -> Recording:
         try:
             self.recognizer.require_frame(recording.samples)
         except UserError as error:

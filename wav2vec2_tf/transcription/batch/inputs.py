@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from wav2vec2_tf.audio.discover import audio_below
-from wav2vec2_tf.data.manifest import MANIFEST_SUFFIXES, manifest_rows, row_id
-from wav2vec2_tf.data.utterances import AUDIO_COLUMNS
+from wav2vec2_tf.audio.stretch import Stretch
+from wav2vec2_tf.data.columns import AUDIO_COLUMNS, Columns
+from wav2vec2_tf.data.fairseq_manifest import fairseq_entries, is_fairseq_manifest
+from wav2vec2_tf.data.kaldi import RECORDINGS, is_kaldi, kaldi_entries
+from wav2vec2_tf.data.manifest import MANIFEST_SUFFIXES, manifest_entries
+from wav2vec2_tf.data.paths import as_id
+from wav2vec2_tf.data.utterances import Entry
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import encodable
-
-PARQUET_ROWS = 4096  # read at once
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,18 @@ class Input:
     """0 if the file does not exist."""
     modified: int
     """Time of the last change in nanoseconds; 0 if the file does not exist."""
+    offset: float | None = None
+    """Seconds before the part of the file that is meant; None if no part is."""
+    duration: float | None = None
+    """Seconds to read; None for all until the end."""
+    channel: int | None = None
+    """The only channel to read; None for all."""
+
+    @property
+    def stretch(self) -> Stretch:
+        """The part of the file that is meant."""
+        is_stated = self.offset is not None
+        return Stretch(self.offset or 0.0, self.duration, is_stated, self.channel)
 
     @classmethod
     def of(cls, name: str, path: str) -> Input:
@@ -44,70 +57,56 @@ class Input:
         return cls(name, path, status.st_size, status.st_mtime_ns)
 
 
-def inputs_named(spec: str) -> Iterator[Input]:
+def inputs_named(spec: str, audio_column: str | None = None) -> Iterator[Input]:
     """Yields the recordings of a job, in an order that depends only on their names.
 
     Args:
-        spec: a manifest (.tsv, .csv, .jsonl, .parquet) with a column audio, path or file, relative
-            to the manifest, and optionally id; a folder, searched recursively; a pattern; an audio
-            file.
+        spec: a manifest (.tsv, .csv, .jsonl, .json, .parquet, or fairseq's .tsv) with a column
+            audio, path or file, relative to the manifest, and optionally id, and offset and
+            duration in seconds; a data folder of Kaldi or its wav.scp; a folder, searched
+            recursively; a pattern; an audio file.
+        audio_column: the column of the audio, where a manifest has another name for it.
 
     Raises:
         UserError: nothing has this name, a row names no file, or an id occurs twice.
     """
     path = Path(spec).expanduser()
-    if path.is_dir():
+    if is_kaldi(path) or path.name == RECORDINGS:
+        folder = path if path.is_dir() else path.parent
+        yield from _listed(path, kaldi_entries(spec, folder))
+    elif path.is_dir():
         root = str(path.absolute())
         for found in audio_below(root):
-            yield Input.of(_checked(os.path.relpath(found, root)), found)
+            yield Input.of(as_id(os.path.relpath(found, root)), found)
     elif path.suffix.lower() in MANIFEST_SUFFIXES | {".parquet"}:
-        yield from _of_manifest(path)
+        if is_fairseq_manifest(path):
+            yield from _listed(path, fairseq_entries(path))
+        else:
+            columns = Columns(audio_column=audio_column)
+            yield from _listed(path, manifest_entries(path, columns))
     elif path.exists():
-        yield Input.of(_checked(path.name), str(path.absolute()))
+        yield Input.of(as_id(path.name), str(path.absolute()))
     elif glob.has_magic(spec):
         for found in sorted(glob.glob(str(path), recursive=True)):
             if os.path.isfile(found):
-                yield Input.of(_checked(found), os.path.abspath(found))
+                yield Input.of(as_id(found), os.path.abspath(found))
     else:
         raise UserError(f"{spec}: no such manifest, folder or file")
 
 
-def _of_manifest(path: Path) -> Iterator[Input]:
-    """Yields the file of each row. Hashes of 8 bytes are kept of the ids, which must differ."""
+def _listed(path: Path, entries: Iterable[Entry]) -> Iterator[Input]:
+    """Yields the input of each entry. Hashes of 8 bytes are kept of the ids, which must differ."""
     known: set[int] = set()
-    folder = path.absolute().parent
-    for number, row in enumerate(_rows(path), start=1):
-        file = next((row[column] for column in AUDIO_COLUMNS if row.get(column)), None)
-        if not isinstance(file, str):
+    for number, entry in enumerate(entries, start=1):
+        if entry.file is None:
             raise UserError(
-                f"{path}: row {number} names no file: add a column "
+                f"{path}: row {number} names no file: each row needs one in a column "
                 f"{', '.join(AUDIO_COLUMNS[:-1])} or {AUDIO_COLUMNS[-1]}"
             )
-        name = _checked(row_id(row) or file)
+        name = entry.id
         if hash(name) in known:
             raise UserError(f"{path}: id must be unique, but {name!r} occurs twice")
         known.add(hash(name))
-        yield Input.of(name, str(folder / _checked(file)))
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if path.suffix.lower() != ".parquet":
-        yield from manifest_rows(path)
-        return
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            columns = [name for name in ("id", *AUDIO_COLUMNS) if name in file.schema_arrow.names]
-            for batch in file.iter_batches(PARQUET_ROWS, columns=columns):
-                yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path}: not a Parquet file that can be read ({error})") from None
-
-
-def _checked(name: str) -> str:
-    """Returns a name that can be written to a table; raises `UserError` for another."""
-    if not encodable(name):
-        raise UserError(f"{name!r}: not a UTF-8 name; rename the file")
-    return name
+        found, part = Input.of(name, str(entry.file.absolute())), entry.stretch
+        offset = part.offset if part.is_stated else None
+        yield replace(found, offset=offset, duration=part.duration, channel=part.channel)

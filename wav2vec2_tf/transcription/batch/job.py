@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -128,14 +129,15 @@ def _plan(recordings: str, model: Model, options: BatchOptions, store: Store) ->
     }
     if options.shard_files is not None:
         identity["--shard-files"] = options.shard_files
+    named = partial(inputs_named, recordings, options.audio_column)
     if options.overwrite:
-        if sum(1 for _ in inputs_named(recordings)):  # raises before anything is removed
+        if sum(1 for _ in named()):  # raises before anything is removed
             store.clear()
     elif plan := Plan.read(store.job):
-        plan.require(identity, inputs_named(recordings))
-        plan.restore(inputs_named(recordings))
+        plan.require(identity, named())
+        plan.restore(named())
         return plan
-    return Plan.make(store.job, inputs_named(recordings), identity, shard_files=options.shard_files)
+    return Plan.make(store.job, named(), identity, shard_files=options.shard_files)
 
 
 class _Progress:

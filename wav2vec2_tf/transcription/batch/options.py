@@ -41,8 +41,11 @@ class PoolOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOptions:
-    """What a batch job writes."""
+    """What a batch job reads and writes."""
 
+    audio_column: str | None = option(
+        None, metavar="NAME", help="column of the audio in a manifest (default: as for corpora)"
+    )
     format: str = option("parquet", choices=FORMATS, help="file format of the tables")
     shard_files: int | None = option(
         None,

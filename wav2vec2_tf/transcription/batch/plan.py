@@ -159,4 +159,6 @@ class Plan:
 
 
 def _line(one: Input) -> bytes:
-    return (json.dumps(asdict(one), ensure_ascii=False) + "\n").encode()
+    # names of files may be no UTF-8: what `surrogatepass` writes, `json.loads` reads
+    line = json.dumps(asdict(one), ensure_ascii=False) + "\n"
+    return line.encode(errors="surrogatepass")

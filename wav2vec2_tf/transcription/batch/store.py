@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wav2vec2_tf.data.paths import printable
 from wav2vec2_tf.transcription.batch.options import FORMATS
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import read_json, remove_leftovers, whole_file, write_whole
@@ -61,7 +62,11 @@ def row_of(one: Input, seconds: float, transcript: Transcript) -> dict[str, Any]
     ]
     mean = sum(word.confidence for word in transcript.words) / len(words) if words else None
     return dict(
-        zip(COLUMNS, (one.id, one.path, seconds, transcript.text, mean, words), strict=True)
+        zip(
+            COLUMNS,
+            (one.id, printable(one.path), seconds, transcript.text, mean, words),
+            strict=True,
+        )
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from wav2vec2_tf.audio.discover import AudioFile
 from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.data.paths import printable
 from wav2vec2_tf.transcription.batch.attempts import Attempt
 from wav2vec2_tf.transcription.batch.inputs import Input
 from wav2vec2_tf.transcription.batch.plan import Plan
@@ -100,7 +101,7 @@ class Worker:
                 attempt.add(place, row_of(inputs[place], found.duration, found.transcript))
             rows = [attempt.rows[place] for place in sorted(attempt.rows)]
             errors = [
-                {"id": inputs[place].id, "path": inputs[place].path, "reason": reason}
+                {"id": inputs[place].id, "path": printable(inputs[place].path), "reason": reason}
                 for place, reason in sorted(attempt.reasons.items())
             ]
             return self._job.store.write(number, rows, errors)
@@ -118,7 +119,7 @@ def _waiting(attempt: Attempt, inputs: Sequence[Input]) -> Iterator[AudioFile]:
     """Yields the files that have no result yet, each with its place in the shard."""
     for place, one in enumerate(inputs):
         if place not in attempt.rows and place not in attempt.reasons:
-            yield AudioFile(one.path, Path(str(place)))
+            yield AudioFile(one.path, Path(str(place)), stretch=one.stretch)
 
 
 def _place(audio: AudioFile) -> int:
@@ -135,4 +136,4 @@ class _Recorder(FileCallback):
         return self._attempt.reading(_place(audio))
 
     def failed(self, audio: AudioFile, error: UserError) -> None:
-        self._attempt.fail(_place(audio), str(error).removeprefix(f"{audio.name}: "))
+        self._attempt.fail(_place(audio), printable(str(error).removeprefix(f"{audio.name}: ")))

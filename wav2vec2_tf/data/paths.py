@@ -1,0 +1,92 @@
+"""Names of files as manifests and transcripts have them, and the files that they mean."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path, PureWindowsPath
+
+from wav2vec2_tf.audio.discover import is_audio
+from wav2vec2_tf.utils.errors import UserError
+
+
+def located(name: str, folders: Iterable[Path]) -> Path:
+    """Returns the file of this name, relative to the first of the folders that has it.
+
+    The name may be absolute, start with `~`, have the separators of Windows, or differ from the
+    file's in the Unicode form of its letters, as after a copy from macOS. If there is no such file,
+    the path in the first folder is returned.
+    """
+    names = [expanded(name)]
+    if "\\" in name:
+        names.append(Path(PureWindowsPath(name).as_posix()))
+    places = [folder / one for one in names for folder in folders]
+    for path in places:
+        if os.path.isfile(path):
+            return path
+    for path in places:
+        found = _in_other_form(path)
+        if found is not None:
+            return found
+    return places[0]
+
+
+def expanded(name: str) -> Path:
+    """Returns the path of this name, which may start with `~`."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # no such user: a file may have this name
+        return Path(name)
+
+
+def as_id(name: str) -> str:
+    """Returns a name as an id: in NFC, with escapes for bytes that are not UTF-8.
+
+    Two names that look alike are the same id.
+    """
+    return unicodedata.normalize("NFC", printable(name))
+
+
+def printable(name: str) -> str:
+    """Returns a name, or a message with one, with escapes for bytes that are not UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def audio_files(spec: str, files: Iterable[Path]) -> list[Path]:
+    """Returns those of the files that are audio.
+
+    Raises:
+        UserError: one is a link to a file that does not exist: the corpus would silently shrink.
+    """
+    audio = [file for file in files if is_audio(file.name)]
+    for file in audio:
+        if not os.path.isfile(file):
+            raise UserError(f"{spec}: {as_id(str(file))}: a link to a file that does not exist")
+    return audio
+
+
+def _in_other_form(path: Path) -> Path | None:
+    """Returns the file whose name is `path` but for the Unicode form of letters, or None."""
+    if str(path).isascii():
+        return None
+    found = Path(path.anchor)
+    for part in path.parts[1:] if path.anchor else path.parts:
+        if os.path.lexists(found / part):
+            found /= part
+            continue
+        try:
+            other = _names_by_id(str(found), os.stat(found).st_mtime_ns).get(as_id(part))
+        except OSError:
+            return None
+        if other is None:
+            return None
+        found /= other
+    return found if os.path.isfile(found) else None
+
+
+@lru_cache(maxsize=64)
+def _names_by_id(folder: str, modified: int) -> dict[str, str]:
+    """Returns the names in a folder by their ids; `modified` is its time of change."""
+    return {as_id(name): name for name in os.listdir(folder)}
