@@ -53,6 +53,7 @@ def fed(corpus: Path) -> float:
     """Returns the hours of audio per hour that the pipeline reads from a corpus."""
     import numpy as np
 
+    from wav2vec2_tf.data.bad_recordings import BadRecordings
     from wav2vec2_tf.data.corpus import open_corpus
     from wav2vec2_tf.models.config import Wav2Vec2Config
     from wav2vec2_tf.models.processor import Processor
@@ -65,7 +66,9 @@ def fed(corpus: Path) -> float:
         samples, labels = selection.samples, selection.label_lengths
         for batch in plan_epoch(samples, seed=0, epoch=epoch, batch_seconds=160):
             shares += split_batch(batch, 1, samples, labels)
-    dataset = make_dataset(selection.examples, shares, Processor.from_pretrained(BUNDLED))
+    dataset = make_dataset(
+        selection.examples, shares, Processor.from_pretrained(BUNDLED), BadRecordings()
+    )
     total, began = 0, time.monotonic()
     for inputs, _ in dataset:
         total += int(np.sum(inputs["lengths"]))

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wav2vec2_tf import AutoModelForCTC, CTCLoss, UserError
+from wav2vec2_tf import AutoModelForCTC, AutoProcessor, CTCLoss, UserError, Wav2Vec2Config
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.training.ctc_loss import ctc_loss
 
@@ -217,6 +217,86 @@ def test_the_mask_goes_on_through_layers_on_top() -> None:
     frames = model.config.frame_length(inputs["lengths"])
     wanted, _ = theirs(labels, stacked(inputs).numpy(), (labels >= 0).sum(1), np.maximum(frames, 1))
     assert found == pytest.approx(wanted[:3].sum(), rel=1e-4)
+
+
+# Padding of labels
+
+
+def torch_mean(labels: np.ndarray, counts: list[int], logits: np.ndarray, blank: int) -> float:
+    frames = np.full(len(logits), logits.shape[1])
+    return float(theirs(labels, logits, np.array(counts), frames, blank)[0].mean())
+
+
+@pytest.mark.parametrize("blank", [0, 3])
+@pytest.mark.parametrize(
+    ("padding", "dtype"),
+    [("blank", "int32"), ("blank", "uint8"), (-100, "int64"), (-100, "float32"), (-1, "int32")],
+)
+def test_padding_with_the_blank_or_negative_numbers_is_padding(
+    blank: int, padding: int | str, dtype: str
+) -> None:
+    """The processor and the published notebook pad with the blank, transformers with -100."""
+    value = blank if padding == "blank" else int(padding)
+    labels, logits, _, _ = drawn(6, 3, 20, 6, 5, blank)
+    counts = [6, 4, 0]
+    wanted = torch_mean(labels, counts, logits, blank)
+    for row, count in enumerate(counts):
+        labels[row, count:] = value
+    found = CTCLoss(blank=blank)(labels.astype(dtype), logits)
+    assert float(found) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_labels_as_the_processor_pads_them() -> None:
+    processor = AutoProcessor.from_pretrained(BUNDLED_MODEL)
+    texts = ["HE SAID UNTO THEM", "GO"]
+    labels = processor(text=texts, padding=True, return_tensors="np").labels
+    assert (labels[1] == processor.tokenizer.pad_token_id).sum() > 5
+    logits = np.random.default_rng(7).normal(size=(2, 40, 32)).astype(np.float32)
+    wanted = torch_mean(labels, [len(text) for text in texts], logits, 0)
+    model = AutoModelForCTC.from_pretrained(BUNDLED_MODEL)
+    model.compile(loss=CTCLoss())
+    for loss in (CTCLoss()(labels, logits), model.compute_loss(y=labels, y_pred=logits)):
+        assert float(loss) == pytest.approx(wanted, rel=1e-5)
+
+
+WRONG = [[0, 1, 2], [1, 0, 2], [1, -100, 2], [1, 2, 4], [1, 2.5, 3], [1, np.nan, 3]]
+
+
+@pytest.mark.parametrize("labels", WRONG)
+def test_what_is_no_label_is_refused_where_that_can_be_seen(labels: list[float]) -> None:
+    rows = np.array([[1, 2, 0], labels], np.float32)
+    logits = np.random.default_rng(8).normal(size=(2, 9, 4)).astype(np.float32)
+    with pytest.raises(UserError, match=r"labels must be tokens .* other than the blank, 0"):
+        CTCLoss()(rows, logits)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="labels must be tokens"):
+        tf.function(CTCLoss())(rows, logits)
+    # XLA knows no errors
+    each = tf.function(CTCLoss(reduction=None), jit_compile=True)(rows, logits).numpy()
+    wanted = torch_mean(np.array([[1, 2]]), [2], logits[:1], 0)
+    assert each[0] == pytest.approx(wanted, rel=1e-5) and np.isnan(each[1])
+
+
+def test_lengths_of_any_type_and_half_precision() -> None:
+    """In bfloat16 the token 257 would be 256, and 301 frames 302."""
+    labels = np.array([[257, 259, 301]])
+    logits = np.random.default_rng(9).normal(size=(1, 301, 310)).astype(np.float32)
+    wanted = torch_mean(labels, [3], logits, 0)
+    keras.config.set_floatx("bfloat16")
+    try:
+        found = CTCLoss(dtype="bfloat16")(labels, logits)
+    finally:
+        keras.config.set_floatx("float32")
+    assert float(found) == pytest.approx(wanted, rel=1e-5)
+    for dtype in ("int64", "float32", "uint8"):
+        found = ctc_loss(labels, logits[:, :200], tf.cast([3], dtype), tf.cast([200], dtype))
+        assert float(found[0]) == pytest.approx(
+            torch_mean(labels, [3], logits[:, :200], 0), rel=1e-5
+        )
+
+
+def test_a_config_in_place_of_the_blank_is_refused() -> None:
+    with pytest.raises(UserError, match="blank must be the index of a token, got Wav2Vec2Config"):
+        CTCLoss(Wav2Vec2Config(), (2, 50000))  # type: ignore[arg-type]
 
 
 def test_sample_weights_and_serialization() -> None:

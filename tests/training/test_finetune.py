@@ -286,6 +286,7 @@ def test_a_killed_process_ends_with_the_same_weights_to_the_bit(
     assert "resuming from step" in last.stderr
     assert_same_run(settings, whole)
     assert len(set(losses(whole.output))) == 9
+    assert not list(Path(settings.output).rglob(".*"))
 
 
 def test_a_damaged_checkpoint_loses_one_interval_with_a_warning(
@@ -301,6 +302,11 @@ def test_a_damaged_checkpoint_loses_one_interval_with_a_warning(
     finetune(run)
     assert "00000006: the checkpoint is damaged; trying the checkpoint before it" in caplog.text
     assert "resuming from step 4 of 6" in caplog.text
+    assert_same_run(run, drawn)
+    state = folder / "00000006" / checkpoint_files.FACTS_FILE  # the loop's own state counts too
+    state.write_text(state.read_text().replace('"since_best": ', '"since_best": 1'))
+    finetune(run)
+    assert caplog.text.count("resuming from step 4 of 6") == 2
     assert_same_run(run, drawn)
     for path in folder.iterdir():
         (path / checkpoint_files.FACTS_FILE).write_text("{")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,3 +40,11 @@ def print_result(result: TrainingResult) -> None:
         return
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in result.metrics.items())
     print(f"{result.best}: at the end, {metrics} on dev" if metrics else result.best)
+    if result.bad:
+        from wav2vec2_tf.training.run_folder import BAD_FILE
+
+        print(
+            f"{len(result.bad)} recordings could not be read and were left out; the reasons are in "
+            f"{result.best.parent / BAD_FILE}",
+            file=sys.stderr,
+        )

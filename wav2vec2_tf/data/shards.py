@@ -176,7 +176,14 @@ def open_shards(spec: str, folder: Path) -> Corpus:
             path = folder / shard.file
             for record, end in zip(shard.records, shard.ends(), strict=True):
                 load = partial(read_record, path, record, end)
-                yield Utterance(record.id, record.text, load, partial(int, record.samples))
+                place = f"{shard.sha256} {record.offset}"
+                yield Utterance(
+                    record.id,
+                    record.text,
+                    load,
+                    partial(int, record.samples),
+                    partial(str, place),
+                )
 
     return Corpus(spec, "shards", texts, manifest.identity, utterances)
 

@@ -254,8 +254,8 @@ class Processor:
 
         Returns:
             The features with `labels`; or for labels alone `input_ids` and their `attention_mask`,
-            as in transformers. Padding of labels has the blank's id: replace it for `CTCLoss`,
-            which takes negative numbers for padding.
+            as in transformers. Padding of labels has the blank's id, which `CTCLoss` takes for
+            padding.
 
         Raises:
             UserError: neither is given, or options that contradict each other.

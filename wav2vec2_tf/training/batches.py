@@ -10,10 +10,9 @@ starting the list there.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.audio.normalization import normalize
+from wav2vec2_tf.data.bad_recordings import BadRecordings
 from wav2vec2_tf.models.lengths import BUCKETS, bucket
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.training.ctc_loss import PADDING
@@ -43,11 +43,13 @@ class Batches:
         selection: the examples.
         processor: says whether waveforms are normalized.
         options: size of batches, seed, and `accumulate`.
+        unread: collects the recordings that cannot be read when their turn comes.
     """
 
     selection: Selection
     processor: Processor
     options: TrainingOptions
+    unread: BadRecordings = field(default_factory=BadRecordings)
 
     def steps(self, epoch: int) -> list[list[np.ndarray]]:
         """Returns the batches of each optimizer step: one, or those that are accumulated."""
@@ -84,7 +86,7 @@ class Batches:
                 batch, replicas, samples, label_lengths, bucketed=self.options.jit_compile
             )
             shares += [split[replica] for replica in own]
-        return make_dataset(self.selection.examples, shares, self.processor)
+        return make_dataset(self.selection.examples, shares, self.processor, self.unread)
 
     def ids(self, batch: np.ndarray) -> list[str]:
         """Returns the ids of a batch's utterances."""
@@ -205,6 +207,7 @@ def make_dataset(
     examples: Sequence[Example],
     shares: Sequence[ReplicaBatch],
     processor: Processor,
+    unread: BadRecordings,
     *,
     parallel: int | None = None,
     prefetch: int = 4,
@@ -213,16 +216,14 @@ def make_dataset(
 
     `speech` is (rows, samples) float32, normalized over each utterance if the processor does so
     (never for Wav2Vec2-BERT, which takes log-mel features) and then padded with zeros; `lengths` is
-    (rows,) int32; `labels` is (rows, labels) int32, padded with `PADDING`. An empty row has length
-    0 and no label.
-
-    A file that cannot be read, or whose header has another length, stops the iteration with a
-    TensorFlow error; within `unwrap_user_errors` it is a `UserError` that names the file.
+    (rows,) int32; `labels` is (rows, labels) int32, padded with `PADDING`. An empty row, and that
+    of a recording that cannot be read, has length 0 and no label.
 
     Args:
         examples: all examples.
         shares: what to read.
         processor: says whether waveforms are normalized.
+        unread: collects the recordings that cannot be read.
         parallel: shares decoded at once; by default one for each core.
         prefetch: shares kept ready.
     """
@@ -231,7 +232,8 @@ def make_dataset(
     # TensorFlow never releases a function that it calls: this one must not hold the shares
     def read(rows: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         count, samples, labels = map(int, widths)
-        return read_batch(examples, ReplicaBatch(rows[:count], samples, labels), normalized)
+        share = ReplicaBatch(rows[:count], samples, labels)
+        return read_batch(examples, share, normalized, unread)
 
     def element(rows: tf.Tensor, widths: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         speech, lengths, labels = tf.numpy_function(
@@ -255,7 +257,7 @@ def make_dataset(
 
 
 def read_batch(
-    examples: Sequence[Example], share: ReplicaBatch, normalized: bool
+    examples: Sequence[Example], share: ReplicaBatch, normalized: bool, unread: BadRecordings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Loads the examples of a replica's share.
 
@@ -263,12 +265,10 @@ def read_batch(
         examples: all examples.
         share: what to read.
         normalized: scale each waveform to zero mean and unit variance.
+        unread: collects the recordings that cannot be read, whose rows stay empty.
 
     Returns:
         Speech (rows, samples) float32, lengths (rows,) int32, labels (rows, labels) int32.
-
-    Raises:
-        UserError: if an audio file cannot be read, or its header has another length.
     """
     speech = np.zeros((len(share.rows), share.samples), np.float32)
     lengths = np.zeros(len(share.rows), np.int32)
@@ -277,25 +277,21 @@ def read_batch(
         if index == EMPTY:
             continue
         example = examples[index]
-        loaded = example.load()
-        # resampling rounds to the nearest sample, and the header's count is rounded up
-        if not example.samples - 1 <= len(loaded) <= example.samples:
-            raise UserError(
-                f"{example.id}: must have the {example.samples} samples (16 kHz) of its header, "
-                f"got {len(loaded)}: write the file again, or make shards with wav2vec2-tf shards"
-            )
+        loaded = unread.read(example.id, partial(_load, example, share.samples))
+        if loaded is None:
+            continue
         speech[row, : len(loaded)] = normalize(loaded) if normalized else loaded
         lengths[row] = len(loaded)
         labels[row, : len(example.labels)] = example.labels
     return speech, lengths, labels
 
 
-@contextmanager
-def unwrap_user_errors() -> Iterator[None]:
-    """Raises a `UserError` of the pipeline as it is, without the TensorFlow error around it."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        if found := re.search(rf"{UserError.__name__}: (.*)", error.message):
-            raise UserError(found[1]) from None
-        raise
+def _load(example: Example, width: int) -> np.ndarray:
+    """Returns the waveform of an example, which may be shorter than it was counted."""
+    loaded = example.load()
+    if len(loaded) > width:  # a cut would leave labels without their sound
+        raise UserError(
+            f"must have the {example.samples} samples that were counted, got {len(loaded)}: the "
+            "file has changed since"
+        )
+    return loaded

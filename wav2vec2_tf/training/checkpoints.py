@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -57,17 +57,12 @@ class Checkpoints:
         folder = self.folder / f"{state.step:08d}"
         shutil.rmtree(folder, ignore_errors=True)  # one that was found damaged
         try:
-            with whole_folder(folder) as beside:
+            with whole_folder(folder, durable=True) as beside:
                 write_safetensors(beside / TENSORS_FILE, _lazy(state.tensors))
-                facts = {
-                    "step": state.step,
-                    "facts": state.facts,
-                    "sha256": sha256(beside / TENSORS_FILE),
-                }
-                text = json.dumps(facts, indent=1) + "\n"
+                values = {"step": state.step, "facts": dict(state.facts)}
+                values["sha256"] = _hash(values, beside / TENSORS_FILE)
+                text = json.dumps(values, indent=1) + "\n"
                 (beside / FACTS_FILE).write_text(text, encoding="utf-8")
-                for file in beside.iterdir():
-                    _flush_to_disk(file)
         except OSError as error:
             kept = self.steps()
             before = f"the last one is of step {kept[0]}" if kept else "there is no earlier one"
@@ -100,7 +95,8 @@ class Checkpoints:
     def _read(self, folder: Path, step: int) -> TrainingState:
         values = read_json(folder / FACTS_FILE)
         try:
-            intact = values["step"] == step and values["sha256"] == sha256(folder / TENSORS_FILE)
+            stated = values.pop("sha256")
+            intact = values["step"] == step and stated == _hash(values, folder / TENSORS_FILE)
             facts = dict(values["facts"])
         except (KeyError, TypeError, ValueError, OSError):
             intact = False
@@ -110,13 +106,14 @@ class Checkpoints:
         return TrainingState(step, facts, {name: lazy.read() for name, lazy in checkpoint.items()})
 
 
+def _hash(values: Mapping[str, Any], tensors: Path) -> str:
+    """Returns the hash of both files of a checkpoint: the state without it, and the tensors."""
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(f"{text}\n{sha256(tensors)}".encode()).hexdigest()
+
+
 def _lazy(tensors: Mapping[str, np.ndarray]) -> dict[str, LazyTensor]:
     def lazy(values: np.ndarray) -> LazyTensor:
         return LazyTensor(values.shape, values.dtype, lambda: np.ascontiguousarray(values))
 
     return {name: lazy(values) for name, values in tensors.items()}
-
-
-def _flush_to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf.models.layers import PACKAGE
@@ -28,18 +29,22 @@ if TYPE_CHECKING:
     from wav2vec2_tf.models.base import Wav2Vec2ForCTC
 
 PADDING = -100
-"""Padding of labels, as in transformers; any negative number has the same effect."""
+"""Padding of labels, as in transformers; the blank and any negative number have the same effect."""
 IMPOSSIBLE = -1e30
 """Logarithm of a probability of zero: finite, so that no difference of two is NaN."""
 
 
-def count_labels(labels: tf.Tensor) -> tf.Tensor:
+def count_labels(labels: tf.Tensor, blank: int) -> tf.Tensor:
     """Returns the number of labels of each row, (batch,) int32.
 
     Args:
-        labels: (batch, labels), padded with negative numbers.
+        labels: (batch, labels), padded at the end of a row with the blank, which is never a label,
+            or with negative numbers.
+        blank: index of the blank.
     """
-    return tf.reduce_sum(tf.cast(labels >= 0, tf.int32), axis=1)
+    places = tf.range(1, size(labels, 1) + 1)
+    last = tf.where((labels >= 0) & (labels != blank), places, 0)
+    return tf.maximum(tf.reduce_max(last, axis=1), 0)  # the maximum of no places is negative
 
 
 def ctc_loss(
@@ -59,18 +64,27 @@ def ctc_loss(
         labels: (batch, labels) integers, of which the first `label_lengths` of a row are used.
         logits: (batch, frames, vocab), not normalized, of which the first `frame_lengths` of a row
             are used; the rest has no influence, NaN included.
-        label_lengths: (batch,) int32.
-        frame_lengths: (batch,) int32.
+        label_lengths: (batch,) integers.
+        frame_lengths: (batch,) integers.
         blank: index of the blank.
         zero_infinity: for labels that need more frames than a row has, return 0 with a gradient of
             zero instead of infinity.
+
+    Raises:
+        UserError: if one of the labels is the blank, negative or beyond the vocabulary. In a graph
+            this is an `InvalidArgumentError`; under XLA, which has no errors, the row's loss is
+            NaN.
     """
     if not isinstance(size(logits, 1), int) or logits.shape[1] == 0:
         logits = tf.pad(logits, [[0, 0], [0, 1], [0, 0]])  # the loop needs a frame
+    label_lengths, frame_lengths = (
+        tf.cast(lengths, tf.int32) for lengths in (label_lengths, frame_lengths)
+    )
     batch, frames = size(logits, 0), size(logits, 1)
     width = size(labels, 1)
     valid_label = valid(label_lengths, width)
     labels = tf.where(valid_label, tf.cast(labels, tf.int32), blank)
+    invalid = _invalid_rows(labels, valid_label, size(logits, 2), blank)
     # equal labels in a row need a blank between them, and so one more frame
     repeated = valid_label[:, 1:] & (labels[:, 1:] == labels[:, :-1])
     needed = label_lengths + tf.reduce_sum(tf.cast(repeated, tf.int32), axis=1)
@@ -108,6 +122,7 @@ def ctc_loss(
         )
         log_likelihood = tf.where(frame_lengths > 0, log_likelihood, 0.0)
         loss = tf.where(feasible, -log_likelihood, 0.0 if zero_infinity else float("inf"))
+        loss = tf.where(invalid, float("nan"), loss)
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             change = tf.nn.softmax(wide) - posterior
@@ -117,6 +132,23 @@ def ctc_loss(
         return loss, gradient
 
     return loss_of(logits)
+
+
+def _invalid_rows(
+    labels: tf.Tensor, valid_label: tf.Tensor, vocab: tf.Tensor | int, blank: int
+) -> tf.Tensor:
+    """Returns which rows, (batch,), have labels that are no labels, if that is no error."""
+    wrong = valid_label & ((labels == blank) | (labels < 0) | (labels >= vocab))
+    message = (
+        f"labels must be tokens of the logits other than the blank, {blank}, and padding must be "
+        "behind the last one of its row: pad with the blank or with negative numbers; got"
+    )
+    if tf.executing_eagerly():
+        if row := tf.where(tf.reduce_any(wrong, axis=1))[:1].numpy().tolist():
+            raise UserError(f"{message} {labels[row[0][0]].numpy().tolist()}")
+    else:  # nothing under XLA
+        tf.debugging.Assert(~tf.reduce_any(wrong), [message, labels])
+    return tf.reduce_any(wrong, axis=1)
 
 
 def _forward(emitted: tf.Tensor, symbols: tf.Tensor, blank: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -171,9 +203,10 @@ def _reversed(values: tf.Tensor, frame_lengths: tf.Tensor, states: tf.Tensor) ->
 class CTCLoss(keras.losses.Loss):
     """The CTC loss for `model.compile(loss=CTCLoss())`; see `ctc_loss`.
 
-    Called with (batch, labels) labels, padded with negative numbers, and (batch, frames, vocab)
-    logits. Valid frames are those of the logits' Keras mask, which this library's models set if
-    they are given lengths, and which layers such as `Dense` pass on; without a mask all are valid.
+    Called with (batch, labels) labels, padded at the ends of rows with the blank, as the processor
+    pads them, or with negative numbers, such as -100; and with (batch, frames, vocab) logits. Valid
+    frames are those of the logits' Keras mask, which this library's models set if they are given
+    lengths, and which layers such as `Dense` pass on; without a mask all are valid.
 
     Args:
         blank: the tokenizer's `pad_token_id`.
@@ -183,8 +216,9 @@ class CTCLoss(keras.losses.Loss):
         **kwargs: passed to `keras.losses.Loss`.
 
     Raises:
-        UserError: when called with labels or logits of another rank, or with logits that have no
-            token `blank`.
+        UserError: if `blank` is not an integer; when called with labels or logits of another rank,
+            with logits that have no token `blank`, or with labels that are no tokens, see
+            `ctc_loss`.
     """
 
     def __init__(
@@ -195,8 +229,14 @@ class CTCLoss(keras.losses.Loss):
         name: str = "ctc_loss",
         **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, reduction=reduction, **kwargs)
-        self.blank, self.zero_infinity = blank, zero_infinity
+        if isinstance(blank, bool) or not isinstance(blank, int | np.integer):
+            raise UserError(
+                f"blank must be the index of a token, got {type(blank).__name__}: give the "
+                "tokenizer's or the config's pad_token_id"
+            )
+        # Keras casts labels and lengths too, and half precision has no 257
+        super().__init__(name=name, reduction=reduction, **{**kwargs, "dtype": "float32"})
+        self.blank, self.zero_infinity = int(blank), zero_infinity
 
     def __call__(
         self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
@@ -225,12 +265,14 @@ class CTCLoss(keras.losses.Loss):
     def call(self, y_true: tf.Tensor, y_pred: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Returns the loss of each row, (batch,), given labels and (logits, frame lengths)."""
         logits, frame_lengths = y_pred
-        labels = tf.cast(y_true, tf.int32)
+        # Keras makes floats of labels: one that is no integer is no token
+        is_integer = y_true == tf.round(y_true)
+        labels = tf.where(is_integer, tf.cast(y_true, tf.int32), tf.int32.max)
         return ctc_loss(
             labels,
             logits,
-            count_labels(labels),
-            tf.cast(frame_lengths, tf.int32),
+            count_labels(labels, self.blank),
+            frame_lengths,
             self.blank,
             self.zero_infinity,
         )
@@ -263,7 +305,7 @@ class CTCObjective:
     ) -> dict[str, tf.Tensor]:
         """Returns the sum of the losses of a batch, "loss", and its number of labels, "weight"."""
         logits = self.model(dict(inputs), training=training)
-        counts = count_labels(labels)
+        counts = count_labels(labels, self.blank)
         losses = ctc_loss(
             labels,
             logits,

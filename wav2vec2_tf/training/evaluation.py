@@ -46,10 +46,14 @@ class CTCEvaluation:
         with _progress(batches, self._strategy) as bar:
             for batch in batches:
                 for index, ids in zip(batch, self._ids(iterator).numpy(), strict=False):
+                    if (ids < 0).all():  # the recording could not be read
+                        continue
                     labels = self._batches.selection.examples[index].labels
                     references.append(self._tokenizer.decode(labels, group_tokens=False))
                     hypotheses.append(self._tokenizer.decode(ids[ids >= 0]))
                 bar.update(len(batch))
+        if not references:
+            raise UserError(f"dev: no recording can be read: {self._batches.unread.listed()}")
         wer = float(jiwer.wer(references, hypotheses))
         return {"wer": wer, "cer": float(jiwer.cer(references, hypotheses)), "score": wer}
 

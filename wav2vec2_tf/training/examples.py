@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.data.bad_recordings import BadRecordings, count_samples
 from wav2vec2_tf.data.columns import Columns
 from wav2vec2_tf.data.corpus import Corpus, Utterance, open_corpus
 from wav2vec2_tf.models.config import Config
@@ -16,15 +16,13 @@ from wav2vec2_tf.text.normalize import TextRules, describe, unknown_characters
 from wav2vec2_tf.text.tokenizer import CTCTokenizer
 from wav2vec2_tf.training.settings import UNKNOWN_CHARACTERS
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.progress import ProgressBar
 
 LONGEST_SECONDS = 20.0
 """Attention over longer utterances takes most of the memory of a batch."""
-LARGE = 5000
-"""Number of utterances from which reading their headers shows its progress."""
 NAMED = 3
 """Number of utterances that a message names."""
 
+UNREADABLE = "that cannot be read"
 TOO_LONG = "too long"
 TOO_SHORT = "too short"
 NO_TEXT = "without text"
@@ -38,11 +36,13 @@ class Example:
 
     id: str
     samples: int
-    """Length at 16 kHz by the audio file's header: that of `load`'s array, or one more."""
+    """Length at 16 kHz as it was counted; the file may have changed since."""
     labels: np.ndarray
     """(labels,) int32; empty in pre-training."""
     load: Callable[[], np.ndarray]
-    """Returns the float32 waveform (samples,); raises `UserError`."""
+    """Returns the float32 waveform (samples,); raises `UserError` or `OSError`."""
+    fingerprint: Callable[[], str] = str
+    """See `Utterance.fingerprint`."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,14 @@ def select_examples(
     longest_seconds: float = LONGEST_SECONDS,
     shortest_seconds: float = 0.0,
     unknown: str = "refuse",
+    bad: BadRecordings | None = None,
 ) -> Selection:
     """Selects the utterances that a model with this config can learn from; none is ever truncated.
 
     Dropped are utterances that are longer or shorter than allowed, that give no output frame, that
     have no text left after `rules`, or that have more labels, counting the blank that CTC needs
-    between equal ones, than frames (Graves et al. 2006, section 3.1). Only headers of audio files
-    are read.
+    between equal ones, than frames (Graves et al. 2006, section 3.1). Audio is decoded only where
+    its length cannot be known without.
 
     Args:
         corpora: utterances of all of them, in this order.
@@ -113,11 +114,13 @@ def select_examples(
         shortest_seconds: shortest utterance allowed.
         unknown: with characters outside the vocabulary, raise an error ("refuse"), encode them as
             the unknown token ("map"), or drop their utterances ("drop").
+        bad: collects recordings that cannot be read, which are dropped; the caller settles what
+            becomes of them. None to refuse them.
 
     Raises:
         UserError: if transcripts have characters outside the vocabulary (listed with their
-            counts), a corpus is an archive, which has no random access, a header cannot be read,
-            or every utterance was dropped (the message says why).
+            counts), a corpus is an archive, which has no random access, recordings cannot be read
+            (all are listed), or every utterance was dropped (the message says why).
     """
     if unknown not in UNKNOWN_CHARACTERS:
         raise UserError(f"unknown must be one of {', '.join(UNKNOWN_CHARACTERS)}, got {unknown!r}")
@@ -128,15 +131,22 @@ def select_examples(
                 "in order: unpack it, or convert it to shards with wav2vec2-tf shards"
             )
     utterances = [utterance for corpus in corpora for utterance in corpus]
-    samples = _count_samples(utterances)
+    sources = ", ".join(corpus.source for corpus in corpora)
+    found = BadRecordings() if bad is None else bad
+    counted = count_samples(utterances, found)
+    if bad is None:
+        found.settle(sources, len(utterances))
+    samples = np.array([count or 0 for count in counted], np.int64)
     labels = _encode(utterances, tokenizer, rules or TextRules(), unknown)
     dropped: dict[str, list[str]] = {}
     examples = []
-    frames = config.frame_length(np.array(samples, np.int64))
-    for utterance, length, ids, count in zip(utterances, samples, labels, frames, strict=True):
-        seconds = length / SAMPLE_RATE
+    frames = config.frame_length(samples)
+    for utterance, length, ids, count in zip(utterances, counted, labels, frames, strict=True):
+        seconds = (length or 0) / SAMPLE_RATE
         reason = None
-        if seconds > longest_seconds:
+        if length is None:
+            reason = UNREADABLE
+        elif seconds > longest_seconds:
             reason = TOO_LONG
         elif seconds < shortest_seconds or count < 1:
             reason = TOO_SHORT
@@ -146,29 +156,16 @@ def select_examples(
             reason = NO_TEXT
         elif len(ids) + np.count_nonzero(ids[1:] == ids[:-1]) > count:
             reason = TOO_FEW_FRAMES
-        if reason is None and ids is not None:
-            examples.append(Example(utterance.id, length, ids, utterance.load))
+        if reason is None and ids is not None and length is not None:
+            examples.append(
+                Example(utterance.id, length, ids, utterance.load, utterance.fingerprint)
+            )
         else:
             dropped.setdefault(reason or UNKNOWN, []).append(utterance.id)
     if not examples:
-        raise UserError(
-            f"{', '.join(corpus.source for corpus in corpora)}: no utterance can be trained on; "
-            f"dropped: {_counts(dropped)}"
-        )
+        found.settle(sources, len(utterances))
+        raise UserError(f"{sources}: no utterance can be trained on; dropped: {_counts(dropped)}")
     return Selection(tuple(examples), {reason: tuple(ids) for reason, ids in dropped.items()})
-
-
-def _count_samples(utterances: Sequence[Utterance]) -> list[int]:
-    name, total = "reading headers", len(utterances)
-    counts = []
-    with (
-        ThreadPoolExecutor() as pool,
-        ProgressBar(name, total, "file", shown=total >= LARGE, desc=name) as bar,
-    ):
-        for count in pool.map(lambda utterance: utterance.samples(), utterances):
-            counts.append(count)
-            bar.update()
-    return counts
 
 
 def _encode(

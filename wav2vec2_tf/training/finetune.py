@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import keras
 
 from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.checkpoint.loader import initial
+from wav2vec2_tf.data.bad_recordings import BadRecordings
 from wav2vec2_tf.data.corpus import Corpus
 from wav2vec2_tf.models.auto import AutoModelForCTC
 from wav2vec2_tf.models.base import Wav2Vec2ForCTC
@@ -19,18 +19,18 @@ from wav2vec2_tf.text.tokenizer import CTCTokenizer
 from wav2vec2_tf.text.tokenizer_files import VOCABULARY_FILE
 from wav2vec2_tf.training.batches import Batches
 from wav2vec2_tf.training.ctc_loss import CTCObjective
-from wav2vec2_tf.training.distribution import model_scope, open_strategy
+from wav2vec2_tf.training.distribution import is_chief, model_scope, open_strategy
 from wav2vec2_tf.training.evaluation import CTCEvaluation
-from wav2vec2_tf.training.examples import open_corpora, select_examples
+from wav2vec2_tf.training.examples import Selection, open_corpora, select_examples
 from wav2vec2_tf.training.optimizer import select_variables
-from wav2vec2_tf.training.run_folder import RunFolder, run_identity
+from wav2vec2_tf.training.run_examples import RunExamples
+from wav2vec2_tf.training.run_folder import RunFolder
 from wav2vec2_tf.training.settings import FinetuneOptions
 from wav2vec2_tf.training.trainer import Trainer, TrainingResult
 from wav2vec2_tf.utils.errors import UserError, did_you_mean
 
 KEEP, TRANSCRIPTS = "keep", "transcripts"
 """Values of `FinetuneOptions.vocabulary` beside a folder."""
-log = logging.getLogger(__name__)
 
 
 def finetune(
@@ -59,14 +59,18 @@ def finetune(
             more space, or if the loss becomes NaN.
     """
     hub = hub or HubOptions()
-    RunFolder(Path(options.output)).check()
-    with open_strategy(options.strategy) as strategy:
+    folder = RunFolder(Path(options.output))
+    folder.check()
+    with open_strategy(options.strategy) as strategy, folder.used(is_chief(strategy)):
+        resumes = folder.can_resume and not restart
         keras.utils.set_random_seed(options.seed)
 
         train = open_corpora(options.train, options.train_split, hub.cache_dir, options)
         dev = open_corpora(options.dev, options.dev_split, hub.cache_dir, options)
 
         processor = load_processor(options, train, hub)
+        if resumes and options.vocabulary == TRANSCRIPTS and folder.processor.is_dir():
+            processor = Processor.from_pretrained(folder.processor)
         tokenizer = processor.tokenizer
         assert tokenizer is not None
 
@@ -79,8 +83,8 @@ def finetune(
         if options.head_only_steps and not head:
             raise UserError("head_only_steps needs a trained head: do not freeze lm_head")
 
-        def batches(name: str, corpora: Sequence[Corpus]) -> Batches:
-            selection = select_examples(
+        def select(corpora: Sequence[Corpus], bad: BadRecordings) -> Selection:
+            return select_examples(
                 corpora,
                 model.config,
                 tokenizer,
@@ -88,18 +92,28 @@ def finetune(
                 longest_seconds=options.longest_seconds,
                 shortest_seconds=options.shortest_seconds,
                 unknown=options.unknown,
+                bad=bad,
             )
-            log.warning("%s: %s", name, selection.report())
-            return Batches(selection, processor, options)
 
+        examples = RunExamples.select(
+            folder,
+            {"train": train, "dev": dev},
+            select,
+            skip_bad=options.skip_bad,
+            resumes=resumes,
+        )
+        batches = {
+            part: Batches(selection, processor, options, examples.bad)
+            for part, selection in examples.parts.items()
+        }
         trainer = Trainer(
             options,
             CTCObjective(model, tokenizer.pad_token_id),
-            batches("train", train),
+            batches["train"],
             variables,
             strategy=strategy,
-            evaluate=CTCEvaluation(model, batches("dev", dev), strategy) if dev else None,
-            identity=run_identity(options, [*train, *dev]),
+            evaluate=CTCEvaluation(model, batches["dev"], strategy) if dev else None,
+            examples=examples.recorded,
             head=head,
             head_only_steps=options.head_only_steps,
         )

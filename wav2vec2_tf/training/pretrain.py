@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
 from wav2vec2_tf.checkpoint.hub import HubOptions, resolve
+from wav2vec2_tf.data.bad_recordings import BadRecordings
 from wav2vec2_tf.data.corpus import Corpus
 from wav2vec2_tf.models.config import Wav2Vec2Config
 from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
@@ -16,15 +16,14 @@ from wav2vec2_tf.models.pretrained import read_config
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.training.batches import Batches
 from wav2vec2_tf.training.contrastive import PreTrainingObjective
-from wav2vec2_tf.training.distribution import model_scope, open_strategy
+from wav2vec2_tf.training.distribution import is_chief, model_scope, open_strategy
 from wav2vec2_tf.training.evaluation import PreTrainingEvaluation
-from wav2vec2_tf.training.examples import open_corpora, select_examples
+from wav2vec2_tf.training.examples import Selection, open_corpora, select_examples
 from wav2vec2_tf.training.optimizer import select_variables
-from wav2vec2_tf.training.run_folder import RunFolder, run_identity
+from wav2vec2_tf.training.run_examples import RunExamples
+from wav2vec2_tf.training.run_folder import RunFolder
 from wav2vec2_tf.training.settings import PretrainOptions
 from wav2vec2_tf.training.trainer import Trainer, TrainingResult
-
-log = logging.getLogger(__name__)
 
 
 def pretrain(
@@ -53,8 +52,9 @@ def pretrain(
             more space, or if the loss becomes NaN.
     """
     hub = hub or HubOptions()
-    RunFolder(Path(options.output)).check()
-    with open_strategy(options.strategy) as strategy:
+    folder = RunFolder(Path(options.output))
+    folder.check()
+    with open_strategy(options.strategy) as strategy, folder.used(is_chief(strategy)):
         keras.utils.set_random_seed(options.seed)
 
         train, dev = (
@@ -80,26 +80,34 @@ def pretrain(
             temperature_decay=options.temperature_decay,
         )
 
-        def batches(name: str, corpora: Sequence[Corpus]) -> Batches:
-            selection = select_examples(
+        def select(corpora: Sequence[Corpus], bad: BadRecordings) -> Selection:
+            return select_examples(
                 corpora,
                 model.config,
                 longest_seconds=options.longest_seconds,
                 shortest_seconds=options.shortest_seconds,
+                bad=bad,
             )
-            log.warning("%s: %s", name, selection.report())
-            return Batches(selection, processor, options)
 
+        examples = RunExamples.select(
+            folder,
+            {"train": train, "dev": dev},
+            select,
+            skip_bad=options.skip_bad,
+            resumes=folder.can_resume and not restart,
+        )
+        batches = {
+            part: Batches(selection, processor, options, examples.bad)
+            for part, selection in examples.parts.items()
+        }
         trainer = Trainer(
             options,
             objective,
-            batches("train", train),
+            batches["train"],
             select_variables(model, freeze=options.freeze, train_only=options.train_only),
             strategy=strategy,
-            evaluate=(
-                PreTrainingEvaluation(objective, batches("dev", dev), strategy) if dev else None
-            ),
-            identity=run_identity(options, [*train, *dev]),
+            evaluate=(PreTrainingEvaluation(objective, batches["dev"], strategy) if dev else None),
+            examples=examples.recorded,
         )
         return trainer.fit(restart=restart)
 

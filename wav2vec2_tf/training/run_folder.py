@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from wav2vec2_tf.training.checkpoints import Checkpoints
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import whole_file, whole_folder, write_whole
+from wav2vec2_tf.utils.files import (
+    locked_folder,
+    remove_leftovers,
+    whole_file,
+    whole_folder,
+    write_whole,
+)
 
 if TYPE_CHECKING:
-    from wav2vec2_tf.data.corpus import Corpus
     from wav2vec2_tf.models.pretrained import Pretrained
     from wav2vec2_tf.models.processor import Processor
     from wav2vec2_tf.training.settings import TrainingOptions
 
 SETTINGS_FILE, CURVES_FILE, LOG_FILE = "settings.yaml", "curves.png", "log.jsonl"
+EXAMPLES_FILE, BAD_FILE = "examples.jsonl", "bad_recordings.jsonl"
 EVENTS, CHECKPOINTS, BEST, LAST = "events", "checkpoints", "best", "last"
-CONTENT = (SETTINGS_FILE, CURVES_FILE, LOG_FILE, EVENTS, CHECKPOINTS, BEST, LAST)
-LOCATIONS = ("output", "model", "train", "dev")
-"""Options that name places: a run may resume with its data elsewhere."""
+PROCESSOR = "processor"
+CONTENT = (
+    *(SETTINGS_FILE, CURVES_FILE, LOG_FILE, EXAMPLES_FILE, BAD_FILE),
+    *(EVENTS, CHECKPOINTS, BEST, LAST, PROCESSOR),
+)
+FREE = ("output", "model", "train", "dev", "skip_bad")
+"""Options that may differ when a run resumes: its data may be elsewhere, or have become bad."""
+HIDDEN = re.compile(r"\.lock|\..+\.part")
+"""Names of what a killed run may leave before it has written its settings."""
 log = logging.getLogger(__name__)
 
 
@@ -50,21 +66,61 @@ class RunFolder:
         """Folder of the last model."""
         return self.path / LAST
 
+    @property
+    def processor(self) -> Path:
+        """Folder of the processor, with the vocabulary that the run began with."""
+        return self.path / PROCESSOR
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the folder has a checkpoint."""
+        return bool(Checkpoints(self.checkpoints).steps())
+
+    @contextmanager
+    def used(self, is_chief: bool) -> Iterator[None]:
+        """Makes the folder and locks it for one run; removes what killed runs have left.
+
+        Args:
+            is_chief: whether this process writes the results; others do nothing here.
+
+        Raises:
+            UserError: if another run has locked it.
+        """
+        if not is_chief:
+            yield
+            return
+        with locked_folder(self.path):
+            if self.checkpoints.is_dir():
+                remove_leftovers(self.checkpoints)
+            yield
+
     def check(self) -> None:
         """Raises `UserError` if the folder holds something that no training run has written."""
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path}: must be a folder: name another output")
         held = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
+        held = [name for name in held if not HIDDEN.fullmatch(name)]
         if held and SETTINGS_FILE not in held:
             raise UserError(
                 f"{self.path}: holds {held[0]} and no training run: name another output"
             )
 
-    def claim(self, options: TrainingOptions, *, restart: bool = False) -> None:
+    def recorded_examples(self) -> str | None:
+        """Returns the record of the examples of the run to resume; None if there is none."""
+        try:
+            return (self.path / EXAMPLES_FILE).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def claim(
+        self, options: TrainingOptions, examples: str, processor: Processor, *, restart: bool
+    ) -> None:
         """Starts a run in the folder, or prepares to resume the one there.
 
         Args:
             options: of the run, written to `settings.yaml`.
+            examples: the record of the run's examples; see `run_examples.record`.
+            processor: written with its vocabulary.
             restart: delete what an earlier run has written.
         """
         self.check()
@@ -75,8 +131,19 @@ class RunFolder:
                     shutil.rmtree(path)
                 else:
                     path.unlink(missing_ok=True)
-        if not self.checkpoints.exists():
-            write_whole(self.path / SETTINGS_FILE, options.to_yaml())
+        if self.can_resume:
+            return
+        write_whole(self.path / SETTINGS_FILE, options.to_yaml())
+        write_whole(self.path / EXAMPLES_FILE, examples)
+        processor.save_pretrained(self.processor)
+
+    def list_bad(self, bad: Mapping[str, str]) -> None:
+        """Writes the recordings that are left out, each with the reason, if there are any."""
+        if bad:
+            lines = (
+                json.dumps({"id": id, "reason": bad[id]}, ensure_ascii=False) for id in sorted(bad)
+            )
+            write_whole(self.path / BAD_FILE, "".join(f"{line}\n" for line in lines))
 
     def save_model(self, folder: Path, model: Pretrained, processor: Processor) -> None:
         """Replaces a model folder, which every program can load."""
@@ -116,10 +183,10 @@ class RunFolder:
             figure.savefig(beside, format="png", dpi=100)
 
 
-def run_identity(options: TrainingOptions, corpora: Sequence[Corpus]) -> dict[str, Any]:
+def run_identity(options: TrainingOptions, examples: str) -> dict[str, Any]:
     """Returns the options and data that must not change when a run resumes, as JSON has them."""
-    values = {name: value for name, value in asdict(options).items() if name not in LOCATIONS}
-    values["corpus"] = [corpus.identity for corpus in corpora]
+    values = {name: value for name, value in asdict(options).items() if name not in FREE}
+    values["corpus"] = hashlib.sha256(examples.encode()).hexdigest()
     identity: dict[str, Any] = json.loads(json.dumps(values))
     return identity
 

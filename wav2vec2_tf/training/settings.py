@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from wav2vec2_tf.data.bad_recordings import SKIP_BAD_HELP
 from wav2vec2_tf.data.columns import SPLIT_HELP, Columns
 from wav2vec2_tf.text.normalize import LETTER_CASES, UNICODE_FORMS, TextRules
 from wav2vec2_tf.utils.errors import UserError
@@ -53,6 +54,7 @@ class TrainingOptions(Columns):
     train_split: str | None = option(None, help=SPLIT_HELP)
     dev_split: str | None = option(None, help=SPLIT_HELP)
 
+    skip_bad: bool = option(False, help=SKIP_BAD_HELP)
     longest_seconds: float = option(20.0, above=0, help="drop longer utterances")
     shortest_seconds: float = option(0.0, minimum=0, help="drop shorter utterances")
     batch_seconds: float = option(

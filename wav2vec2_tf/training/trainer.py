@@ -22,11 +22,12 @@ import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.training.batches import Batches, unwrap_user_errors
+from wav2vec2_tf.data.bad_recordings import LISTED
+from wav2vec2_tf.training.batches import Batches
 from wav2vec2_tf.training.checkpoints import Checkpoints, TrainingState
 from wav2vec2_tf.training.distribution import is_chief, workers_agree
 from wav2vec2_tf.training.optimizer import FIRST_SCALE, LossScale
-from wav2vec2_tf.training.run_folder import RunFolder, RunLog
+from wav2vec2_tf.training.run_folder import RunFolder, RunLog, run_identity
 from wav2vec2_tf.training.settings import TrainingOptions
 from wav2vec2_tf.training.step import Objective, TrainStep
 from wav2vec2_tf.utils.errors import UserError
@@ -34,6 +35,8 @@ from wav2vec2_tf.utils.progress import ProgressBar
 
 NAMED = 8
 """Number of utterances that a message names."""
+EMPTY_STEPS = 10
+"""Steps in a row of which no recording can be read, after which the run stops."""
 log = logging.getLogger(__name__)
 
 
@@ -47,6 +50,8 @@ class TrainingResult:
     """The last evaluation on dev; empty without dev."""
     is_chief: bool
     """Whether this process has written the results: of several workers, one does."""
+    bad: Mapping[str, str] = field(default_factory=dict)
+    """Id → reason of the recordings that were left out because they could not be read."""
 
 
 @dataclass
@@ -66,6 +71,8 @@ class Progress:
     """Scale of the loss; see `LossScale`."""
     steady: int = 0
     """Steps since the scale changed."""
+    bad: dict[str, str] = field(default_factory=dict)
+    """Id → reason of the recordings that were left out."""
     identity: dict[str, Any] = field(default_factory=dict)
     """Options and data, which must be equal for a run to resume."""
 
@@ -80,8 +87,8 @@ class Trainer:
         variables: the variables to train; see `select_variables`.
         strategy: the devices.
         evaluate: returns the metrics on dev, with a "score" of which lower is better.
-        identity: options and data, which must not change when the run resumes; see
-            `run_folder.run_identity`.
+        examples: the record of the examples, which must not change when the run resumes; see
+            `run_examples.record`.
         head: those of the variables that are trained alone in the first `head_only_steps` steps.
         head_only_steps: number of these steps.
     """
@@ -95,7 +102,7 @@ class Trainer:
         *,
         strategy: tf.distribute.Strategy,
         evaluate: Callable[[], dict[str, float]] | None = None,
-        identity: Mapping[str, Any] | None = None,
+        examples: str = "",
         head: Sequence[keras.Variable] = (),
         head_only_steps: int = 0,
     ) -> None:
@@ -105,8 +112,9 @@ class Trainer:
         self.checkpoints = Checkpoints(self.folder.checkpoints)
         self.is_chief = is_chief(strategy)
         self.total_steps = options.steps or math.ceil(options.epochs * len(batches.steps(0)))
+        self.examples, self._known_bad, self._named_bad, self._empty_steps = examples, 0, 0, 0
         self.progress = Progress(
-            identity=dict(identity or {}),
+            identity=run_identity(options, examples),
             scale=FIRST_SCALE if options.precision == "mixed_float16" else 1.0,
         )
         self._train_step = TrainStep(
@@ -121,19 +129,20 @@ class Trainer:
 
         Raises:
             UserError: if the output folder holds something else or a run with other options or
-                data, if every checkpoint is damaged or one cannot be written, if audio cannot be
-                read, or if the loss becomes NaN.
+                data, if every checkpoint is damaged or one cannot be written, if no audio can be
+                read any more, or if the loss becomes NaN.
         """
         if self.is_chief:
-            self.folder.claim(self.options, restart=restart)
+            self.folder.claim(self.options, self.examples, self.batches.processor, restart=restart)
         workers_agree(self.strategy)  # the chief has deleted checkpoints that others would read
         self._restore()
+        self._known_bad = len(self.batches.unread)
+        self.progress.bad |= self.batches.unread
         progress, total = self.progress, self.total_steps
         metrics: dict[str, float] = {}
         with (
             RunLog(self.folder, progress.step, enabled=self.is_chief) as run_log,
             ProgressBar("training", total, "step", done=progress.step, shown=self.is_chief) as bar,
-            unwrap_user_errors(),
             deferred_interrupt() as interrupted,
         ):
             while progress.step < total and not self._patience_is_over():
@@ -155,7 +164,8 @@ class Trainer:
             if self.evaluate is None:
                 self._save_model(self.folder.best)
             self.folder.draw_curves()
-        return TrainingResult(self.folder.best, metrics, self.is_chief)
+            self.folder.list_bad(progress.bad)
+        return TrainingResult(self.folder.best, metrics, self.is_chief, progress.bad)
 
     # Steps
 
@@ -207,6 +217,7 @@ class Trainer:
         began, hours = time.monotonic(), 0.0
         for batches in left:
             metrics = self.step(iterator, batches)
+            self._require_audio(metrics["hours"] > 0)
             progress.step, progress.index = progress.step + 1, progress.index + 1
             hours += metrics.pop("hours")
             speed = hours / (time.monotonic() - began) * 3600
@@ -215,6 +226,26 @@ class Trainer:
                 self._save_checkpoint()
         if progress.index == len(steps):
             progress.epoch, progress.index = progress.epoch + 1, 0
+
+    def _note_bad(self) -> None:
+        """Takes over the recordings that could not be read lately, and names the first of them."""
+        for id, reason in list(self.batches.unread.items())[self._known_bad :]:
+            self._known_bad += 1
+            self.progress.bad[id] = reason
+            self._named_bad += 1
+            if self._named_bad <= LISTED:
+                log.warning("%r cannot be read and is left out: %s", id, reason)
+
+    def _require_audio(self, any_read: bool) -> None:
+        """Raises `UserError` if not one recording of many steps could be read."""
+        self._note_bad()
+        bad = self.batches.unread
+        self._empty_steps = 0 if any_read else self._empty_steps + 1
+        if self._empty_steps == EMPTY_STEPS:
+            raise UserError(
+                f"no recording of the last {EMPTY_STEPS} steps can be read: {bad.listed()}; check "
+                "the place of the corpora, and start the same command again to resume"
+            )
 
     # Evaluation
 
@@ -241,11 +272,13 @@ class Trainer:
         self.folder.save_model(folder, self.model, self.batches.processor)
 
     def _save_checkpoint(self) -> None:
+        self._note_bad()  # those of dev as well
         # every worker reads, since values of all replicas may have to be combined
         tensors = {name: value.numpy() for name, value in self._train_step.state().items()}
         if self.is_chief:
             facts = {name: value for name, value in vars(self.progress).items() if name != "step"}
             self.checkpoints.save(TrainingState(self.progress.step, facts, tensors))
+            self.folder.list_bad(self.progress.bad)
 
     def _restore(self) -> None:
         checkpoint = self.checkpoints.load()

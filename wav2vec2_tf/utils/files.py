@@ -50,6 +50,30 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def locked_folder(path: Path) -> Iterator[None]:
+    """Makes a folder and locks it as `locked` does; removes what killed processes have left in it.
+
+    It is removed at the end if nothing is in it.
+
+    Raises:
+        UserError: another run has the lock, or no folder can be made there.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{path}: no folder can be made there ({error.strerror}); name another place"
+        ) from None
+    try:
+        with locked(path):
+            remove_leftovers(path)
+            yield
+    finally:
+        with suppress(OSError):  # it is not empty
+            path.rmdir()
+
+
 def hidden_name(name: str, ending: str) -> str:
     """Returns the name of a hidden file that belongs to another: `.NAME.ENDING`.
 
@@ -104,7 +128,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @contextmanager
-def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+def whole_folder(path: Path, *, replace: bool = False, durable: bool = False) -> Iterator[Path]:
     """Yields an empty folder, which is renamed to `path` at the end, or removed on an error.
 
     A link at `path` stays, and the folder that it names is replaced. What a killed process has left
@@ -113,6 +137,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     Args:
         path: the folder to make.
         replace: whether a model that is there may be replaced.
+        durable: as for `whole_file`.
 
     Raises:
         UserError: something is there already, and it is not a model or `replace` is not set.
@@ -131,12 +156,15 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         beside = scratch / path.name
         beside.mkdir()
         yield beside
+        if durable or path.exists():
+            for made in (*beside.rglob("*"), beside):
+                _flush(made)
         if not path.exists():
             beside.rename(path)
+            if durable:
+                _flush(path.parent)
             return
         shutil.copymode(path, beside)
-        for made in (*beside.rglob("*"), beside):
-            _flush(made)
         (scratch / OLD).mkdir()
         try:
             path.rename(scratch / OLD / path.name)

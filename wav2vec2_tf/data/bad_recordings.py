@@ -1,0 +1,117 @@
+"""The policy for bad recordings, which every program that reads many of them shares.
+
+A recording is bad if it cannot be read: it is missing, damaged, empty or not audio. All that are
+bad are found and listed, not only the first. With `skip_bad` they are left out and counted; without
+it, the program stops before long work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from wav2vec2_tf.data.utterances import Utterance
+from wav2vec2_tf.utils.errors import UserError, first_line
+from wav2vec2_tf.utils.progress import ProgressBar
+
+SKIP_BAD_HELP = (
+    "leave out recordings that cannot be read, and count them; otherwise the program lists them "
+    "and stops before long work"
+)
+UNREADABLE = (UserError, OSError)
+"""Errors of reading a recording that is bad."""
+LISTED = 10
+"""Number of bad recordings that a message lists."""
+LARGE = 5000
+"""Number of recordings from which counting their samples shows its progress."""
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
+
+class BadRecordings(Mapping[str, str]):
+    """The bad recordings of a corpus or a job: id → reason. Several threads may add to it.
+
+    Args:
+        skip: leave them out; otherwise `settle` stops the program.
+    """
+
+    def __init__(self, *, skip: bool = False) -> None:
+        self.skip = skip
+        self._reasons: dict[str, str] = {}
+
+    def __getitem__(self, id: str) -> str:
+        return self._reasons[id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._reasons))
+
+    def __len__(self) -> int:
+        return len(self._reasons)
+
+    def add(self, id: str, reason: BaseException | str) -> bool:
+        """Adds a recording; returns whether it is new."""
+        if id in self._reasons:
+            return False
+        self._reasons[id] = reason if isinstance(reason, str) else first_line(reason)
+        return True
+
+    def read(self, id: str, read: Callable[[], Result]) -> Result | None:
+        """Returns what `read` returns; None, with the recording added, if it cannot be read."""
+        try:
+            return read()
+        except UNREADABLE as error:
+            self.add(id, error)
+            return None
+
+    def settle(self, source: str, total: int) -> None:
+        """Reports the bad recordings of a source, if there are any.
+
+        Args:
+            source: its name.
+            total: the number of its recordings.
+
+        Raises:
+            UserError: they are not to be skipped, or all are bad.
+        """
+        if not self._reasons:
+            return
+        found = f"{source}: {len(self)} of {total} recordings cannot be read"
+        if not self.skip:
+            raise UserError(
+                f"{found}: {self.listed()}; correct them or take them away, or leave them out "
+                "with --skip-bad"
+            )
+        if len(self) >= total:
+            raise UserError(f"{found}: {self.listed()}; name a source with recordings")
+        log.warning("%s and are left out: %s", found, self.listed())
+
+    def listed(self) -> str:
+        """Returns the first `LISTED` recordings, with their reasons, on one line."""
+        shown = [f"{id!r} ({reason})" for id, reason in list(self._reasons.items())[:LISTED]]
+        more = len(self) - len(shown)
+        return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def count_samples(utterances: Sequence[Utterance], bad: BadRecordings) -> list[int | None]:
+    """Returns the number of samples of each utterance; None, added to `bad`, for a bad one.
+
+    Args:
+        utterances: they are counted by several threads.
+        bad: collects those that cannot be counted.
+    """
+
+    def count(utterance: Utterance) -> int | None:
+        return bad.read(utterance.id, utterance.samples)
+
+    name, total = "reading headers", len(utterances)
+    counts = []
+    with (
+        ThreadPoolExecutor() as pool,
+        ProgressBar(name, total, "file", shown=total >= LARGE, desc=name) as bar,
+    ):
+        for samples in pool.map(count, utterances):
+            counts.append(samples)
+            bar.update()
+    return counts
