@@ -40,6 +40,12 @@ class ConvertOptions:
         metavar="FILE",
         help="the letters of a fairseq checkpoint; by default dict.ltr.txt beside the .pt file",
     )
+    processor: Path | None = option(
+        None,
+        metavar="FOLDER",
+        help="folder with vocab.json and preprocessor_config.json, for a checkpoint without them, "
+        "such as checkpoint-500 of a training run",
+    )
     target_lang: str | None = option(
         None,
         metavar="LANG",

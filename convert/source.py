@@ -157,7 +157,7 @@ def open_source(
     kind.check_head(config)
     plan = kind.plan(config, checkpoint)
     processor = Processor.from_pretrained(
-        source, target_lang=target_lang, dictionary=options.dictionary, **hub
+        options.processor or source, target_lang=target_lang, dictionary=options.dictionary, **hub
     )
     processor.check_feature_extractor(path, config)
     if kind.head == CTC and processor.tokenizer is None:

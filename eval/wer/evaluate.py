@@ -116,8 +116,9 @@ def _engine(
 
 
 def _open_journal(path: Path, model: str, corpus: Corpus, facts: dict[str, Any]) -> Journal:
-    place = Path(model).expanduser()
-    files = place.rglob("*") if place.is_dir() else [place]
+    files: list[Path] = []
+    for place in (Path(name).expanduser() for name in (model, facts.get("processor")) if name):
+        files += place.rglob("*") if place.is_dir() else [place]
     identity = {name: value for name, value in facts.items() if name != "modes"}
     identity |= {"model": model, "data": corpus.source, "content of the data": corpus.identity}
     identity["content of the model"] = files_identity(file for file in files if file.is_file())

@@ -36,6 +36,7 @@ def load_recognizer(model: str | PathLike[str] | Recognizer, options: EvaluateOp
         recognizer: Any = Recognizer.load(
             model,
             target_lang=options.target_lang,
+            processor=options.processor,
             jit_compile=options.jit_compile,
             **options.hub.keywords(),
         )

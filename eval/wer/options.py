@@ -45,6 +45,12 @@ class EvaluateOptions(Columns):
     target_lang: str | None = option(
         None, metavar="LANG", help="language, for MMS models with an adapter for each"
     )
+    processor: str | None = option(
+        None,
+        metavar="FOLDER",
+        help="folder with vocab.json and preprocessor_config.json, for a checkpoint without them "
+        "(default: the model's own)",
+    )
     split: str | None = option(None, help=SPLIT_HELP)
     beam_search: BeamSearchOptions = field(default_factory=BeamSearchOptions)
     """Decoding is greedy unless these ask for a beam search."""
@@ -71,6 +77,7 @@ class EvaluateOptions(Columns):
             "jit_compile": self.jit_compile,
             "revision": self.hub.revision,
             "target_lang": self.target_lang,
+            **({} if self.processor is None else {"processor": self.processor}),
             "decoding": self.beam_search.identity(),
         }
 

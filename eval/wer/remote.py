@@ -62,7 +62,8 @@ def ray_engine(model: str, options: EvaluateOptions) -> Iterator[Engine]:
         )(Worker)
         # Workers may run in any folder.
         search = options.beam_search.with_absolute_paths()
-        portable = replace(options, beam_search=search)
+        processor = options.processor and absolute_if_exists(options.processor)
+        portable = replace(options, beam_search=search, processor=processor)
         arguments = absolute_if_exists(model), portable, size.threads
         workers = [actor.remote(*arguments) for _ in range(size.workers)]
 

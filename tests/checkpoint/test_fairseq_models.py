@@ -140,13 +140,21 @@ def test_transcribed_with_the_dictionary_beside_it(tmp_path: Path) -> None:
     assert transcript.text
 
 
-def test_a_dictionary_of_another_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    letters = (FAIRSEQ / "dict.ltr.txt").read_text(encoding="utf-8").splitlines()[:-1]
+@pytest.mark.parametrize("line", [0, -1])  # the first is "|", which a tokenizer may add
+def test_a_dictionary_of_another_model(
+    tmp_path: Path, line: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letters = (FAIRSEQ / "dict.ltr.txt").read_text(encoding="utf-8").splitlines()
+    assert letters.pop(line)[0] in "|Z"
     (tmp_path / "dict.txt").write_text("\n".join(letters) + "\n", encoding="utf-8")
     arguments: list[Any] = [FAIRSEQ / "finetuned_ctc_group_norm.pt", tmp_path / "out"]
     assert convert(["torch", *map(str, arguments), "--dictionary", str(tmp_path / "dict.txt")]) == 1
     assert "the vocabulary has 31 tokens and the model's head 32" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+    shutil.copy(FAIRSEQ / "finetuned_ctc_group_norm.pt", tmp_path / "model.pt")
+    (tmp_path / "dict.txt").rename(tmp_path / "dict.ltr.txt")
+    with pytest.raises(UserError, match="has 31 tokens and the model's head 32"):
+        Recognizer.load(tmp_path / "model.pt")
 
 
 def test_described() -> None:

@@ -383,10 +383,6 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: FeatureExtractor(sampling_rate=8000).save_pretrained(f),
         "must be 16000 Hz, got 8000",
     ),
-    "no feature extractor": (
-        lambda f: (f / "preprocessor_config.json").unlink(),
-        "preprocessor_config.json",
-    ),
 }
 
 

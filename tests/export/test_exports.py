@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import subprocess
 import sys
 from functools import cache
@@ -22,9 +24,11 @@ from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.data.corpus import open_corpus
 from wav2vec2_tf.export import frozen, litert, runtimes
+from wav2vec2_tf.export import seal as export_seal
 from wav2vec2_tf.export.contract import Contract
 from wav2vec2_tf.export.exported_file import ExportedFile, model_files
 from wav2vec2_tf.export.provenance import Provenance
+from wav2vec2_tf.export.seal import DIGITS
 
 FORMATS = tuple(runtimes.FORMATS)
 ORIGIN = Provenance("tests", "", "", {}, (), ())
@@ -351,13 +355,48 @@ def test_foreign_files_and_truncated_weights(written: Path, tmp_path: Path) -> N
         (tmp_path / "ir.bin").unlink()
         with pytest.raises(UserError, match=r"ir\.bin: no such file"):
             Recognizer.load(tmp_path / "ir.xml")
-    content = written.read_bytes().replace(b"wav2vec2_tf", b"wav2vec2_xx")
+    content = written.read_bytes()
+    seal = runtimes.SUFFIXES[written.suffix].SEAL
+    end = len(content) - len(seal.before) - DIGITS - len(seal.after)
+    content = content[:end].replace(b"wav2vec2_tf", b"wav2vec2_xx")
     other = tmp_path / f"other{written.suffix}"
     other.write_bytes(content)
     if written.suffix == ".xml":
         other.with_suffix(".bin").write_bytes(written.with_suffix(".bin").read_bytes())
     with pytest.raises(UserError, match="no metadata of a model that this project wrote"):
         Recognizer.load(other)
+
+
+@converts
+def test_damage_is_found_before_the_runtime_reads_the_file(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One byte of each file, anywhere; a file without its checksum is tried out elsewhere first."""
+    paths = [
+        tmp_path / written.with_suffix(suffix).name
+        for suffix in runtimes.SUFFIXES[written.suffix].SUFFIXES
+    ]
+    contents = [written.with_suffix(path.suffix).read_bytes() for path in paths]
+    chance = random.Random(1)
+    for damaged, content in zip(paths, contents, strict=True):
+        for place in (chance.randrange(len(content)) for _ in range(3)):
+            for path, whole in zip(paths, contents, strict=True):
+                path.write_bytes(whole)
+            damaged.write_bytes(
+                content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+            )
+            with pytest.raises(UserError) as caught:
+                runtimes.load(paths[0])
+            assert re.search("checksum|not an OpenVINO IR|no metadata|damaged", str(caught.value))
+            assert "\n" not in str(caught.value)
+    for path, whole in zip(paths, contents, strict=True):
+        path.write_bytes(whole)
+    seal = runtimes.SUFFIXES[written.suffix].SEAL
+    paths[0].write_bytes(contents[0][: -len(seal.before) - DIGITS - len(seal.after)])
+    assert runtimes.load(paths[0]).contract == runtimes.load(written).contract
+    monkeypatch.setattr(export_seal, "TRIAL_BYTES", 2**25 - 10 * sum(map(len, contents)))
+    with pytest.raises(UserError, match="damaged, or not a file of this format"):
+        runtimes.load(paths[0])
 
 
 @pytest.mark.parametrize("package", ["ai_edge_litert", "onnxruntime", "openvino"])

@@ -184,7 +184,8 @@ def test_bad_input_is_refused(processor: Processor, folder: Path, tmp_path: Path
         Processor.from_pretrained(tmp_path / "none")
     (folder / "vocab.json").unlink()
     assert Processor.from_pretrained(folder).tokenizer is None
-    (folder / "preprocessor_config.json").unlink()
+    for name in ("preprocessor_config.json", "config.json"):  # the latter alone means the defaults
+        (folder / name).unlink(missing_ok=True)
     with pytest.raises(UserError, match=r"preprocessor_config\.json: no such file"):
         Processor.from_pretrained(folder)
 

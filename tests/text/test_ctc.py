@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from tests.support import reference
 from wav2vec2_tf import CTCTokenizer
 from wav2vec2_tf.text import ctc
+from wav2vec2_tf.text.beam_search import BeamSearch
 
 BLANK, DELIMITER = 0, 1
 LETTERS = ctc.Alphabet(("<pad>", "|", "a", "b", "c"), BLANK, DELIMITER)
@@ -212,14 +214,16 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, CTCTokeni
 
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(
-    st.lists(st.sampled_from([0, 0, 3, 4, 4, 5, 6, 6, 27]), min_size=14, max_size=14),
+    st.lists(st.sampled_from([0, 0, 1, 3, 4, 4, 5, 6, 6, 27]), min_size=14, max_size=14),
     min_size=1, max_size=3,
 ))  # fmt: skip
 def test_equals_transformers(tokenizers: tuple[Any, CTCTokenizer], rows: list[list[int]]) -> None:
+    """Special tokens count as blanks: transformers' `skip_special_tokens` loses double letters."""
     theirs, ours = tokenizers
     got = decode(logits_of(rows, 32), alphabet=ctc.Alphabet.of(ours))
     for index, ids in enumerate(rows):
-        wanted = theirs.decode(ids, output_word_offsets=True)
+        without = [BLANK if index < 4 else index for index in ids]
+        wanted = theirs.decode(without, output_word_offsets=True)
         count = int(got.count[index])
         # transformers writes a space for each delimiter, so its text may end in one
         assert got.text[index].numpy().decode() == " ".join(wanted.text.split())
@@ -229,12 +233,47 @@ def test_equals_transformers(tokenizers: tuple[Any, CTCTokenizer], rows: list[li
         words = [word.decode() for word in got.words[index, :count].numpy()]
         assert words == [word["word"] for word in wanted.word_offsets]
         # the library's own tokenizer gives the same words
-        assert ours.word_offsets(ids) == wanted.word_offsets
+        assert ours.word_offsets(ids, skip_special_tokens=True) == wanted.word_offsets
 
 
 def test_alphabet_of_a_tokenizer(tokenizers: tuple[Any, CTCTokenizer]) -> None:
     alphabet = ctc.Alphabet.of(tokenizers[1])
-    assert alphabet == ctc.Alphabet(reference.TOKENS, blank=0, word_delimiter=4)
+    hidden = frozenset({1, 2, 3})  # <s>, </s> and <unk>
+    assert alphabet == ctc.Alphabet(reference.TOKENS, blank=0, word_delimiter=4, hidden=hidden)
+    kept = ctc.Alphabet.of(tokenizers[1], keep_special_tokens=True)
+    assert kept == ctc.Alphabet(reference.TOKENS, blank=0, word_delimiter=4)
+
+
+SPECIAL = ctc.Alphabet(("<pad>", "|", "a", "<unk>", "</s>"), BLANK, DELIMITER)
+
+
+@pytest.mark.parametrize(
+    ("frames", "kept", "text"),
+    [
+        ("a?a|?|aa", "a<unk>a <unk> a", "aa a"),  # a letter before and after is said twice
+        ("?", "<unk>", ""),
+        ("_.|a.", "</s> a</s>", "a"),
+    ],
+)
+def test_special_tokens_are_left_out(frames: str, kept: str, text: str) -> None:
+    """The graph, NumPy with times and the beam search agree, and all can keep them."""
+    logits = logits_of([["_|a?.".index(frame) for frame in frames]])
+    logits[0] *= 20
+    without = replace(SPECIAL, hidden=frozenset({3, 4}))
+    for alphabet, wanted in ((SPECIAL, kept), (without, text)):
+        assert decode(logits, alphabet=alphabet).text.numpy().tolist() == [wanted.encode()]
+        path = ctc.BestPath.of(logits[0])
+        greedy = ctc.transcript(path, alphabet, SECONDS)
+        assert (greedy.text, [word.text for word in greedy.words]) == (wanted, wanted.split())
+        for log_add in (False, True):
+            search = BeamSearch(alphabet, log_add=log_add, n_best=9)
+            found = search(ctc.log_softmax(logits[0]), SECONDS)
+            assert found.text == wanted
+            assert [(w.text, w.start, w.end) for w in found.words] == [
+                (w.text, w.start, w.end) for w in greedy.words
+            ]
+            if alphabet is without:
+                assert not any("<" in one.text for one in found.alternatives)
 
 
 def test_alphabet_of_a_lower_case_tokenizer(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ DESCRIPTION_FILES = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
+    "language_model/attrs.json",  # says that there is a language model, and its weights
     "README.md",  # names the licence
 )
 # Weights whole or in shards with an index; the first kind that a repository has is taken.

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor
+from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor, quoted
 from wav2vec2_tf.checkpoint.weight_names import HEAD_KEYS, Name, name_of
-from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.errors import UserError, brief
 from wav2vec2_tf.utils.keras_internals import initialize, set_value
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ MASK_EMBEDDING = "masked_spec_embed"
 """The one tensor that may be missing (published base-960h lacks it) or unused (by a config without
 SpecAugment)."""
 HEAD = "head"
+LONGEST_KEY = 200
 MAX_FAULTS = 20
 """Faults of a checkpoint that one error lists."""
 
@@ -124,7 +125,7 @@ def plan(
             if redraw:
                 seeded[path_below(variable)] = key
             else:
-                faults.append(f"{key} is {list(tensor.shape)}, not {list(wanted)}")
+                faults.append(f"{key} is {brief(list(tensor.shape))}, not {list(wanted)}")
                 of_head += faults[-1:] if in_head else []
         elif not (tensor.dtype.kind in "iu" if whole else _is_float(tensor.dtype)):
             kind = "integers" if whole else "floating-point numbers"
@@ -132,7 +133,7 @@ def plan(
     matched = set(keys.values())
     unmatched = [key for key in checkpoint if key not in matched]
     ignored = [key for key in unmatched if _may_be_ignored(key, prefix, own_heads)]
-    faults += [f"unexpected {key}" for key in unmatched if key not in ignored]
+    faults += [f"unexpected {_shown(key)}" for key in sorted({*unmatched} - {*ignored})]
     if faults:
         raise UserError(
             f"{checkpoint.path}: {len(faults)} tensors do not fit the config: "
@@ -226,6 +227,11 @@ def _locate(model: keras.Model, variable: keras.Variable) -> tuple[Name, bool]:
     path = path_below(variable)
     below = path.removeprefix(f"{model.base_name}/")
     return name_of(below), bool(model.base_name) and below == path
+
+
+def _shown(key: str) -> str:
+    """Returns a key of a file as one-line errors show it."""
+    return key if key.isprintable() and len(key) <= LONGEST_KEY else quoted(key)
 
 
 def _is_float(dtype: np.dtype) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from wav2vec2_tf.checkpoint import fairseq, torch_stream, torch_zip
 from wav2vec2_tf.checkpoint.fairseq import Settings
 from wav2vec2_tf.checkpoint.lazy_tensor import LazyTensor, quoted
 from wav2vec2_tf.checkpoint.torch_pickle import Malformed, Record
+from wav2vec2_tf.checkpoint.wrapped_names import unwrapped
 from wav2vec2_tf.utils.errors import UserError
 
 # Where a folder in Hugging Face format keeps its weights, best first.
@@ -42,6 +44,10 @@ SAFETENSORS_DTYPES = {
 
 # Hundreds of times the size for the largest model; parsing takes many times the memory.
 MAX_HEADER_BYTES = MAX_INDEX_BYTES = 16 * 2**20
+TRAINING_STATE = re.compile(
+    r"(optimizer|scheduler|scaler|sampler)\.(pt|bin)|(rng_state|random_states).*|training_args\.bin"
+)
+"""Files that transformers' Trainer and accelerate write beside the weights of a training run."""
 GIT_LFS_POINTER = b"version https://git-lfs"
 
 
@@ -85,6 +91,7 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
 
     The formats are safetensors, PyTorch's two (`pytorch_model.bin`; see `torch_zip`,
     `torch_stream`), indexes of shards of these, and fairseq's checkpoints (`.pt`; see `fairseq`).
+    The keys lose what wrappers such as DistributedDataParallel added (`wrapped_names`).
     Only headers are read here: the files are mapped, and each tensor's values are copied when its
     `read()` is called. No code in a file is executed.
 
@@ -101,7 +108,10 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     file = _weight_file(path) if path.is_dir() else path
     if file.name.endswith(".index.json"):
         return _open_shards(path, file)
-    return Checkpoint(path, (file,), *_open_file(file))
+    tensors, settings = _open_file(file)
+    if settings is None:
+        tensors = unwrapped(path, tensors)
+    return Checkpoint(path, (file,), tensors, settings)
 
 
 def _weight_file(folder: Path) -> Path:
@@ -113,6 +123,8 @@ def _weight_file(folder: Path) -> Path:
 
 def _open_file(path: Path) -> tuple[Mapping[str, LazyTensor], Settings | None]:
     """Opens a file by its content, whatever its name is."""
+    if TRAINING_STATE.fullmatch(path.name):
+        raise UserError(f"{path}: is state of a training run, not weights; give its folder")
     try:
         with path.open("rb") as file:
             head = file.read(64)
@@ -236,7 +248,8 @@ def _open_shards(path: Path, index: Path) -> Checkpoint:
             f"in {found_in.get(name, 'no file')} ({len(wrong)} such in all); "
             "download the index and its files again"
         )
-    return Checkpoint(path, tuple(index.parent / shard for shard in shards), tensors)
+    files = tuple(index.parent / shard for shard in shards)
+    return Checkpoint(path, files, unwrapped(path, tensors))
 
 
 def _read_index(index: Path) -> dict[str, str]:

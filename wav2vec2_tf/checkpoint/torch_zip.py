@@ -30,7 +30,13 @@ from wav2vec2_tf.utils.errors import UserError
 
 MAGIC = b"PK\x03\x04"
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # zip specification (APPNOTE) 4.3.7
+END = struct.Struct("<4s4H2IH")  # 4.3.16
+END_MAGIC = b"PK\x05\x06"
+MANY = 2**16 - 1  # stands for a number that the record before has
 ENCRYPTED = 0x1
+SIZES_FOLLOW, UTF_8 = 0x8, 0x800
+KNOWN_FLAGS = SIZES_FOLLOW | UTF_8 | 0x6  # the last: how well it was compressed
+IN_ZIP64 = 2**32 - 1  # stands for a size that a further field has
 MAX_DIRECTORY_BYTES = 4 * 2**20  # ten times that of the largest model with its optimizer's state
 
 
@@ -94,6 +100,19 @@ class _File(io.FileIO):
         return super().read(size)
 
 
+def _agree(info: zipfile.ZipInfo, local: tuple, local_name: bytes) -> bool:
+    """Returns whether an entry's own header says the same as the directory at the file's end."""
+    _, _, flags, _, _, _, checksum, compressed, size, *_ = local
+    if flags != info.flag_bits or flags & ~KNOWN_FLAGS:
+        return False
+    encoding = "utf-8" if flags & UTF_8 else "cp437"
+    if local_name != info.filename.encode(encoding):
+        return False
+    stated, here = (info.CRC, info.compress_size, info.file_size), (checksum, compressed, size)
+    alike = all(a in (b, IN_ZIP64) for a, b in zip(here, stated, strict=True))
+    return alike or bool(flags & SIZES_FOLLOW and not any(here))
+
+
 class _Archive:
     """The entries of an uncompressed zip file, mapped into memory."""
 
@@ -101,11 +120,20 @@ class _Archive:
         try:
             with _File(path) as file, zipfile.ZipFile(file) as archive:
                 infos = archive.infolist()
+                file.seek(-END.size, os.SEEK_END)
+                magic, *_, count, _, _, comment = END.unpack(file.read(END.size))
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             raise Malformed("the file is cut short or damaged") from error
         self._infos = {info.filename: info for info in infos}
         if len(self._infos) != len(infos):
             raise Malformed("it has two entries of one name")
+        # Readers differ in what they make of these, so that a scanner would see another file.
+        if magic != END_MAGIC or comment or count not in (len(infos), MANY):
+            raise Malformed("its zip directory has a comment or another number of entries")
+        if any(info.filename != info.orig_filename for info in infos):
+            raise Malformed("its zip directory has a name with a null character")
+        if min((info.header_offset for info in infos), default=0) != 0:
+            raise Malformed("it begins with an entry that its zip directory lacks")
         self._checked: set[str] = set()
         self._mapped = np.asarray(np.memmap(path, np.uint8, mode="r"))
 
@@ -130,7 +158,11 @@ class _Archive:
             raise damaged
         if method or info.compress_type or info.compress_size != info.file_size:
             raise Unsupported("it is compressed, which torch.save never does")
-        start += LOCAL_HEADER.size + name_length + extra_length
+        start += LOCAL_HEADER.size
+        local_name = bytes(self._mapped[start : start + name_length])
+        if not _agree(info, header, local_name):
+            raise Malformed(f"its part {quoted(name)} is described in two different ways")
+        start += name_length + extra_length
         if info.file_size > self._mapped.size - start:
             raise damaged
         return self._mapped[start : start + info.file_size]

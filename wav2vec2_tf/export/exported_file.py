@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wav2vec2_tf.export.contract import Contract, NamedArrays
+from wav2vec2_tf.export.contract import LENGTHS, Contract, NamedArrays
 from wav2vec2_tf.export.provenance import Provenance
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.pretrained import CONFIG_FILE, read_config, write_config
@@ -50,12 +50,33 @@ def from_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, str]:
         for name, text in metadata.items()
         if name.startswith(PREFIX)
     }
-    if CONFIG_FILE not in files or any(Path(name).name != name for name in files):
+    if CONFIG_FILE not in files or not all(map(_is_plain, files)):
         raise UserError(
             f"{path}: has no metadata of a model that this project wrote: export it again with "
             "`wav2vec2-tf convert`"
         )
     return files
+
+
+def _is_plain(name: str) -> bool:
+    """Returns whether a name is that of a file in a folder, and no path."""
+    return name.isprintable() and name not in ("", ".", "..") and Path(name).name == name
+
+
+def contract_of(path: Path, shapes: Mapping[str, Sequence[int | None]]) -> Contract:
+    """Returns the contract of a file with these inputs; a size is None where it may vary.
+
+    Raises:
+        UserError: they are not the inputs of a model that this project exports.
+    """
+    first = [name for name in shapes if name != LENGTHS]
+    if len(first) != 1 or len(shapes[first[0]]) < 2:
+        raise UserError(
+            f"{path}: its inputs must be speech or features, and lengths, got "
+            f"{', '.join(shapes) or 'none'}: export it again with `wav2vec2-tf convert`"
+        )
+    rows, length = shapes[first[0]][:2]
+    return Contract(length, rows, speech=first[0], takes_lengths=LENGTHS in shapes)
 
 
 def missing_runtime(path: Path, runtime: str, extra: str) -> UserError:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wav2vec2_tf.export.contract import LENGTHS, Contract, NamedArrays
+from wav2vec2_tf.export.contract import NamedArrays
 from wav2vec2_tf.export.exported_file import (
     ExportedFile,
+    contract_of,
     from_metadata,
     missing_runtime,
     to_metadata,
@@ -25,6 +26,7 @@ from wav2vec2_tf.export.quantization import (
     INT8_STATIC,
     STATISTICS,
 )
+from wav2vec2_tf.export.seal import Seal
 from wav2vec2_tf.utils.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -36,6 +38,14 @@ WRITTEN_WITH = ("ai_edge_litert",)
 QUANTIZED_WITH = ("ai_edge_quantizer",)
 IDENTIFIER = b"TFL3"  # bytes 4 to 8
 SIGNATURE = "serving_default"
+SEAL = Seal(
+    b"wav2vec2_tf sha256 ",  # tables refer to one another: what follows them is not read
+    b"\n",
+    "from ai_edge_litert.interpreter import Interpreter; "
+    "Interpreter(path, num_threads=1).allocate_tensors()",
+)
+MAX_METADATA = 100
+"""Entries that are read; tables may refer to the same bytes again and again."""
 
 
 def write(
@@ -59,6 +69,7 @@ def write(
     if quantize in (INT8, INT8_STATIC):
         content = _quantized(content, quantize, calibration)
     path.write_bytes(_with_metadata(content, to_metadata(files)))
+    SEAL.write(path)
 
 
 def _converted(frozen: FrozenGraph, in_float16: bool) -> bytes:
@@ -139,24 +150,23 @@ def load(path: Path, threads: int) -> ExportedFile:
     except ImportError:
         raise missing_runtime(path, "LiteRT", "litert") from None
     files = from_metadata(path, _metadata(path))
+    SEAL.check(path)
     try:
         interpreter = Interpreter(str(path), num_threads=threads)
         runner = interpreter.get_signature_runner(SIGNATURE)
         shapes = {
-            name: [int(size) for size in detail["shape_signature"]]
+            name: [None if size < 0 else int(size) for size in detail["shape_signature"]]
             for name, detail in runner.get_input_details().items()
         }
         (output,) = runner.get_output_details()
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: LiteRT does not load it ({first_line(error)})") from None
-    (first,) = (name for name in shapes if name != LENGTHS)
-    rows, length = (None if size < 0 else size for size in shapes[first][:2])
 
     def call(named: NamedArrays) -> np.ndarray:
         result: np.ndarray = runner(**named)[output]
         return result
 
-    return ExportedFile(path, files, Contract(length, rows, takes_lengths=LENGTHS in shapes), call)
+    return ExportedFile(path, files, contract_of(path, shapes), call)
 
 
 def _metadata(path: Path) -> dict[str, str]:
@@ -173,7 +183,7 @@ def _metadata(path: Path) -> dict[str, str]:
             try:
                 model = schema.Model.GetRootAs(content, 0)
                 found = {}
-                for place in range(model.MetadataLength()):
+                for place in range(min(model.MetadataLength(), MAX_METADATA)):
                     entry = model.Metadata(place)
                     buffer = model.Buffers(entry.Buffer())
                     data = bytes(buffer.DataAsNumpy()) if buffer.DataLength() else b""

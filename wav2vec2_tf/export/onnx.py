@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wav2vec2_tf.export.contract import LENGTHS, Contract, NamedArrays
+from wav2vec2_tf.export.contract import NamedArrays
 from wav2vec2_tf.export.exported_file import (
     ExportedFile,
+    contract_of,
     from_metadata,
     missing_runtime,
     to_metadata,
@@ -23,6 +24,7 @@ from wav2vec2_tf.export.quantization import (
     INT8,
     INT8_STATIC,
 )
+from wav2vec2_tf.export.seal import Seal
 from wav2vec2_tf.utils.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -33,6 +35,14 @@ SUFFIXES = (SUFFIX,)
 WRITTEN_WITH = ("onnx", "tf2onnx", "onnxruntime")
 QUANTIZED_WITH: tuple[str, ...] = ()
 OPSET = 18
+SEAL = Seal(
+    b"\x72\x4a\x0a\x06sha256\x12\x40",  # one more entry of ModelProto.metadata_props (field 14)
+    b"",
+    "import onnxruntime; options = onnxruntime.SessionOptions(); "
+    "options.intra_op_num_threads = options.inter_op_num_threads = 1; "
+    "options.log_severity_level = 4; "
+    "onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])",
+)
 MATRIX_PRODUCTS = ["MatMul", "Gemm"]
 SMALLEST = 1024
 """Elements of the smallest weight that is stored in float16."""
@@ -66,6 +76,7 @@ def write(
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, to_metadata(files))
     onnx.save(model, path)
+    SEAL.write(path)
 
 
 def _converted(frozen: FrozenGraph) -> Any:
@@ -181,6 +192,7 @@ def load(path: Path, threads: int) -> ExportedFile:
         import onnxruntime
     except ImportError:
         raise missing_runtime(path, "ONNX Runtime", "onnx") from None
+    SEAL.check(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors
@@ -188,18 +200,17 @@ def load(path: Path, threads: int) -> ExportedFile:
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
+        metadata = session.get_modelmeta().custom_metadata_map  # a name may not be UTF-8
+        shapes = {
+            each.name: [size if isinstance(size, int) else None for size in each.shape]
+            for each in session.get_inputs()
+        }
     except Exception as error:  # its own types derive from Exception alone
         raise UserError(f"{path}: ONNX Runtime does not load it ({first_line(error)})") from None
-    files = from_metadata(path, session.get_modelmeta().custom_metadata_map)
-    shapes = {
-        each.name: [size if isinstance(size, int) else None for size in each.shape]
-        for each in session.get_inputs()
-    }
-    (first,) = (name for name in shapes if name != LENGTHS)
-    rows, length = shapes[first][:2]
+    files = from_metadata(path, metadata)
 
     def call(named: NamedArrays) -> np.ndarray:
         result: np.ndarray = session.run(None, named)[0]
         return result
 
-    return ExportedFile(path, files, Contract(length, rows, takes_lengths=LENGTHS in shapes), call)
+    return ExportedFile(path, files, contract_of(path, shapes), call)

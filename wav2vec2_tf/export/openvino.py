@@ -9,9 +9,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from wav2vec2_tf.export.contract import LENGTHS, Contract, NamedArrays
+from wav2vec2_tf.export.contract import NamedArrays
 from wav2vec2_tf.export.exported_file import (
     ExportedFile,
+    contract_of,
     from_metadata,
     missing_runtime,
     to_metadata,
@@ -23,6 +24,7 @@ from wav2vec2_tf.export.quantization import (
     INT8,
     INT8_STATIC,
 )
+from wav2vec2_tf.export.seal import Seal
 from wav2vec2_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,6 +34,11 @@ SUFFIX = ".xml"
 SUFFIXES = (SUFFIX, ".bin")
 WRITTEN_WITH = ("openvino",)
 QUANTIZED_WITH: tuple[str, ...] = ("nncf",)
+SEAL = Seal(
+    b"<!-- sha256 ",  # comments may follow the root element
+    b" -->\n",
+    "import openvino; openvino.Core().compile_model(path, 'CPU', {'INFERENCE_NUM_THREADS': 1})",
+)
 ENTRY = "wav2vec2_tf"
 """Element of the IR's `rt_info` that holds the model files."""
 
@@ -82,6 +89,7 @@ def write(
     for name, text in to_metadata(files).items():
         model.set_rt_info(text, name.split("/"))
     openvino.save_model(model, path, compress_to_fp16=quantize == FLOAT16)
+    SEAL.write(path, path.with_suffix(SUFFIXES[1]))
 
 
 def load(path: Path, threads: int) -> ExportedFile:
@@ -90,7 +98,9 @@ def load(path: Path, threads: int) -> ExportedFile:
         import openvino
     except ImportError:
         raise missing_runtime(path, "OpenVINO", "openvino") from None
-    files = from_metadata(path, _checked_metadata(path))
+    weights = path.with_suffix(SUFFIXES[1])
+    files = from_metadata(path, _checked_metadata(path, weights))
+    SEAL.check(path, weights)
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": threads,
@@ -107,24 +117,20 @@ def load(path: Path, threads: int) -> ExportedFile:
         ]
         for port in compiled.inputs
     }
-    (first,) = (name for name in shapes if name != LENGTHS)
-    rows, length = shapes[first][:2]
 
     def call(named: NamedArrays) -> np.ndarray:
         result: np.ndarray = compiled(named)[0].copy()  # the next call overwrites it
         return result
 
-    contract = Contract(length, rows, speech=first, takes_lengths=LENGTHS in shapes)
-    return ExportedFile(path, files, contract, call)
+    return ExportedFile(path, files, contract_of(path, shapes), call)
 
 
-def _checked_metadata(path: Path) -> dict[str, str]:
+def _checked_metadata(path: Path, weights: Path) -> dict[str, str]:
     """Returns the metadata in `rt_info`, read without the runtime.
 
     Raises:
         UserError: a weight lies beyond the end of the `.bin`, which the runtime does not check.
     """
-    weights = path.with_suffix(SUFFIXES[1])
     if not weights.is_file():
         raise UserError(
             f"{weights}: no such file; it must be there, as it holds the weights of {path.name}"

@@ -15,6 +15,10 @@ from wav2vec2_tf.utils.files import read_json, sha256, whole_file
 
 PROVENANCE_FILE = "provenance.json"
 UNKNOWN = "unknown"
+FENCE = "---"
+"""The line before and after the front matter of a model card."""
+MAX_CARD_BYTES = 2**20
+LONGEST_LICENCE = 100
 
 
 @dataclass(frozen=True)
@@ -79,15 +83,21 @@ class Provenance:
 def _card(folder: Path) -> tuple[str, str]:
     """Returns front matter and text of a Hugging Face model card, empty if there is none."""
     card = folder / "README.md"
-    text = card.read_text("utf-8", errors="replace") if card.exists() else ""
-    parts = re.match(r"---\s*\n(.*?)\n---\s*?(?:\n(.*)|$)", text, re.DOTALL)
-    return (parts.group(1), parts.group(2) or "") if parts else ("", text)
+    if not card.is_file():
+        return "", ""
+    with card.open("rb") as file:
+        first, *lines = file.read(MAX_CARD_BYTES).decode("utf-8", "replace").splitlines() or [""]
+    ends = (number for number, line in enumerate(lines) if line.rstrip() == FENCE)
+    end = next(ends, None) if first.rstrip() == FENCE else None
+    if end is None:
+        return "", "\n".join([first, *lines])
+    return "\n".join(lines[:end]), "\n".join(lines[end + 1 :])
 
 
 def licence_of(folder: Path) -> str:
     """Returns the `license:` in the front matter of a model card, or "unknown"."""
-    stated = re.search(r"^license:\s*(\S+)", _card(folder)[0], re.MULTILINE)
-    return stated.group(1).strip("\"'") if stated else UNKNOWN
+    stated = re.search(r"^license:[ \t]*([^ \t\n]+)", _card(folder)[0], re.MULTILINE)
+    return stated.group(1).strip("\"'")[:LONGEST_LICENCE] if stated else UNKNOWN
 
 
 def description_of(folder: Path) -> str:

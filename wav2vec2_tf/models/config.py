@@ -33,10 +33,11 @@ from wav2vec2_tf.models.frame_counts import (
     convolved_length,
     mel_windows,
 )
-from wav2vec2_tf.utils.errors import UserError, did_you_mean
+from wav2vec2_tf.utils.errors import UserError, brief, did_you_mean
 
 PUBLISHED_LENGTH = 246_000  # samples (15.4 s): the fixed length of the published SavedModels
 DEFAULT_LABELS = 2  # labels of a classifier whose config names none
+LONGEST_NAME = 100  # characters of a field's name that are compared
 NEAR_MISS = 0.9  # similarity from which an unknown field counts as misspelled
 HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 
@@ -122,7 +123,7 @@ class Config(FrameCounts):
                 f"{self.num_attention_heads} and {self.hidden_size}"
             )
         check_lists(self, "tdnn_dim", "tdnn_kernel", "tdnn_dilation")
-        check_extra(self)
+        check_extra(self.extra)
 
     @classmethod
     @functools.cache
@@ -169,16 +170,17 @@ class Config(FrameCounts):
             if name in values and (values[name] is not None or type(None) in kind)
         }
         extra = {k: v for k, v in values.items() if k not in kinds and k != "model_type"}
+        check_extra(extra)
         for name in extra:
-            if near := did_you_mean(name, kinds, NEAR_MISS):
-                raise UserError(f"config: {name} is not a field{near}")
+            if near := did_you_mean(name[:LONGEST_NAME], kinds, NEAR_MISS):
+                raise UserError(f"config: {brief(name)} is not a field{near}")
         labels = extra.get("id2label")
         if isinstance(labels, dict):
             count = known.setdefault("num_labels", len(labels))
             if count != len(labels):
                 raise UserError(
                     f"config: num_labels must be the {len(labels)} labels of id2label, "
-                    f"got {count!r}"
+                    f"got {brief(count)}"
                 )
         return cls(**known, extra=extra)
 
@@ -489,7 +491,7 @@ def config_from_dict(values: Mapping[str, Any]) -> Config:
     model_type = values.get("model_type")
     if not isinstance(model_type, str) or model_type not in Config.classes:
         raise UserError(
-            f"config: model_type {model_type!r} is unknown; known: {', '.join(Config.classes)}"
+            f"config: model_type {brief(model_type)} is unknown; known: {', '.join(Config.classes)}"
             + did_you_mean(str(model_type), Config.classes)
         )
     return Config.classes[model_type].from_dict(values)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.errors import UserError, brief
 
 if TYPE_CHECKING:
     from wav2vec2_tf.models.config import Config, ConformerConfig, WaveformConfig
@@ -16,6 +18,8 @@ ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu", "swish")
 MAX_LAYERS = 200  # of one kind
 MAX_SIZE = 2**18
 MAX_ROTARY_BASE = 2**53
+MAX_EXTRA = 2000  # fields; transformers' own writes under 100
+MAX_DEPTH = 32
 
 COUNTS = frozenset(
     (
@@ -79,13 +83,15 @@ def checked_value(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
             return float(value)
         except OverflowError:
             raise UserError(f"config: {name} is too large for a float64") from None
+    if type(value) is float and not math.isfinite(value):
+        raise UserError(f"config: {name} must be finite, got {value}")
     if tuple in kinds:
         if not isinstance(value, list | tuple) or not all(type(v) is int for v in value):
-            raise UserError(f"config: {name} must be a list of integers, got {value!r}")
+            raise UserError(f"config: {name} must be a list of integers, got {brief(value)}")
         return tuple(value)
     if type(value) not in kinds:
         wanted = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
-        raise UserError(f"config: {name} must be {wanted}, got {value!r}")
+        raise UserError(f"config: {name} must be {wanted}, got {brief(value)}")
     return value
 
 
@@ -94,19 +100,19 @@ def check_values(config: Config) -> None:
     for name in config.field_kinds():
         value = getattr(config, name)
         if name in COUNTS and value is not None and value < 1:
-            raise UserError(f"config: {name} must be at least 1, got {value}")
+            raise UserError(f"config: {name} must be at least 1, got {brief(value)}")
         if name in COUNTS and value is not None and value > MAX_SIZE:
-            raise UserError(f"config: {name} must be at most {MAX_SIZE}, got {value}")
+            raise UserError(f"config: {name} must be at most {MAX_SIZE}, got {brief(value)}")
         layers = len(value) if isinstance(value, tuple) else value
         if name in LAYERS and layers > MAX_LAYERS:
             raise UserError(f"config: {name} must be at most {MAX_LAYERS} layers, got {layers}")
         if name in NOT_NEGATIVE and not value >= 0:
-            raise UserError(f"config: {name} must not be negative, got {value}")
+            raise UserError(f"config: {name} must not be negative, got {brief(value)}")
         if name in PROBABILITIES and not 0 <= value <= 1:
-            raise UserError(f"config: {name} must be from 0 to 1, got {value}")
+            raise UserError(f"config: {name} must be from 0 to 1, got {brief(value)}")
         if name in CHOICES and value not in CHOICES[name]:
             choices = ", ".join(CHOICES[name])
-            raise UserError(f"config: {name} {value!r} is unknown; known: {choices}")
+            raise UserError(f"config: {name} {brief(value)} is unknown; known: {choices}")
 
 
 def check_lists(config: Config, *names: str) -> None:
@@ -121,14 +127,29 @@ def check_lists(config: Config, *names: str) -> None:
         raise UserError(f"config: {listed} must be positive")
 
 
-def check_extra(config: Config) -> None:
-    """Raises `UserError` where a field of `config.json` beyond the family's own is malformed."""
-    labels = config.extra.get("id2label")
+def check_extra(extra: Mapping[str, Any]) -> None:
+    """Raises `UserError` where fields of `config.json` beyond the family's own are malformed."""
+    if len(extra) > MAX_EXTRA:
+        raise UserError(f"config: must have at most {MAX_EXTRA} other fields, got {len(extra)}")
+    if _is_deeper(extra, MAX_DEPTH):
+        raise UserError(f"config: objects and lists must nest at most {MAX_DEPTH} deep")
+    labels = extra.get("id2label")
     if labels is not None and not isinstance(labels, dict):
-        raise UserError(f"config: id2label must be an object, got {labels!r}")
-    names = config.extra.get("architectures") or []
+        raise UserError(f"config: id2label must be an object, got {brief(labels)}")
+    names = extra.get("architectures") or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UserError(f"config: architectures must be a list of names, got {names!r}")
+        raise UserError(f"config: architectures must be a list of names, got {brief(names)}")
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Returns whether objects and lists nest deeper than `depth`."""
+    level = [value]
+    for _ in range(depth):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [v for values in inner for v in values if isinstance(v, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def check_convolutions(config: WaveformConfig) -> None:
@@ -138,7 +159,7 @@ def check_convolutions(config: WaveformConfig) -> None:
     if layers != len(config.conv_dim):
         raise UserError(
             f"config: num_feat_extract_layers must be the {len(config.conv_dim)} layers of "
-            f"conv_dim, got {layers!r}"
+            f"conv_dim, got {brief(layers)}"
         )
     if config.hidden_size % config.num_conv_pos_embedding_groups:
         raise UserError(
@@ -153,7 +174,9 @@ def check_conformer(config: ConformerConfig) -> None:
     scheme = config.position_embeddings_type
     if scheme not in schemes:
         known = ", ".join(map(str, schemes))
-        raise UserError(f"config: position_embeddings_type {scheme!r} is unknown; known: {known}")
+        raise UserError(
+            f"config: position_embeddings_type {brief(scheme)} is unknown; known: {known}"
+        )
     if config.conv_depthwise_kernel_size % 2 == 0:
         raise UserError(
             "config: conv_depthwise_kernel_size must be odd, "

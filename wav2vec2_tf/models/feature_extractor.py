@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -21,11 +20,18 @@ import numpy as np
 from wav2vec2_tf.audio import SAMPLE_RATE, check_waveform, load
 from wav2vec2_tf.audio.normalization import as_float, normalize
 from wav2vec2_tf.models.batch_feature import BatchFeature, pad_rows, stack
-from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import read_json, whole_file
+from wav2vec2_tf.models.preprocessor_files import (
+    LOG_MEL_KIND,
+    PREPROCESSOR_FILE,
+    WAVEFORM_KIND,
+    kind_of,
+    read_values,
+    read_values_or_defaults,
+)
+from wav2vec2_tf.utils.errors import UserError, brief
+from wav2vec2_tf.utils.files import whole_file
 
-PREPROCESSOR_FILE = "preprocessor_config.json"
-PROCESSOR_FILE = "processor_config.json"
+LARGEST = float(np.finfo(np.float32).max)
 MOST_CHANNELS = 8
 """Columns up to which a tall array is taken for channels: no utterance is that short."""
 
@@ -56,12 +62,12 @@ class _Extractor:
         Raises:
             UserError: another kind of extractor, or an invalid or unsupported value.
         """
-        if (kind := _kind(values)) != cls.kind:
-            raise UserError(f"{path}: feature_extractor_type {kind!r} is not {cls.kind!r}")
+        if (kind := kind_of(values)) != cls.kind:
+            raise UserError(f"{path}: feature_extractor_type {brief(kind)} is not {cls.kind!r}")
         known = {field.name for field in dataclasses.fields(cls)}
         extractor = cls(**{key: value for key, value in values.items() if key in known})
         if wrong := [name for name, ok in extractor._valid_fields().items() if not ok]:
-            invalid = ", ".join(f"{name} {getattr(extractor, name)!r}" for name in wrong)
+            invalid = ", ".join(f"{name} {brief(getattr(extractor, name))}" for name in wrong)
             raise UserError(f"{path}: invalid value of {invalid}: correct the file")
         return extractor
 
@@ -74,15 +80,15 @@ class _Extractor:
         Raises:
             UserError: neither file, or one that does not describe this kind of extractor.
         """
-        values, path = _read_config(folder)
+        values, path = read_values(folder)
         return cls.from_dict(values, path)
 
     def _valid_fields(self) -> dict[str, bool]:
         return {
             "feature_size": type(self.feature_size) is int and self.feature_size > 0,
-            "sampling_rate": type(self.sampling_rate) is int and self.sampling_rate > 0,
+            "sampling_rate": type(self.sampling_rate) is int and 0 < self.sampling_rate < 2**31,
             "padding_value": type(self.padding_value) in (int, float)
-            and math.isfinite(self.padding_value),
+            and abs(self.padding_value) <= LARGEST,
             "padding_side": self.padding_side in ("right", "left"),
             "return_attention_mask": isinstance(self.return_attention_mask, bool),
         }
@@ -205,7 +211,7 @@ class FeatureExtractor(_Extractor):
     with group-norm checkpoints, so it is kept here; `normalize` first and `pad` after to avoid it.
     """
 
-    kind: ClassVar[str] = "Wav2Vec2FeatureExtractor"
+    kind: ClassVar[str] = WAVEFORM_KIND
     model_input_name: ClassVar[str] = "input_values"
 
     do_normalize: bool = True
@@ -285,7 +291,7 @@ class LogMelFeatureExtractor(_Extractor):
     How they are computed is in `log_mel.py`.
     """
 
-    kind: ClassVar[str] = "SeamlessM4TFeatureExtractor"
+    kind: ClassVar[str] = LOG_MEL_KIND
     model_input_name: ClassVar[str] = "input_features"
 
     feature_size: int = 80
@@ -299,7 +305,7 @@ class LogMelFeatureExtractor(_Extractor):
         extractor = super().from_dict(values, path)
         for name, only in {"sampling_rate": SAMPLE_RATE, "num_mel_bins": 80, "stride": 2}.items():
             if (value := getattr(extractor, name)) != only:
-                raise UserError(f"{path}: {name} must be {only}, got {value!r}")
+                raise UserError(f"{path}: {name} must be {only}, got {brief(value)}")
         return extractor
 
     def __call__(
@@ -367,10 +373,13 @@ EXTRACTORS: dict[str, type[FeatureExtractor] | type[LogMelFeatureExtractor]] = {
 def feature_extractor(folder: str | PathLike[str]) -> FeatureExtractor | LogMelFeatureExtractor:
     """Reads the extractor that a folder's files describe; see `FeatureExtractor.from_pretrained`.
 
+    A checkpoint without such files gets the defaults of transformers' class for its family, and a
+    warning is logged.
+
     Raises:
-        UserError: no such files, or an unknown kind of extractor.
+        UserError: no such files and no `config.json`, or an unknown kind of extractor.
     """
-    return extractor_of(*_read_config(folder))
+    return extractor_of(*read_values_or_defaults(folder))
 
 
 def extractor_of(
@@ -385,32 +394,13 @@ def extractor_of(
     Raises:
         UserError: an unknown kind of extractor, or an invalid value.
     """
-    kind = _kind(values)
+    kind = kind_of(values)
     if not isinstance(kind, str) or kind not in EXTRACTORS:
         raise UserError(
-            f"{path}: feature_extractor_type {kind!r} is unknown; known: {', '.join(EXTRACTORS)}"
+            f"{path}: feature_extractor_type {brief(kind)} is unknown; known: "
+            + ", ".join(EXTRACTORS)
         )
     return EXTRACTORS[kind].from_dict(values, path)
-
-
-def _kind(values: Mapping[str, Any]) -> Any:
-    """Returns `feature_extractor_type`; older files lack it and have at most `processor_class`."""
-    is_bert = values.get("processor_class") == "Wav2Vec2BertProcessor"
-    usual = LogMelFeatureExtractor if is_bert else FeatureExtractor
-    return values.get("feature_extractor_type", usual.kind)
-
-
-def _read_config(folder: str | PathLike[str]) -> tuple[dict[str, Any], Path]:
-    """Returns an extractor's values and the file that holds them."""
-    path = Path(folder) / PROCESSOR_FILE
-    whole = read_json(path) if path.is_file() else {}
-    values = whole.get("feature_extractor")
-    if values is None:
-        path = Path(folder) / PREPROCESSOR_FILE
-        whole = values = read_json(path)
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: feature_extractor must be an object")
-    return {"processor_class": whole.get("processor_class"), **values}, path
 
 
 def _column(features: Any, name: str, *, optional: bool = False) -> list[Any]:

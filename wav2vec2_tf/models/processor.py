@@ -18,17 +18,18 @@ from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.models.batch_feature import BatchFeature, pad_rows, stack
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.feature_extractor import (
-    PROCESSOR_FILE,
     FeatureExtractor,
     LogMelFeatureExtractor,
     extractor_of,
     feature_extractor,
 )
+from wav2vec2_tf.models.preprocessor_files import PROCESSOR_FILE
 from wav2vec2_tf.text.tokenizer import CharOffset, CTCTokenizer, WordOffset
 from wav2vec2_tf.text.tokenizer_files import VOCABULARY_FILE
 from wav2vec2_tf.utils.errors import UserError
 
 DICTIONARY_FILE = "dict.ltr.txt"  # fairseq's name
+DELIMITER = "|"  # between words, in fairseq's dictionaries of letters
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ class Processor:
             missing = "dict.ltr.txt beside it" if source.is_file() else "vocab.json"
             raise UserError(
                 f"{source}: has no {missing}, which turns predicted ids into text: add the file "
-                "that was published with the checkpoint"
+                "that was published with the checkpoint, or name a folder that has it (--processor)"
             )
         if not tokenizer.vocab_size <= (config.vocab_size or 0) <= len(tokenizer.tokens):
             raise UserError(
@@ -370,4 +371,7 @@ def _fairseq_tokenizer(
     file = checkpoint.parent / DICTIONARY_FILE if dictionary is None else Path(dictionary)
     if dictionary is None and not file.exists():
         return None
-    return CTCTokenizer(vocabulary(file), target_lang=target_lang)
+    ids = vocabulary(file)
+    # Nothing is added to a dictionary: its symbols are those of the head, or it is another model's.
+    delimiter = DELIMITER if DELIMITER in ids else None
+    return CTCTokenizer(ids, target_lang=target_lang, word_delimiter_token=delimiter)

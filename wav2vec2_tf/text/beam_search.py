@@ -125,7 +125,7 @@ class BeamSearch:
             raise UserError("the model's output has NaN: its weights may be damaged")
         if not len(log_probabilities):
             return Hypothesis("", (), 0.0)
-        emissions = np.maximum(log_probabilities, FLOOR, dtype=np.float32)
+        emissions = self._emissions(log_probabilities)
         context = self._scorer.begin()
         best = [_PieceResult(0.0, (), ())]
         for piece, is_last in pieces(emissions, self._boundary):
@@ -140,6 +140,20 @@ class BeamSearch:
             by_text.setdefault(hypothesis.text, hypothesis)
         first, *others = by_text.values()
         return replace(first, alternatives=tuple(others))
+
+    def _emissions(self, log_probabilities: np.ndarray) -> np.ndarray:
+        """Returns bounded scores of frames; a hidden token counts as the blank.
+
+        It adds nothing to the text either, so that greedy decoding leaves out the same.
+        """
+        emissions = np.maximum(log_probabilities, FLOOR, dtype=np.float32)
+        hidden = [token for token in self.alphabet.hidden if token < emissions.shape[1]]
+        if hidden:
+            combine = np.logaddexp if self.log_add else np.maximum
+            silent = emissions[:, [self.alphabet.blank, *hidden]]
+            emissions[:, hidden] = IMPOSSIBLE
+            emissions[:, self.alphabet.blank] = combine.reduce(silent, axis=1)
+        return emissions
 
     @cached_property
     def _scorer(self) -> Scorer:

@@ -1,9 +1,9 @@
 """Greedy CTC decoding: logits to text and words with times.
 
 Takes the best token of each frame, collapses repeats, drops blanks (Graves et al. 2006, section
-3.2), and cuts words at the delimiter, as transformers' `Wav2Vec2CTCTokenizer`. `greedy` does so in
-TensorFlow operations, for graphs; `transcript` in NumPy, with the time of each character as well.
-Both return the same words.
+3.2) and special tokens, and cuts words at the delimiter, as transformers' `Wav2Vec2CTCTokenizer`.
+`greedy` does so in TensorFlow operations, for graphs; `transcript` in NumPy, with the time of each
+character as well. Both return the same words.
 """
 
 from __future__ import annotations
@@ -35,16 +35,28 @@ class Alphabet:
     """The text between words."""
     clean_up: tuple[str, ...] = ()
     """Strings that lose the spaces around them, in this order."""
+    hidden: frozenset[int] = frozenset()
+    """Ids of special tokens that are left out of the text, as `skip_special_tokens` does."""
+
+    @cached_property
+    def silent(self) -> frozenset[int]:
+        """Ids that add nothing to a word: the blank and the hidden tokens."""
+        return self.hidden | {self.blank}
 
     @cached_property
     def speller(self) -> Speller:
         """What can come out of decoding."""
-        special = {self.blank, self.word_delimiter}
+        special = self.silent | {self.word_delimiter}
         return Speller({t: id for id, t in enumerate(self.tokens) if id not in special})
 
     @classmethod
-    def of(cls, tokenizer: CTCTokenizer) -> Alphabet:
-        """Returns the alphabet of a tokenizer."""
+    def of(cls, tokenizer: CTCTokenizer, *, keep_special_tokens: bool = False) -> Alphabet:
+        """Returns the alphabet of a tokenizer.
+
+        Args:
+            tokenizer: the tokenizer.
+            keep_special_tokens: whether `<s>`, `</s>`, `<unk>` and others stay in the text.
+        """
         lower = tokenizer.do_lower_case
         delimiter = tokenizer.word_delimiter_token_id
         return cls(
@@ -53,6 +65,7 @@ class Alphabet:
             -1 if delimiter is None else delimiter,
             tokenizer.replace_word_delimiter_char,
             CLEAN_UP if tokenizer.clean_up_tokenization_spaces else (),
+            frozenset() if keep_special_tokens else tokenizer.hidden_ids,
         )
 
 
@@ -93,11 +106,12 @@ def greedy(
     valid = tf.sequence_mask(frame_lengths, frames)
     ids = tf.where(valid, ids, alphabet.blank)
 
-    # A run is a sequence of frames with the same token: one character, a delimiter, or blank.
+    # A run is a sequence of frames with the same token: a character, a delimiter, or silent.
     before = tf.pad(ids, [[0, 0], [1, 0]], constant_values=-1)[:, :frames]
     starts_run = ids != before
     run = tf.cumsum(tf.cast(starts_run, tf.int32), axis=-1) - 1
-    is_character = (ids != alphabet.blank) & (ids != alphabet.word_delimiter) & valid
+    is_silent = tf.reduce_any(ids[..., tf.newaxis] == sorted(alphabet.silent), axis=-1)
+    is_character = ~is_silent & (ids != alphabet.word_delimiter) & valid
     # A character's section is the number of delimiters before it.
     gap = starts_run & (ids == alphabet.word_delimiter)
     section = tf.cumsum(tf.cast(gap, tf.int32), axis=-1)
@@ -215,7 +229,7 @@ def transcript(path: BestPath, alphabet: Alphabet, seconds_per_frame: float) -> 
     for token, start, end, probability in zip(*runs, strict=True):
         if token == alphabet.word_delimiter:
             end_word()
-        elif token != alphabet.blank:
+        elif token not in alphabet.silent:
             text = alphabet.tokens[token]
             letters.append(Character(text, seconds(start), seconds(end), probability))
     end_word()

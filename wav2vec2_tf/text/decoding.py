@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.utils.files import absolute_if_exists, files_identity
+from wav2vec2_tf.utils.files import absolute_if_exists, files_identity, read_json
 from wav2vec2_tf.utils.options import OptionError, check, option
 
 if TYPE_CHECKING:
@@ -108,6 +108,35 @@ class BeamSearchOptions:
         files = [Path(file) for file in (self.lm, self.lexicon) if file]
         fields = {**asdict(self), "hotwords": list(self.hotwords)}  # as JSON returns it
         return fields | {"content of the files": files_identity(files)}
+
+
+LANGUAGE_MODEL_FOLDER = "language_model"
+"""Where transformers' `Wav2Vec2ProcessorWithLM` keeps KenLM's file and its weights."""
+LANGUAGE_MODEL_SUFFIXES = (".arpa", ".bin", ".binary", ".klm")
+WEIGHTS = {"alpha": "lm-weight", "beta": "word-score"}
+"""Weight in `attrs.json` (pyctcdecode's) → the flag; both count in natural logarithms."""
+HEAVIEST = 1e6
+"""Weights beyond this are no weights."""
+
+
+def language_model_in(folder: Path) -> str | None:
+    """Returns a line about the language model that a checkpoint's folder has; None without one.
+
+    It is used only if it is named: KenLM trusts the content of a binary file.
+    """
+    inside = folder / LANGUAGE_MODEL_FOLDER
+    if not inside.is_dir():
+        return None
+    files = sorted(file for file in inside.iterdir() if file.suffix in LANGUAGE_MODEL_SUFFIXES)
+    attributes = inside / "attrs.json"
+    values = read_json(attributes) if attributes.is_file() else {}
+    weights = [
+        f" --{flag} {values[name]:g}"
+        for name, flag in WEIGHTS.items()
+        if type(values.get(name)) in (int, float) and abs(values[name]) < HEAVIEST
+    ]
+    name = str(files[0]) if files else f"FILE, a copy of the n-gram file in {LANGUAGE_MODEL_FOLDER}"
+    return f"has a language model, used only if it is named: --lm {name}{''.join(weights)}"
 
 
 BEAM_SEARCH_FIELDS = (

@@ -44,20 +44,19 @@ def read_lexicon(path: str | PathLike[str], alphabet: ctc.Alphabet) -> dict[str,
             f"{path}: cannot be read ({error.strerror}); give a file with one word a line"
         ) from None
     ids = {token: index for index, token in enumerate(alphabet.tokens)}
-    lexicon: dict[str, list[Spelling]] = {}
+    lexicon: dict[str, dict[Spelling, None]] = {}  # without doubles, in order
     skipped: list[str] = []
     for word, *tokens in filter(None, map(str.split, lines)):
         if tokens and ids.get(tokens[-1]) == alphabet.word_delimiter:
             tokens.pop()
         if not tokens:
             entry = spell_words([word], alphabet)
-        elif all(token in ids and ids[token] != alphabet.blank for token in tokens):
+        elif all(token in ids and ids[token] not in alphabet.silent for token in tokens):
             entry = {word: [tuple(ids[token] for token in tokens)]}
         else:
             entry = {}
         for form, spellings in entry.items():
-            known = lexicon.setdefault(form, [])
-            known += [spelling for spelling in spellings if spelling not in known]
+            lexicon.setdefault(form, {}).update(dict.fromkeys(spellings))
         if not entry:
             skipped.append(word)
     if not lexicon:
@@ -68,4 +67,4 @@ def read_lexicon(path: str | PathLike[str], alphabet: ctc.Alphabet) -> dict[str,
             "%s: skipped %d words that the model's vocabulary cannot spell: %s",
             *(path, len(skipped), ", ".join(map(repr, skipped[:5]))),
         )
-    return lexicon
+    return {form: list(spellings) for form, spellings in lexicon.items()}

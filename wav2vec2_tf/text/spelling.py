@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 UPPER, LOWER, UNCHANGED = "upper", "lower", "unchanged"
 
@@ -36,6 +37,38 @@ def case_variants(text: str) -> tuple[str, ...]:
     They are the text itself, in lower case, in upper case, and with a capital.
     """
     return tuple(dict.fromkeys((text, text.lower(), text.upper(), text.capitalize())))
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """Cuts tokens out of texts: the leftmost first, and of several the longest."""
+
+    tokens: frozenset[str]
+    """The tokens to cut out, none of them empty."""
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return sorted({len(token) for token in self.tokens}, reverse=True)
+
+    @cached_property
+    def _first(self) -> frozenset[str]:
+        return frozenset(token[0] for token in self.tokens)
+
+    def cut(self, text: str) -> list[str]:
+        """Returns the tokens and the text between them, in order; they join to `text`."""
+        pieces: list[str] = []
+        start = at = 0
+        while at < len(text):
+            token = self._token_at(text, at) if text[at] in self._first else ""
+            if token:
+                pieces += [text[start:at], token] if start < at else [token]
+                start = at + len(token)
+            at += len(token) or 1
+        return [*pieces, text[start:]] if start < at else pieces
+
+    def _token_at(self, text: str, at: int) -> str:
+        candidates = (text[at : at + length] for length in self._lengths)
+        return next((part for part in candidates if part in self.tokens), "")
 
 
 class Speller:
@@ -114,16 +147,17 @@ class Speller:
         Special tokens are not text: one that stands in a text is counted as a whole.
         """
         known = {*self._ids} | ({" "} if self.delimiter is not None else set())
-        # as the tokenizer cuts: tokens of several characters first, the longest before others
-        several = sorted((t for t in (*self._special, *known) if len(t) > 1), key=len, reverse=True)
-        cut = re.compile("|".join([*map(re.escape, several), r"[\s\S]"]))
+        cutter = Cutter(frozenset(t for t in (*self._special, *known) if len(t) > 1))
         unknown: Counter[str] = Counter()
         for text in texts:
-            for piece in cut.findall(text):
-                letters = piece.upper() if self._upper_case else piece
-                if not (known.issuperset(letters) if len(piece) == 1 else piece in known):
-                    unknown[piece] += 1
-        return unknown
+            for piece in cutter.cut(text):
+                if piece in cutter.tokens:
+                    unknown[piece] += piece not in known
+                    continue
+                for letter in piece:
+                    letters = letter.upper() if self._upper_case else letter
+                    unknown[letter] += not known.issuperset(letters)
+        return +unknown
 
 
 def _written_forms(part: str) -> Iterator[str]:

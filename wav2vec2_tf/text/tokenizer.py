@@ -12,7 +12,6 @@ Three differences, each where transformers 5.23 loses something:
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from itertools import chain, groupby
@@ -22,7 +21,7 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from wav2vec2_tf.text.spelling import Speller
+from wav2vec2_tf.text.spelling import Cutter, Speller
 from wav2vec2_tf.text.tokenizer_files import (
     ADDED_TOKENS_FILE,
     CONFIG_FILE,
@@ -32,7 +31,7 @@ from wav2vec2_tf.text.tokenizer_files import (
     naming_files,
     read_files,
 )
-from wav2vec2_tf.utils.errors import UserError, near_languages
+from wav2vec2_tf.utils.errors import UserError, brief, near_languages
 from wav2vec2_tf.utils.files import whole_file
 
 SPECIAL_TOKENS: dict[str, str | None] = {
@@ -46,6 +45,10 @@ SPECIAL_TOKENS: dict[str, str | None] = {
     "word_delimiter_token": "|",
 }
 """In the order in which transformers gives ids to those that the vocabulary lacks."""
+
+LONGEST_TOKEN = 500  # characters
+MOST_TOKENS = 2**18
+"""The vocabulary of the largest head that a config may ask for."""
 
 CLEAN_UP = (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're")
 """Strings that lose their spaces with `clean_up_tokenization_spaces`."""
@@ -170,7 +173,9 @@ class CTCTokenizer:
             )
         if target_lang not in self._vocabularies:
             found = (
-                "none is chosen" if target_lang is None else f"{target_lang!r} is not among them"
+                "none is chosen"
+                if target_lang is None
+                else f"{brief(target_lang)} is not among them"
             )
             raise UserError(
                 f"has vocabularies of {len(self._vocabularies)} languages, and {found}; "
@@ -196,7 +201,9 @@ class CTCTokenizer:
         for index, added in added_tokens.items():
             _check_tokens([added.content])
             if ids.setdefault(added.content, index) != index:
-                raise UserError(f"{added.content!r} has two ids, {ids[added.content]} and {index}")
+                raise UserError(
+                    f"{brief(added.content)} has two ids, {ids[added.content]} and {index}"
+                )
             unsplit[added.content] = added
         for token in [*self.special_tokens.values(), *self.extra_special_tokens]:
             ids.setdefault(token, len(ids))
@@ -210,8 +217,7 @@ class CTCTokenizer:
         self.vocab_size = len(vocabulary)
         self.tokens = tuple(sorted(ids, key=ids.__getitem__))
         self._ids, self._unsplit = ids, unsplit
-        longest_first = sorted(filter(None, unsplit), key=lambda token: (-len(token), token))
-        self._cut = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
+        self._cutter = Cutter(frozenset(filter(None, unsplit)))
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -230,6 +236,16 @@ class CTCTokenizer:
     def word_delimiter_token_id(self) -> int | None:
         """Id of the token between words; None if there is none."""
         return self._id_of("word_delimiter_token")
+
+    @property
+    def hidden_ids(self) -> frozenset[int]:
+        """Ids of the tokens that `skip_special_tokens` drops, but for the blank."""
+        return frozenset(map(self._ids.__getitem__, self._hidden)) - {self.pad_token_id}
+
+    @property
+    def _hidden(self) -> set[str]:
+        """The special tokens but for the word delimiter, which is text."""
+        return self._special - {self.special_tokens.get("word_delimiter_token", "")}
 
     @property
     def speller(self) -> Speller:
@@ -315,7 +331,7 @@ class CTCTokenizer:
         Raises:
             UserError: a character is not in the vocabulary, and neither is an unknown token.
         """
-        pieces = [piece for piece in self._cut.split(text) if piece]
+        pieces = self._cutter.cut(text)
         for at, piece in enumerate(pieces):
             added = self._unsplit.get(piece)
             if added and added.rstrip and at + 1 < len(pieces):
@@ -407,7 +423,7 @@ class CTCTokenizer:
         dropped = {self.special_tokens["pad_token"]}
         delimiter = self.special_tokens.get("word_delimiter_token")
         if skip_special_tokens:
-            dropped |= self._special - {delimiter}
+            dropped |= self._hidden
         runs: list[_Run] = []
         # by token and not by id: all ids without a token are the unknown token
         frames = enumerate(self._tokens_of(ids))
@@ -445,25 +461,35 @@ class CTCTokenizer:
 def _check_tokens(tokens: Iterable[Any]) -> None:
     for token in tokens:
         if not isinstance(token, str):
-            raise UserError(f"a token must be text, got {token!r}")
+            raise UserError(f"a token must be text, got {brief(token)}")
+        if len(token) > LONGEST_TOKEN:
+            raise UserError(
+                f"a token must have at most {LONGEST_TOKEN} characters, got {len(token)} in "
+                f"{brief(token)}"
+            )
         try:
             token.encode()
         except UnicodeEncodeError:
             raise UserError(
-                f"the token {token!r} is not valid Unicode (half of a surrogate pair); fix the file"
+                f"the token {brief(token)} is not valid Unicode (half of a surrogate pair); fix "
+                "the file"
             ) from None
 
 
 def _check_ids(ids: Mapping[str, Any]) -> None:
     if not ids:
         raise UserError("the vocabulary is empty")
+    if len(ids) > MOST_TOKENS:
+        raise UserError(f"the vocabulary must have at most {MOST_TOKENS} tokens, got {len(ids)}")
     for token, index in ids.items():
         if type(index) is not int:
-            raise UserError(f"the id of {token!r} must be an integer, got {index!r}")
+            raise UserError(f"the id of {brief(token)} must be an integer, got {brief(index)}")
     in_order = sorted(ids, key=ids.__getitem__)
     for index, token in enumerate(in_order):
         if ids[token] != index:
             problem = f"no token has id {index}"
             if index and ids[token] == ids[in_order[index - 1]]:
-                problem = f"{in_order[index - 1]!r} and {token!r} both have id {ids[token]}"
+                problem = (
+                    f"{brief(in_order[index - 1])} and {brief(token)} both have id {ids[token]}"
+                )
             raise UserError(f"{problem}, but {len(ids)} tokens need ids 0 to {len(ids) - 1}")

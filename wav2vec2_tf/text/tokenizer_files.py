@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.errors import UserError, brief
 from wav2vec2_tf.utils.files import read_json
 
 VOCABULARY_FILE = "vocab.json"
@@ -49,7 +49,7 @@ def read_files(
     config = read_json(path) if path.is_file() else {}
     kind = config.get("tokenizer_class")
     if kind not in READABLE_CLASSES:
-        raise UserError(f"{path}: tokenizer_class {kind!r} is not {TOKENIZER_CLASS!r}")
+        raise UserError(f"{path}: tokenizer_class {brief(kind)} is not {TOKENIZER_CLASS!r}")
     vocabulary = read_json(folder / VOCABULARY_FILE)
     has_languages = any(isinstance(value, dict) for value in vocabulary.values())
     if has_languages and target_lang is None and isinstance(config.get("target_lang"), str):
@@ -95,7 +95,7 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any]:
     for name, kind in switches.items():
         if config.get(name) is not None:
             if not isinstance(config[name], kind):
-                raise UserError(f"{name} must be a {kind.__name__}, got {config[name]!r}")
+                raise UserError(f"{name} must be a {kind.__name__}, got {brief(config[name])}")
             options[name] = config[name]
     return options
 
@@ -112,9 +112,9 @@ def _added_tokens(folder: Path, config: Mapping[str, Any]) -> dict[int, AddedTok
     added = {}
     for key, value in _object(config, "added_tokens_decoder").items():
         if not re.fullmatch(r"\d{1,9}", key, re.ASCII) or not isinstance(value, dict):
-            raise UserError(f"added_tokens_decoder must map ids to objects, got {key!r}")
+            raise UserError(f"added_tokens_decoder must map ids to objects, got {brief(key)}")
         if value.get("single_word"):
-            raise UserError(f"added_tokens_decoder: {key!r}: single_word is not supported")
+            raise UserError(f"added_tokens_decoder: {brief(key)}: single_word is not supported")
         strip = {name: value.get(name) is True for name in ("lstrip", "rstrip")}
         added[int(key)] = AddedToken(_content(value), **strip)
     return added
@@ -123,13 +123,13 @@ def _added_tokens(folder: Path, config: Mapping[str, Any]) -> dict[int, AddedTok
 def _check_integers(values: Iterable[Any]) -> None:
     for value in values:
         if type(value) is not int:
-            raise UserError(f"{ADDED_TOKENS_FILE}: ids must be integers, got {value!r}")
+            raise UserError(f"{ADDED_TOKENS_FILE}: ids must be integers, got {brief(value)}")
 
 
 def _object(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     value = config.get(name) or {}
     if not isinstance(value, dict):
-        raise UserError(f"{name} must be an object, got {value!r}")
+        raise UserError(f"{name} must be an object, got {brief(value)}")
     return value
 
 
@@ -137,5 +137,5 @@ def _content(value: Any) -> str:
     """Returns a token from its form in files: text, or an object with the text."""
     content = value.get("content") if isinstance(value, dict) else value
     if not isinstance(content, str):
-        raise UserError(f"a token must be text, got {value!r}")
+        raise UserError(f"a token must be text, got {brief(value)}")
     return content

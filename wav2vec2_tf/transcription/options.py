@@ -31,6 +31,15 @@ class TranscribeOptions:
         metavar="SECONDS",
         help="speech computed at once; memory grows with it (default: 15.4, on a GPU 240)",
     )
+    processor: str | None = option(
+        None,
+        metavar="FOLDER",
+        help="folder with vocab.json and preprocessor_config.json, for a checkpoint without them, "
+        "such as checkpoint-500 of a training run (default: the model's own)",
+    )
+    keep_special_tokens: bool = option(
+        False, help="keep special tokens such as <unk> in the text (default: leave them out)"
+    )
     beam_search: BeamSearchOptions = field(default_factory=BeamSearchOptions)
     """Decoding is greedy unless these ask for a beam search."""
 

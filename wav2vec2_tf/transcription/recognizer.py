@@ -27,6 +27,7 @@ from wav2vec2_tf.models.lengths import bucket
 from wav2vec2_tf.models.pretrained import open_model
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.text import ctc
+from wav2vec2_tf.text.decoding import language_model_in
 from wav2vec2_tf.text.tokenizer import CTCTokenizer
 from wav2vec2_tf.text.transcript import Decoder, Transcript
 from wav2vec2_tf.transcription.recording import Audio, as_waveform, is_recording
@@ -75,6 +76,8 @@ class Recognizer:
     """False for files by the contract of OpenVINO's model zoo, which treat padding as speech."""
     decoder: Decoder | None = None
     """Finds the words, for example a `BeamSearch`; decoding is greedy if it is None."""
+    keep_special_tokens: bool = False
+    """Whether `<s>`, `</s>`, `<unk>` and other special tokens stay in the text."""
 
     @classmethod
     def load(
@@ -82,6 +85,7 @@ class Recognizer:
         source: str | PathLike[str] = BUNDLED,
         *,
         target_lang: str | None = None,
+        processor: str | PathLike[str] | None = None,
         jit_compile: bool = False,
         **hub: Any,
     ) -> Recognizer:
@@ -93,6 +97,8 @@ class Recognizer:
                 "bundled", the small model that comes with the package.
             target_lang: the language to transcribe, for models with an adapter for each language
                 (MMS). A SavedModel or an exported file has one language already.
+            processor: a folder with the vocabulary and the preprocessor's config, for a checkpoint
+                without them, as a training run saves it; by default those of the model.
             jit_compile: compile with XLA, once for each shape of input.
             hub: `revision`, `token`, `cache_dir` and `local_files_only`, see `HubOptions`.
 
@@ -102,19 +108,23 @@ class Recognizer:
         """
         path = resolve(source, adapter=target_lang, **hub)
         if is_export(path):
+            if processor is not None:
+                raise UserError(f"{path}: an exported model has a processor: leave processor out")
             return cls._of_export(load_export(path, head=CTC, jit_compile=jit_compile))
         config, checkpoint = open_model(path, target_lang=target_lang)
         _require_ctc(path, "lm_head.weight" in checkpoint)
-        processor = Processor.from_pretrained(path, target_lang=target_lang)
-        processor.check_feature_extractor(path, config)
-        tokenizer = processor.tokenizer_for(path, config)
+        described = Processor.from_pretrained(processor or path, target_lang=target_lang)
+        described.check_feature_extractor(path, config)
+        tokenizer = described.tokenizer_for(path, config)
+        if note := language_model_in(path):
+            log.warning("%s: %s", path, note)
         compiled = tf.function(
             _keras_model(path, target_lang),
             jit_compile=jit_compile,
             reduce_retracing=True,
             autograph=False,
         )
-        return cls(config, tokenizer, processor.normalizes, TensorFlowLogits(compiled))
+        return cls(config, tokenizer, described.normalizes, TensorFlowLogits(compiled))
 
     @classmethod
     def _of_export(cls, exported: LoadedExport) -> Recognizer:
@@ -148,7 +158,7 @@ class Recognizer:
     @property
     def alphabet(self) -> ctc.Alphabet:
         """The tokens as decoders take them."""
-        return ctc.Alphabet.of(self.tokenizer)
+        return ctc.Alphabet.of(self.tokenizer, keep_special_tokens=self.keep_special_tokens)
 
     @property
     def seconds_per_frame(self) -> float:

@@ -30,7 +30,10 @@ RECORDS_FILE = ".wav2vec2-tf.jsonl"
 
 
 def model_identity(
-    model: str | PathLike[str], target_lang: str | None, hub: HubOptions | None = None
+    model: str | PathLike[str],
+    target_lang: str | None,
+    hub: HubOptions | None = None,
+    processor: str | None = None,
 ) -> str:
     """Returns text that differs between models, without loading them.
 
@@ -42,7 +45,8 @@ def model_identity(
     source = local_path(model) or Path(model)
     files = source.rglob("*") if source.is_dir() else [source] if source.exists() else []
     content = files_identity(file for file in files if file.is_file())
-    return f"{source} {(hub or HubOptions()).revision} {target_lang} {content}"
+    identity = f"{source} {(hub or HubOptions()).revision} {target_lang} {content}"
+    return identity if processor is None else f"{identity} {model_identity(processor, None)}"
 
 
 def journal_of(output: Path) -> Path | None:

@@ -86,8 +86,13 @@ class Transcriber:
                 )
             recognizer = model
         else:
-            recognizer = Recognizer.load(model, target_lang=target_lang, **hub.keywords())
-            self._identity = model_identity(model, target_lang, hub)
+            processor = options.processor
+            recognizer = Recognizer.load(
+                model, target_lang=target_lang, processor=processor, **hub.keywords()
+            )
+            self._identity = model_identity(model, target_lang, hub, processor)
+        if options.keep_special_tokens:
+            recognizer = replace(recognizer, keep_special_tokens=True)
         if not options.beam_search.is_greedy:
             decoder = options.beam_search.decoder(recognizer.alphabet)
             recognizer = replace(recognizer, decoder=decoder)

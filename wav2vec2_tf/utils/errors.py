@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
+_SHORT.maxlevel = 3
 
 
 class UserError(ValueError):
@@ -20,6 +25,11 @@ class UserError(ValueError):
 def first_line(error: BaseException) -> str:
     """Returns the first line of an error's message, or its type's name if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def brief(value: object) -> str:
+    """Returns a value from a file as messages show it: one printable line of bounded length."""
+    return _SHORT.repr(value)
 
 
 def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:

@@ -26,6 +26,10 @@ LOCK, OLD, REPLACED = ".wav2vec2-tf.lock", "old", "replaced"
 """In a scratch folder: the lock of its process, and what is replaced or has been replaced."""
 
 
+MAX_JSON_BYTES = 64 * 2**20
+"""Parsing takes many times the memory; the vocabularies of a thousand languages take 1 MB."""
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Locks an output that one run writes after another, such as one that can be resumed.
@@ -343,16 +347,20 @@ def read_json(path: Path) -> dict[str, Any]:
     """Reads a JSON file that holds an object.
 
     Raises:
-        UserError: there is no such file, or it is not JSON or not an object.
+        UserError: there is no such file, it is too large, or it is not JSON or not an object.
     """
     try:
+        if (size := path.stat().st_size) > MAX_JSON_BYTES:
+            raise UserError(f"{path}: must have at most {MAX_JSON_BYTES} bytes, got {size}")
         values = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file; give a folder in Hugging Face format, as save_pretrained or "
             "`wav2vec2-tf convert torch` writes it"
         ) from None
-    except (OSError, ValueError) as error:
+    except UserError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: a JSON object is wanted, not a {type(values).__name__}")

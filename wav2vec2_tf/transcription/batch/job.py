@@ -114,19 +114,24 @@ def transcribe_batch(
 def _for_any_machine(model: Model) -> Model:
     """Returns the model with absolute paths of files, since workers may run anywhere."""
     search = model.options.beam_search.with_absolute_paths()
-    options = replace(model.options, beam_search=search)
+    processor = model.options.processor and absolute_if_exists(model.options.processor)
+    options = replace(model.options, beam_search=search, processor=processor)
     return replace(model, source=absolute_if_exists(model.source), options=options)
 
 
 def _plan(recordings: str, model: Model, options: BatchOptions, store: Store) -> Plan:
     """Returns the plan of an earlier run if it has the same identity, or makes one."""
     identity = {
-        "model": model_identity(model.source, model.target_lang, model.hub),
+        "model": model_identity(
+            model.source, model.target_lang, model.hub, model.options.processor
+        ),
         "decoding": model.options.beam_search.identity(),
         "--format": options.format,
         "--vad": model.options.vad,
         "--window": model.options.window,
     }
+    if model.options.keep_special_tokens:
+        identity["--keep-special-tokens"] = True
     if options.shard_files is not None:
         identity["--shard-files"] = options.shard_files
     named = partial(inputs_named, recordings, options.audio_column)
