@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.export.loading import head_of_export, load_saved_model, speech_spec_of
+from wav2vec2_tf.export.loading import (
+    head_of_export,
+    load_saved_model,
+    saved_model_config,
+    speech_spec_of,
+)
 from wav2vec2_tf.export.provenance import UNKNOWN, Provenance
 from wav2vec2_tf.export.saved_model import OF_UTTERANCES
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.families import family_of
 from wav2vec2_tf.models.preprocessor_files import PREPROCESSOR_FILE
-from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
+from wav2vec2_tf.models.pretrained import read_config
 from wav2vec2_tf.models.processor import Processor
+from wav2vec2_tf.models.saved_model_folder import SAVED_MODEL_FACTS
 from wav2vec2_tf.utils.errors import UserError
 
 SIGNATURES = {
@@ -23,6 +30,27 @@ SIGNATURES = {
     "transcribe": "raw 16 kHz waveforms → text, and words with start and end in seconds and "
     "confidence, of which each row's first `count` are valid",
 }
+LOAD_ARCHIVE = """\
+```python
+import tarfile
+
+import tensorflow as tf
+import tensorflow_hub as hub
+
+with tarfile.open({archive}) as archive:
+    archive.extractall({folder}, filter="data")
+
+model = hub.KerasLayer({folder})
+model = tf.function(model, jit_compile=True)
+```"""
+LOAD_ADDRESS = """\
+```python
+import tensorflow as tf
+import tensorflow_hub as hub
+
+model = hub.KerasLayer({url})
+model = tf.function(model, jit_compile=True)
+```"""
 
 
 class Head(NamedTuple):
@@ -57,6 +85,7 @@ def module_card(
     parity: dict[str, Any] | None,
     wer: dict[str, Any] | None,
     archive: str,
+    url: str | None = None,
 ) -> str:
     """Returns a module card, Markdown in the form of those on TensorFlow Hub.
 
@@ -66,13 +95,14 @@ def module_card(
         language: of the speech; None for the one that the model was converted for, or "en".
         parity: the report of `convert verify`.
         wer: the report of `eval wer`.
-        archive: name of the archive.
+        archive: name of the archive, NAME.tar.gz.
+        url: the address that the archive will be published at, if it is known.
 
     Raises:
         UserError: the certificate is of another model, or found a difference.
     """
     facts = model / SAVED_MODEL_FACTS
-    config, origin = read_config(facts), Provenance.load(facts)
+    config, origin = saved_model_config(model), Provenance.load(facts)
     head_name = head_of_export(model, config)
     if parity is not None:
         _check_certificate(parity, config.model_type, head_name, origin.sha256)
@@ -91,7 +121,7 @@ def module_card(
         "",
         head.title.format(paper.name),
         "",
-        f"<!-- asset-path: {archive} -->",
+        f"<!-- asset-path: {url or archive} -->",
         f"<!-- task: {head.task} -->",
         f"<!-- network-architecture: {config.model_type} -->",
         "<!-- format: saved_model_2 -->",
@@ -126,19 +156,10 @@ def module_card(
             if "from_features" in signatures
             else ""
         )
-        + ". Given lengths or a mask, padding has no influence on the result. The weights are "
-        "trainable variables.",
+        + ". A mask is 1 for speech and then 0 for padding, in any type of numbers. Given lengths "
+        "or a mask, padding has no influence on the result. The weights are trainable variables.",
         "",
-        "## Use",
-        "",
-        "```python",
-        "import tensorflow as tf",
-        "import tensorflow_hub as hub",
-        "",
-        f'model = hub.KerasLayer("{archive}")',
-        "model = tf.function(model, jit_compile=True)",
-        "```",
-        "",
+        *_use_lines(archive, url),
         *_parity_lines(parity),
         *_wer_lines(wer),
         "## References",
@@ -146,6 +167,22 @@ def module_card(
         f"[1] [{paper.title}](https://arxiv.org/abs/{paper.number}).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _use_lines(archive: str, url: str | None) -> list[str]:
+    """Returns the code that loads the archive, and that for its address if it is known."""
+    folder = _quoted(archive.removesuffix(".tar.gz"))
+    lines = ["## Use", "", "A SavedModel is a program: load it if you trust who published it.", ""]
+    lines += [LOAD_ARCHIVE.format(archive=_quoted(archive), folder=folder), ""]
+    address = "`hub.KerasLayer` also takes the address at which the archive is published"
+    if url is None:
+        return [*lines, f"{address}.", ""]
+    return [*lines, f"{address}:", "", LOAD_ADDRESS.format(url=_quoted(url)), ""]
+
+
+def _quoted(text: str) -> str:
+    """Returns text as a literal of Python, in double quotes."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _layers(config: Config) -> str:

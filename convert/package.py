@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from wav2vec2_tf.cli.flags import add_flags, options_from
+from wav2vec2_tf.models.saved_model_folder import SAVED_MODEL_PARTS, named_saved_model
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.options import check, option
+from wav2vec2_tf.utils.options import OptionError, check, option
 
 from .options import show_example
 
@@ -35,11 +36,19 @@ class PackageOptions:
     )
     parity: Path | None = option(None, metavar="FILE", help="parity.json of `convert verify`")
     wer: Path | None = option(None, metavar="FILE", help="JSON of `eval wer`")
+    url: str | None = option(
+        None, help="address that the archive will be published at, https://…/NAME.tar.gz"
+    )
     force: bool = option(False, help="replace OUT if it exists")
 
     def __post_init__(self) -> None:
         """Raises `OptionError` for a value that is not allowed."""
         check(self)
+        url = self.url
+        if url is not None and not url.startswith(("https://", "http://", "gs://")):
+            raise OptionError(
+                "{url} must be the archive's address, https://…, got {value}", value=url
+            )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +75,7 @@ def package(model: Path, out: Path, options: PackageOptions | None = None) -> Pa
         card = package(Path("build/saved-model"), Path("base.tar.gz"), options)
 
     Args:
-        model: the SavedModel's folder.
+        model: the SavedModel's folder; `FOLDER/saved_model.pb` if a checkpoint is in it, too.
         out: the archive to write, NAME.tar.gz.
         options: see `PackageOptions`.
 
@@ -80,8 +89,7 @@ def package(model: Path, out: Path, options: PackageOptions | None = None) -> Pa
 
     options = options or PackageOptions()
     parity, wer = options.parity, options.wer
-    if not (model / "saved_model.pb").is_file():
-        raise UserError(f"{model}: not a SavedModel; make one with `convert saved-model`")
+    model = named_saved_model(model)
     if not out.name.endswith(".tar.gz"):
         raise UserError(
             f"{out}: the archive's name must end in .tar.gz, as TensorFlow Hub needs it"
@@ -102,6 +110,7 @@ def package(model: Path, out: Path, options: PackageOptions | None = None) -> Pa
             _read_report(parity, "comparisons", "convert verify") if parity else None,
             _read_report(wer, "modes", "eval wer") if wer else None,
             out.name,
+            options.url,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, UserError):
@@ -127,7 +136,10 @@ def _read_report(path: Path, key: str, program: str) -> dict[str, Any]:
 
 
 def _archive(model: Path, out: Path) -> None:
-    """Writes the SavedModel's files to the archive's root; the same bytes for the same model."""
+    """Writes the SavedModel's files to the archive's root; the same bytes for the same model.
+
+    What else is in the folder stays out: a checkpoint, for example.
+    """
 
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.mtime = member.uid = member.gid = 0
@@ -140,4 +152,6 @@ def _archive(model: Path, out: Path) -> None:
         tarfile.open(fileobj=zipped, mode="w") as archive,
     ):
         for path in sorted(model.rglob("*")):
-            archive.add(path, path.relative_to(model).as_posix(), recursive=False, filter=plain)
+            name = path.relative_to(model)
+            if name.parts[0] in SAVED_MODEL_PARTS:
+                archive.add(path, name.as_posix(), recursive=False, filter=plain)

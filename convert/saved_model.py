@@ -52,7 +52,7 @@ def convert(source: str, out: Path, options: ExportOptions | None = None) -> dic
     """
     from wav2vec2_tf.export import check, saved_model
     from wav2vec2_tf.export.frozen import check_length
-    from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS
+    from wav2vec2_tf.models.saved_model_folder import SAVED_MODEL_FACTS
     from wav2vec2_tf.utils.files import whole_folder
 
     from .source import open_source

@@ -207,16 +207,18 @@ def _open_both(
         UserError: they are of different families or languages, or one of them is no model.
     """
     from wav2vec2_tf.checkpoint.hub import resolve
-    from wav2vec2_tf.export.loading import head_of_export, is_saved_model
-    from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, open_model, read_config
+    from wav2vec2_tf.export.loading import head_of_export, saved_model_config
+    from wav2vec2_tf.models.pretrained import open_model, read_config
+    from wav2vec2_tf.models.saved_model_folder import SAVED_MODEL_FACTS, saved_model_folder
 
     from .source import head_of
 
     made = Path(out).expanduser()
-    if not made.is_dir():
+    saved_model = saved_model_folder(made)
+    if saved_model is None and not made.is_dir():
         raise UserError(f"{out}: no such folder; give what `convert torch` or `saved-model` made")
-    description = made / SAVED_MODEL_FACTS if is_saved_model(made) else made
-    config = read_config(description)
+    description = made if saved_model is None else saved_model / SAVED_MODEL_FACTS
+    config = read_config(made) if saved_model is None else saved_model_config(saved_model)
     language = _language(description)
     hub, target_lang = options.hub.keywords(), options.target_lang
     if language not in (None, target_lang or _language(resolve(source, **hub))):
@@ -227,7 +229,7 @@ def _open_both(
             f"{out} is of the family {config.model_type}, and {source} of "
             f"{source_config.model_type}: name the checkpoint that it was made of"
         )
-    head = head_of_export(made, config) if is_saved_model(made) else head_of(made)
+    head = head_of(made) if saved_model is None else head_of_export(made, config)
     return made, config, head, checkpoint
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
+from wav2vec2_tf.models.saved_model_folder import SAVED_MODEL_FACTS, named_saved_model
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.options import check, option
 
@@ -84,8 +85,7 @@ def profile(model: Path, options: ProfileOptions) -> Profile:
     import numpy as np
     import tensorflow as tf
 
-    if not (model / "saved_model.pb").is_file():
-        raise UserError(f"{model}: is not a SavedModel: make one with `convert saved-model`")
+    model = named_saved_model(model)
     length, threads = options.length, options.threads or len(os.sched_getaffinity(0))
     v1 = tf.compat.v1
     seconds: Counter[str] = Counter()
@@ -174,7 +174,7 @@ def run(args: argparse.Namespace) -> int:
 
     options = options_from(ProfileOptions, args)
     found = profile(args.model, options)
-    operations = _operations(args.model, options.batch, found.length)
+    operations = _operations(named_saved_model(args.model), options.batch, found.length)
     seconds = options.batch * found.length / SAMPLE_RATE
     print(f"{args.model}: {seconds:g} s of speech in one call, {found.threads} threads\n")
     print(table(found, operations))
@@ -187,7 +187,7 @@ def _operations(model: Path, batch: int, length: int) -> int | None:
     """Returns the operations of one call; None if the SavedModel is not one of ours."""
     from wav2vec2_tf.models.families import CTC, head_named
     from wav2vec2_tf.models.flops import flops
-    from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
+    from wav2vec2_tf.models.pretrained import read_config
 
     facts = model / SAVED_MODEL_FACTS
     if not facts.exists():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.models.saved_model_folder import saved_model_folder
 from wav2vec2_tf.text.spelling import letter_case
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import files_identity
@@ -32,7 +33,8 @@ from .batches import (
     unspellable,
 )
 from .inputs import fit_to_model, load_recognizer, open_data
-from .options import PADDED, VARIABLE, EvaluateOptions
+from .options import PADDED, PUBLISHED, VARIABLE, EvaluateOptions
+from .published import published_references
 from .results import Evaluation, ModeResult, duration_bands, score
 
 if TYPE_CHECKING:
@@ -118,6 +120,7 @@ def _engine(
 def _open_journal(path: Path, model: str, corpus: Corpus, facts: dict[str, Any]) -> Journal:
     files: list[Path] = []
     for place in (Path(name).expanduser() for name in (model, facts.get("processor")) if name):
+        place = saved_model_folder(place) or place
         files += place.rglob("*") if place.is_dir() else [place]
     identity = {name: value for name, value in facts.items() if name != "modes"}
     identity |= {"model": model, "data": corpus.source, "content of the data": corpus.identity}
@@ -185,7 +188,7 @@ def measure(
     Args:
         recognizer: the model.
         corpus: its first `limit` utterances are used.
-        modes: of `options.MODES`, all supported by the model.
+        modes: of `options.MODES`, all supported by the model; or `options.PUBLISHED`.
         length: samples in the modes with a fixed length.
         bucket: samples of an utterance → padded samples in `variable`.
         batch_size: rows of a batch, where there are as many utterances.
@@ -205,7 +208,7 @@ def measure(
     engine = engine or local_engine(recognizer)
     finished = [FinishedBatch.from_json(value) for _, value in journal or ()]
 
-    for mode in modes:
+    for mode in dict.fromkeys(map(_computed, modes)):
         done = {key for batch in finished if batch.mode == mode for key in batch.texts}
         size = bucket if mode == VARIABLE else lambda samples: length
         speech = load_speech(recognizer, corpus, references, done, failed, size)
@@ -240,11 +243,20 @@ def measure(
         failed=failed,
         modes={
             mode: _mode_result(
-                mode, [b for b in finished if b.mode == mode], references, length, letters
+                mode,
+                [batch for batch in finished if batch.mode == _computed(mode)],
+                published_references(references) if mode == PUBLISHED else references,
+                length,
+                letters,
             )
             for mode in modes
         },
     )
+
+
+def _computed(mode: str) -> str:
+    """Returns the padding mode that computes the transcripts of a mode."""
+    return PADDED if mode == PUBLISHED else mode
 
 
 def _mode_result(
@@ -257,7 +269,7 @@ def _mode_result(
     samples = {key: n for batch in finished for key, n in batch.samples.items()}
     texts = {key: normalize(t, letters) for batch in finished for key, t in batch.texts.items()}
     rows = tuple(
-        score(mode, key, samples[key], length, reference, texts[key])
+        score(mode, key, samples[key], length, normalize(reference, letters), texts[key])
         for key, reference in references.items()
     )
     return ModeResult(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 from wav2vec2_tf.utils.errors import UserError
 
-from .options import MODES, PADDED, VARIABLE, EvaluateOptions
+from .options import MODES, PADDED, PUBLISHED, VARIABLE, EvaluateOptions
 
 if TYPE_CHECKING:
     from wav2vec2_tf.data.corpus import Corpus
@@ -73,7 +73,7 @@ def fit_to_model(
     if not recognizer.takes_lengths:
         if options.modes is None:
             modes = [PADDED]
-        elif modes != [PADDED]:
+        elif not {PADDED, PUBLISHED}.issuperset(modes):
             raise UserError(f"{name}: takes no lengths: padded is the only mode it supports")
     if length < recognizer.minimum_length:
         raise UserError(

@@ -14,6 +14,8 @@ from wav2vec2_tf.utils.options import OptionError, check, option
 
 PADDED, VARIABLE, MASKED = "padded", "variable", "masked"
 MODES = (PADDED, VARIABLE, MASKED)
+PUBLISHED = "published"
+"""`PADDED`, scored as the published evaluation did it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +24,18 @@ class EvaluateOptions(Columns):
 
     `padded` cuts and zero-pads every utterance to `length` and does not pass the lengths to the
     model, as the published SavedModels were used; `masked` does the same and passes the lengths;
-    `variable` takes every utterance whole, padded to a bucket, with its length.
+    `variable` takes every utterance whole, padded to a bucket, with its length. `published` is
+    `padded` scored by the published protocol: it compares with the first 256 characters of each
+    reference (`published_references`), which makes the WER of longer utterances higher.
     """
 
     modes: tuple[str, ...] | None = option(
         None,
-        choices=MODES,
+        choices=(*MODES, PUBLISHED),
         metavar="MODE,…",
         separator=",",
-        help="padding modes: padded, variable, masked (default: all that the model supports)",
+        help="padding modes: padded, variable, masked (default: all that the model supports); "
+        "published is padded, with references cut as in the published evaluation",
     )
     length: int | None = option(
         None,

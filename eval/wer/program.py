@@ -1,7 +1,8 @@
 """Word and character error rates of a CTC model on a corpus, by padding mode.
 
 The modes are: padded as the published models were used, variable length, and padded with lengths
-(masked). An interrupted run resumes. With --lm, --lexicon or --hotword, decoding is by beam search;
+(masked); and on demand the protocol of the published evaluation, which also cuts the references. An
+interrupted run resumes. With --lm, --lexicon or --hotword, decoding is by beam search;
 --tune finds the weights with the fewest errors.
 """
 

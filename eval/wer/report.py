@@ -26,6 +26,7 @@ ERROR_GROUPS = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, 
 # mode → colour (all of them 4.5 to 1 on white), marker, line, hatching
 LOOKS = {
     "padded": ("#b3400f", "o", "-", ""),
+    "published": ("#7a3d9a", "D", "-.", "xxx"),
     "variable": ("#0b5fa5", "s", "--", "///"),
     "masked": ("#2e6b2e", "^", ":", "..."),
 }
@@ -69,8 +70,9 @@ def render(evaluation: Evaluation) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f"<p>“padded” cuts or zero-pads every utterance to {evaluation.length} samples "
-        f"({seconds}), as the published models were used; “masked” also passes the true lengths "
-        "to the model; “variable” takes every utterance whole.</p>",
+        f"({seconds}), as the published models were used; “published” is the same, scored against "
+        "the first 256 characters of each reference, as the published evaluation did it; “masked” "
+        "also passes the true lengths to the model; “variable” takes every utterance whole.</p>",
         "<h2>Figures</h2>",
         _table(
             *mode_table(evaluation),

@@ -17,7 +17,7 @@ from wav2vec2_tf.utils.progress import ProgressBar
 
 from .batches import groups, load_speech, normalize, references_of
 from .inputs import fit_to_model, load_recognizer, open_data
-from .options import PADDED, VARIABLE, EvaluateOptions, TuneOptions
+from .options import PADDED, PUBLISHED, VARIABLE, EvaluateOptions, TuneOptions
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def tune(
     recognizer = load_recognizer(model, options)
     modes, length = fit_to_model(fspath(model), recognizer, options)
     mode = modes[-1]
+    if mode == PUBLISHED:
+        raise UserError("weights are tuned in a padding mode: leave published out of the modes")
     found = emissions(
         recognizer,
         corpus,

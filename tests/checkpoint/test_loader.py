@@ -439,7 +439,12 @@ def test_an_adapter_that_the_family_lacks_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_saved_model_is_no_checkpoint(copy: Path) -> None:
+    """In a folder with weights, it is named by its file only."""
     (copy / "saved_model.pb").touch()
+    assert AutoModelForCTC.from_pretrained(copy).source == copy
+    with pytest.raises(UserError, match="is a SavedModel; give the checkpoint"):
+        AutoModelForCTC.from_pretrained(copy / "saved_model.pb")
+    (copy / "model.safetensors").unlink()
     with pytest.raises(UserError, match="is a SavedModel; give the checkpoint"):
         AutoModelForCTC.from_pretrained(copy)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gzip
 import http.server
 import json
 import os
@@ -29,7 +30,9 @@ from convert.checkpoint import ConvertOptions, convert
 from tests.support import reference
 from tests.support.hub_pages import FINE_TUNED_PAGE, run_with_hub
 from tests.support.paths import ROOT
+from tests.support.reference import difference
 from wav2vec2_tf import AutoModelForCTC, Processor, UserError
+from wav2vec2_tf.export import saved_model
 from wav2vec2_tf.export.provenance import Provenance
 from wav2vec2_tf.models.auto import MODELS
 from wav2vec2_tf.models.feature_extractor import FeatureExtractor, LogMelFeatureExtractor
@@ -158,7 +161,7 @@ def test_provenance(source: Path, converted: Path) -> None:
     origin = Provenance.load(converted)
     digest = hashlib.sha256((source / "model.safetensors").read_bytes()).hexdigest()
     assert origin == Provenance(
-        source=str(source),
+        source=source.name,
         revision="unknown",
         licence="cc-by-nc-4.0",
         sha256={"model.safetensors": digest},
@@ -546,13 +549,95 @@ def test_module_card(archive: Path, converted: Path, parity: Path) -> None:
         f"| {largest:.2e} |",
         "On `test-clean`:",
         "| padded | 25.00 % | 10.00 % | 60 |",
-        "hub.KerasLayer(",
+        "those of the PyTorch checkpoint `published`, converted",
         "arxiv.org/abs/2006.11477",
         "at most 0.0002 passes. Compared: Keras model, with torch 2.",
         "speech 6.7 s: samples 106640",
         "- The reference is transformers' PyTorch model in float32, one utterance at a time.",
     ):
         assert part in card, part
+
+
+def code_blocks(card: Path) -> list[str]:
+    text = card.read_text(encoding="utf-8")
+    assert text.count("```") == 2 * text.count("```python")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@packaging
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning:tensorflow_hub")  # pkg_resources is deprecated
+def test_every_block_of_the_card_runs(
+    saved: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the folder of the archive and its card; the archive is published at an address."""
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+    published = tmp_path / "published"
+    published.mkdir()
+    monkeypatch.chdir(published)
+    speech = reference.noise(1, saved_model.PUBLISHED_LENGTH)
+    wanted = tf.saved_model.load(saved)(tf.constant(speech))
+    with served(published) as address:
+        url = f"{address}/tiny.tar.gz"
+        assert run("package", saved, published / "tiny.tar.gz", "--url", url) == 0
+        card = published / "tiny.md"
+        assert f"<!-- asset-path: {url} -->" in card.read_text(encoding="utf-8")
+        blocks = code_blocks(card)
+        assert len(blocks) == 2
+        assert 'tarfile.open("tiny.tar.gz")' in blocks[0] and url in blocks[1]
+        for block in blocks:
+            names: dict[str, Any] = {}
+            exec(block, names)
+            assert difference(names["model"](tf.constant(speech)), wanted) < 1e-5
+    assert (published / "tiny" / "saved_model.pb").is_file()
+    (only,) = code_blocks(archive.with_name("tiny.md"))  # where no address was given
+    assert only == blocks[0]
+
+
+@packaging
+def test_the_card_and_the_archive_name_no_path_of_the_machine(
+    saved: Path, archive: Path, converted: Path, parity: Path
+) -> None:
+    card = archive.with_name("tiny.md").read_text(encoding="utf-8")
+    with gzip.open(archive) as file:
+        content = file.read()
+    for folder in (saved, archive.parent, converted.parent, parity.parent, ROOT):
+        assert str(folder) not in card
+        assert str(folder).encode() not in content
+
+
+def test_provenance_of_former_releases_is_shown_without_the_path(tmp_path: Path) -> None:
+    for recorded, shown in (
+        ("/home/me/models/small", "small"),
+        ("~/models/small", "small"),
+        ("../small", "small"),
+        ("C:\\models\\small", "small"),
+        ("facebook/wav2vec2-base-960h", "facebook/wav2vec2-base-960h"),
+        ("bundled", "bundled"),
+    ):
+        (tmp_path / "provenance.json").write_text(json.dumps({"source": recorded}))
+        assert Provenance.load(tmp_path).source == shown
+
+
+@packaging
+def test_the_archive_holds_nothing_but_the_saved_model(
+    saved: Path, converted: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A checkpoint is never packaged, nor loaded as a SavedModel because one lies beside it."""
+    both = Path(shutil.copytree(saved, tmp_path / "both"))
+    shutil.copytree(converted, both, dirs_exist_ok=True)
+    assert run("package", both, tmp_path / "tiny.tar.gz") == 1
+    assert f"name {both}/saved_model.pb if you trust" in capsys.readouterr().err
+    assert run("package", both / "saved_model.pb", tmp_path / "tiny.tar.gz") == 0
+    assert (tmp_path / "tiny.tar.gz").read_bytes() == archive.read_bytes()
+
+
+def test_the_address_of_an_archive_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("package", tmp_path, tmp_path / "a.tar.gz", "--url", "models/a.tar.gz") == 1
+    error = capsys.readouterr().err
+    assert error == "error: --url must be the archive's address, https://…, got models/a.tar.gz\n"
 
 
 @packaging
@@ -571,7 +656,7 @@ def test_module_card_without_provenance(saved: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "out", "complaint"),
     [
-        ("none", "a.tar.gz", "not a SavedModel; make one with `convert saved-model`"),
+        ("none", "a.tar.gz", "there is no SavedModel: make one with `wav2vec2-tf convert saved"),
         ("saved", "a.zip", "must end in .tar.gz"),
         ("saved", "there.tar.gz", "there.tar.gz exists already"),
         ("saved", "card.tar.gz", "card.md exists already"),

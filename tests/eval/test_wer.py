@@ -538,7 +538,10 @@ def test_program_refuses_before_the_work(
     before = sorted(tmp_path.rglob("*"))
     file = folder / "11" / "8" / "11-8.trans.txt"
     cases: list[tuple[list[object], str]] = [
-        (["--modes", "padded,none"], "--modes must be one of padded, variable, masked, got 'none'"),
+        (
+            ["--modes", "padded,none"],
+            "--modes must be one of padded, variable, masked, published, got 'none'",
+        ),
         (["--json", folder], "is a folder"),
         (["--json", file / "x.json"], "not a folder"),
         (["--json", "a.json", "--work", "a.json"], "the same name"),

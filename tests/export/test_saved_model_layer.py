@@ -102,6 +102,16 @@ STRUCTURES: dict[str, Callable[[np.ndarray], Any]] = {
         "attention_mask": mask_of(LENGTHS, SAMPLES, np.int64),
         "speech": tf.constant(x),
     },
+    "mask-float64": lambda x: (x, mask_of(LENGTHS, SAMPLES, np.float64)),
+    "mask-bfloat16": lambda x: [x, tf.cast(mask_of(LENGTHS, SAMPLES, np.int32), tf.bfloat16)],
+    "dict-mask-float32": lambda x: {
+        "speech": x,
+        "attention_mask": mask_of(LENGTHS, SAMPLES, np.float32),
+    },
+    "dict-mask-lists": lambda x: {
+        "speech": x,
+        "attention_mask": mask_of(LENGTHS, SAMPLES, np.float16).tolist(),
+    },
     "dict-none": lambda x: {"speech": x, "lengths": LENGTHS, "attention_mask": None},
     "float64": lambda x: (x.astype(np.float64), LENGTHS),
 }
@@ -135,9 +145,12 @@ def test_speech_alone(make: Any, shared: SavedModelLayer, without_head: Any) -> 
 
 @shares_base
 def test_features_of_a_processor_as_keywords(shared: SavedModelLayer) -> None:
-    mask = mask_of(LENGTHS, SAMPLES, np.int32)
     wanted = shared((speech(), LENGTHS))
-    assert difference(shared(input_values=speech(), attention_mask=mask), wanted) == 0
+    for dtype in (np.int32, np.float32):
+        mask = mask_of(LENGTHS, SAMPLES, dtype)
+        assert difference(shared(input_values=speech(), attention_mask=mask), wanted) == 0
+        assert difference(shared(speech(), attention_mask=mask), wanted) == 0
+    assert difference(shared(speech(), lengths=LENGTHS), wanted) == 0
     assert difference(shared({"input_values": speech(), "lengths": LENGTHS}), wanted) == 0
 
 
@@ -377,7 +390,7 @@ def test_fit_predict_save_and_load(
     assert logits.shape == (3, 12, VOCABULARY)
 
     model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=False)
     assert difference(again.predict(inputs, verbose=0), logits) == 0
     (same,) = (other for other in again.layers if isinstance(other, SavedModelLayer))
     assert [v.path for v in same.variables] == [v.path for v in layer.variables]
@@ -394,7 +407,7 @@ def test_training_goes_on_from_a_file(base: Path, head: Any, tmp_path: Path) -> 
     model.save(tmp_path / "model.keras")
     after = model.evaluate(inputs, labels(), verbose=0)
 
-    again = keras.saving.load_model(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=False)
     wanted, got = (
         one.fit(inputs, labels(), epochs=2, verbose=0).history["loss"] for one in (model, again)
     )
@@ -493,7 +506,7 @@ def test_a_fresh_process_loads_the_file(base: Path, head: Any, tmp_path: Path) -
     code = (
         "import sys, keras, numpy as np\n"
         "from wav2vec2_tf import SavedModelLayer\n"
-        "model = keras.saving.load_model(sys.argv[1])\n"
+        "model = keras.saving.load_model(sys.argv[1], safe_mode=False)\n"
         "speech = np.load(sys.argv[2])\n"
         "logits = model({'speech': speech, 'lengths': np.array([4000, 1234, 399])})\n"
         "np.save(sys.argv[3], logits)\n"
@@ -516,7 +529,7 @@ def test_a_file_whose_saved_model_is_gone_says_so(base: Path, head: Any, tmp_pat
     (tmp_path / "saved").rename(tmp_path / "moved")
     # Keras adds lines before ours, which is the last.
     with pytest.raises(TypeError, match=r"saved: there is no SavedModel.*load_weights[^\n]*\Z"):
-        keras.saving.load_model(tmp_path / "model.keras")
+        keras.saving.load_model(tmp_path / "model.keras", safe_mode=False)
     again = sequential(
         SavedModelLayer(tmp_path / "moved"), keras.layers.Dense(VOCABULARY, name="head")
     )
@@ -559,8 +572,12 @@ def test_other_folders(base: Path, tiny_folders: dict[str, Path], tmp_path: Path
         ((speech(), [1, 2]), r"lengths must be integers of shape \(3,\).*\(2,\)"),
         ((speech(), [1.0, 2.0, 3.0]), "lengths must be integers .*got float32"),
         (
-            (speech(), mask_of(LENGTHS, SAMPLES, np.float32)),
-            "attention_mask must be integers .*got float32",
+            (speech(), mask_of(LENGTHS, SAMPLES, np.float32) / 2),
+            "attention_mask must be 1 for speech and then 0 .*got 0.5 in row 0",
+        ),
+        (
+            {"speech": speech(), "attention_mask": 1 - mask_of(LENGTHS, SAMPLES, int)},
+            "attention_mask must be .*got 0 before 1 in row 1: pad on the right",
         ),
         (
             (speech(), mask_of(LENGTHS, SAMPLES, int)[:, :9]),
@@ -583,6 +600,35 @@ def test_wrong_inputs(inputs: Any, message: str, random: Path) -> None:
     with pytest.raises(UserError, match=message) as raised:
         SavedModelLayer(random)(inputs)
     assert "\n" not in str(raised.value)
+
+
+@shares_base
+def test_speech_is_given_once(shared: SavedModelLayer) -> None:
+    with pytest.raises(UserError, match="takes speech once"):
+        shared(speech(), input_values=speech())
+
+
+@shares_base
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "float32",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("bool", "float64", "float16")),
+        pytest.param("bfloat16", marks=[pytest.mark.slow, pytest.mark.bfloat16]),
+    ],
+)
+def test_masks_in_compiled_functions_and_functional_models(
+    dtype: str, base: Path, shared: SavedModelLayer
+) -> None:
+    mask = tf.cast(mask_of(LENGTHS, SAMPLES, np.int32), dtype)
+    wanted = shared((speech(), LENGTHS))
+    for structure in (tuple, list):
+        compiled = tf.function(shared, jit_compile=True, autograph=False)
+        got = compiled(structure([tf.constant(speech()), mask]))
+        assert difference(got, wanted) < TOLERANCE
+    inputs = (keras.Input((SAMPLES,)), keras.Input((SAMPLES,), dtype=dtype))
+    model = keras.Model(inputs, SavedModelLayer(base)(inputs))
+    assert difference(model((tf.constant(speech()), mask)), wanted) < TOLERANCE
 
 
 @shares_base

@@ -1,4 +1,4 @@
-"""The code on the published TensorFlow Hub pages at base's real size and length."""
+"""The code on the published TensorFlow Hub pages at the models' real sizes and length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support import reference
-from tests.support.hub_pages import FINE_TUNED_PAGE, PRETRAINED_PAGE, run_with_hub
+from tests.support.hub_pages import FINE_TUNED_PAGE, MASKED_PAGE, PRETRAINED_PAGE, run_with_hub
 from wav2vec2_tf import AutoModel, AutoModelForCTC, Processor
 from wav2vec2_tf.export import saved_model
 
@@ -47,6 +47,18 @@ import numpy as np
 
 expected = np.load(sys.argv[1])
 print(float(np.abs(model(tf.constant(expected["speech"])) - expected["logits"]).max()))
+"""
+
+
+MASKED_CALL = """
+import sys
+import numpy as np
+
+expected = np.load(sys.argv[1])
+batch = tuple(tf.constant(expected[name]) for name in ("speech", "mask"))
+assert np.isfinite(forward(*batch)).all() and len(model.trainable_variables) > 400
+states = pretrained_layer(batch, training=False)
+print(float(np.abs(states - expected["states"]).max()))
 """
 
 
@@ -96,3 +108,24 @@ def test_inference(checkpoint: Path, tmp_path: Path) -> None:
         "https://tfhub.dev/vasudevgupta7/wav2vec2-960h/1", str(tmp_path / "saved")
     )
     assert float(run_with_hub(page + INFERENCE, tmp_path / "expected.npz")) <= 1e-4
+
+
+def test_pages_with_a_mask(tmp_path: Path) -> None:
+    """The models of both pages have 24 layers of 1024 and layer norm; the code is the same."""
+    hf_model = reference.perturbed_model(reference.published_config("large-lv60"), least=0.01)
+    reference.save_checkpoint(hf_model, tmp_path / "checkpoint")
+    del hf_model
+    model = AutoModel.from_pretrained(tmp_path / "checkpoint")
+    structures = [saved_model.Structure(tuple, "attention_mask", tf.float32)]
+    saved_model.export(model, None, tmp_path / "saved", structures=structures)
+    length = saved_model.PUBLISHED_LENGTH
+    speech = reference.noise(1, length)
+    mask = (np.arange(length) < 100_000).astype(np.float32)[np.newaxis]
+    states = model(tf.constant(speech), tf.constant([100_000])).numpy()
+    np.savez(tmp_path / "expected.npz", speech=speech, mask=mask, states=states)
+    del model
+    gc.collect()
+    page = MASKED_PAGE.replace(
+        "https://tfhub.dev/vasudevgupta7/wav2vec2-robust/1", str(tmp_path / "saved")
+    )
+    assert float(run_with_hub(page + MASKED_CALL, tmp_path / "expected.npz")) <= 1e-4

@@ -24,6 +24,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The report of `eval wer` for the bundled model and corpus."""
     folder = tmp_path_factory.mktemp("bundled")
     arguments = ["wer", "--model", str(BUNDLED_MODEL), "--data", str(CORPUS)]
+    arguments += ["--modes", "padded,variable,masked,published"]
     arguments += ["--json", str(folder / "wer.json"), "--utterances", str(folder / "rows.jsonl")]
     assert main(arguments) == 0
     result: dict[str, Any] = json.loads((folder / "wer.json").read_text(encoding="utf-8"))
@@ -38,6 +39,16 @@ def test_padding_raises_the_wer_and_lengths_undo_that(figures: dict[str, Any]) -
     assert modes["padded"]["wer"] > 1.2 * modes["variable"]["wer"]
     assert modes["padded"]["fitting"]["wer"] > 1.2 * modes["variable"]["fitting"]["wer"]
     assert modes["masked"]["fitting"] == modes["variable"]["fitting"]
+
+
+def test_the_published_protocol_cuts_references(figures: dict[str, Any]) -> None:
+    """In `padded` and in the published protocol, by the steps of the notebook in PyTorch."""
+    modes = figures["modes"]
+    assert modes["padded"]["wer"] == pytest.approx(0.2048, abs=0.003)
+    assert modes["published"]["wer"] == pytest.approx(0.2282, abs=0.003)
+    references = [row["reference"] for row in figures["rows"] if row["mode"] == "published"]
+    assert max(map(len, references)) <= 256
+    assert (len(references), sum(len(text.split()) for text in references)) == (64, 1091)
 
 
 def test_masked_equals_variable_on_every_utterance_that_fits(figures: dict[str, Any]) -> None:

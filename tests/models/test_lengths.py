@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,10 +92,62 @@ def test_lengths_are_clipped_to_the_row() -> None:
     assert clipped.numpy().tolist() == [0, 0, 5, 7]
 
 
-@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.bool_, np.float32])
-def test_lengths_of_a_mask(dtype: type) -> None:
-    mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]], dtype)
-    assert padding.lengths_of(tf.constant(mask)).numpy().tolist() == [4, 2, 0]
+FLOATS = ("float32", "float64")
+MASK_TYPES = (
+    "bool",
+    "int8",
+    "uint8",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+)
+STRUCTURES = {
+    "tuple": lambda speech, mask: (speech, mask),
+    "list": lambda speech, mask: [speech, mask],
+    "dict": lambda speech, mask: {"speech": speech, "attention_mask": mask},
+}
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("dtype", MASK_TYPES)
+def test_lengths_of_a_mask(dtype: str, structure: str) -> None:
+    mask = tf.cast([[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]], dtype)
+    inputs = STRUCTURES[structure](tf.zeros([3, 4]), mask)
+
+    def lengths(inputs: Any) -> tf.Tensor:
+        return padding.unpack(inputs)[1]
+
+    for call in (lengths, tf.function(lengths), tf.function(lengths, jit_compile=True)):
+        got = call(inputs)
+        assert got.dtype == tf.int32
+        assert got.numpy().tolist() == [4, 2, 0]
+    assert padding.lengths_of(mask.numpy()).numpy().tolist() == [4, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ([1.0, 0.5, 0.0], "got 0.5 in row 1: compare it with 0 first"),
+        ([1.0, np.nan, 0.0], "got nan in row 1"),
+        ([-np.inf, 0.0, 0.0], "got -inf in row 1"),
+        ([1.0 + 1e-6, 1.0, 1.0], r"got 1\.000001 in row 1"),
+        ([2, 1, 0], "got 2 in row 1"),
+        ([1, -1, 0], "got -1 in row 1"),
+        ([1, 0, 1], "got 0 before 1 in row 1: pad on the right"),
+        ([False, False, True], "got 0 before 1 in row 1: pad on the right"),
+    ],
+)
+def test_a_mask_with_other_values_is_refused(row: list[float], message: str) -> None:
+    mask = np.array([np.ones(3), row], np.array(row).dtype)
+    with pytest.raises(UserError, match=f"must be 1 for speech and then 0.*{message}") as raised:
+        padding.unpack({"speech": np.zeros((2, 3), np.float32), "attention_mask": mask})
+    assert "\n" not in str(raised.value)
+    in_a_graph = tf.function(padding.lengths_of, autograph=False)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be 1 for speech and then 0"):
+        in_a_graph(tf.constant(mask))
 
 
 def test_silenced_padding_is_zero_even_if_it_was_nan() -> None:

@@ -41,6 +41,34 @@ def forward(speech):
 # Now, this model can trained like any other TensorFlow model
 """
 
+MASKED_PAGE = """
+import tensorflow as tf
+import tensorflow_hub as hub
+
+# For using this pre-trained model for training, pass `trainable=True` in `hub.KerasLayer`
+pretrained_layer = hub.KerasLayer("https://tfhub.dev/vasudevgupta7/wav2vec2-robust/1", trainable=True)
+
+VOCAB_SIZE = 32
+# model signature expects sequences of constant length of 246000
+WAV_DATA_POINTS = 246000
+
+# Let's wrap all the layers into `tf.keras.Model` using TensorFlow's Functional API
+speech = tf.keras.Input(shape=(WAV_DATA_POINTS,))
+attention_mask = tf.keras.Input(shape=(WAV_DATA_POINTS,))
+hidden_states = pretrained_layer((speech, attention_mask))
+outputs = tf.keras.layers.Dense(VOCAB_SIZE)(hidden_states)
+model = tf.keras.Model(inputs=(speech, attention_mask), outputs=outputs)
+
+# For using this model, it's important to set `jit_compile=True` on GPUs/CPUs
+# as some operations in this model (i.e. group-convolutions) are unsupported without it
+@tf.function(jit_compile=True)
+def forward(speech, attention_mask):
+    return model((speech, attention_mask), training=True)
+
+# Now, this model can trained like any other TensorFlow model
+"""  # noqa: E501
+"""The page of wav2vec2-robust/1. That of wav2vec2-xlsr-53/1 differs in the address alone."""
+
 TRAINING_STEP = """
 import json, sys
 import numpy as np

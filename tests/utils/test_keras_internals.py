@@ -197,3 +197,23 @@ def test_keras_leaves_the_message_of_a_user_error_alone() -> None:
 
     with pytest.raises(UserError, match="^one line$"):
         Refusing()(np.zeros((1, 2)))
+
+
+def test_safe_mode_is_that_of_keras_loaders() -> None:
+    seen = []
+
+    class Spy(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            seen.append(keras_internals.in_safe_mode())
+
+        @classmethod
+        def from_config(cls, config: dict[str, object]) -> Spy:
+            return cls()
+
+    config = keras.saving.serialize_keras_object(Spy())
+    for safe_mode in (True, False):
+        keras.saving.deserialize_keras_object(
+            config, custom_objects={"Spy": Spy}, safe_mode=safe_mode
+        )
+    assert seen == [False, True, False]

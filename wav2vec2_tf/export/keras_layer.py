@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from wav2vec2_tf.export.loading import load_saved_model
+from wav2vec2_tf.export.loading import load_saved_model, saved_model_config
 from wav2vec2_tf.models import lengths as padding
 from wav2vec2_tf.models.auto import MODELS
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.families import BASE, head_named
 from wav2vec2_tf.models.layers import PACKAGE
-from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
+from wav2vec2_tf.models.saved_model_folder import named_saved_model
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.keras_internals import in_safe_mode
 
 SPEECH, FEATURES = "speech", "input_features"
 VALUES = "input_values"  # transformers' name of speech
@@ -34,29 +36,33 @@ class SavedModelLayer(keras.layers.Layer):
     computes as in inference, whatever `training` is.
 
     A `.keras` file of a model with this layer holds the weights, but not the computation: loading
-    it needs the SavedModel at the same path.
+    it needs the SavedModel at the same path. As a SavedModel is a program, `load_model` loads such
+    a file with `safe_mode=False` only: pass it if you trust the file and the SavedModel.
 
     Args:
-        path: the SavedModel's folder.
+        path: the SavedModel's folder. Where it holds a checkpoint, too, `FOLDER/saved_model.pb`.
         trainable: whether training changes its weights.
         kwargs: `name` and `dtype`, as every layer takes them; the SavedModel computes in the types
             it was exported with, whatever `dtype` is.
 
     Raises:
-        UserError: the folder is not a SavedModel of this project.
+        UserError: the path names no SavedModel of this project, or Keras makes the layer of a file
+            in safe mode.
     """
 
     def __init__(self, path: str | PathLike[str], trainable: bool = False, **kwargs: Any) -> None:
+        _refuse(path, in_safe_mode())
         super().__init__(trainable=trainable, autocast=False, **kwargs)
         self.folder = os.fspath(path)
-        folder = Path(path).expanduser()
-        if not (folder / "saved_model.pb").is_file():
+        try:
+            folder = named_saved_model(Path(path).expanduser())
+        except UserError as error:
             raise UserError(
-                f"{self.folder}: there is no SavedModel; `wav2vec2-tf convert saved-model` writes "
-                "one. A .keras file needs the SavedModel it was trained with at the same path: put "
-                "it back, or make the model with the new path and call load_weights on the file"
-            )
-        self.config = read_config(folder / SAVED_MODEL_FACTS)
+                f"{error}. A .keras file needs the SavedModel it was trained with at the same "
+                "path: put it back, or make the model with the new path and call load_weights on "
+                "the file"
+            ) from None
+        self.config = saved_model_config(folder)
         self.loaded = load_saved_model(folder)
         self.takes = {
             name: signature.structured_input_signature[1][name]
@@ -78,13 +84,20 @@ class SavedModelLayer(keras.layers.Layer):
         """Calls the layer; see `call`.
 
         Lists of numbers are accepted too, and inputs as keywords, such as `layer(**features)` with
-        what a processor returns.
+        what a processor returns, or `layer(speech, attention_mask=mask)`.
         """
-        if inputs is None:
-            names = (SPEECH, VALUES, FEATURES, LENGTHS, MASK)
-            inputs = {name: kwargs.pop(name) for name in names if name in kwargs}
+        names = (SPEECH, VALUES, FEATURES, LENGTHS, MASK)
+        named = {name: kwargs.pop(name) for name in names if name in kwargs}
+        if inputs is not None and named.keys() & {SPEECH, VALUES, FEATURES}:
+            raise UserError("the layer takes speech once, got a positional one and a named one")
+        if inputs is not None:
+            named |= self._by_name(inputs)
         # Checked here, too, since Keras makes many lines of what `call` raises.
-        return super().__call__(self._by_name(inputs), *args, **kwargs)
+        named = self._by_name(named)
+        if MASK in named and not keras.backend.is_keras_tensor(named[MASK]):
+            first, lengths = padding.unpack(named)
+            named = {kind: first for kind in self.takes if kind in named} | {LENGTHS: lengths}
+        return super().__call__(named, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Computes the SavedModel's output for speech.
@@ -92,9 +105,10 @@ class SavedModelLayer(keras.layers.Layer):
         Args:
             inputs: `speech`, (batch, samples) floating-point numbers normalized as the
                 checkpoint's processor does it; a pair of it and `lengths`, (batch,) samples, or an
-                `attention_mask`, (batch, samples); or a dict with these names, or `input_values`
-                for speech. Wav2Vec2-BERT also takes `input_features`, (batch, frames, 160), in
-                place of speech, and their lengths in frames.
+                `attention_mask`, (batch, samples) of 1 for speech and then 0, of any type; or a
+                dict with these names, or `input_values` for speech. Wav2Vec2-BERT also takes
+                `input_features`, (batch, frames, 160), in place of speech, and their lengths in
+                frames.
             training: whether to apply dropout, SpecAugment and LayerDrop, if the layer is
                 trainable.
 
@@ -125,6 +139,27 @@ class SavedModelLayer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal layer."""
         return {**super().get_config(), "path": self.folder}
+
+    @classmethod
+    def from_config(
+        cls,
+        config: Mapping[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool | None = None,
+    ) -> Self:
+        """Makes a layer with the arguments that `get_config` returned.
+
+        Args:
+            config: the arguments.
+            custom_objects: for Keras; not used.
+            safe_mode: whether to refuse, as the SavedModel is a program; by default where Keras
+                loads a file or a model's config in safe mode.
+
+        Raises:
+            UserError: see the class.
+        """
+        _refuse(config.get("path"), in_safe_mode() if safe_mode is None else safe_mode)
+        return super().from_config(config)
 
     def _by_name(self, inputs: Any) -> dict[str, Any]:
         """Returns inputs of any structure as a dict of tensors, after checking them."""
@@ -160,12 +195,24 @@ class SavedModelLayer(keras.layers.Layer):
             )
         for name in others:
             wanted = tf.TensorShape(first.shape)[: 2 if name == MASK else 1]
-            if not wanted.is_compatible_with(named[name].shape) or _is_float(named[name]):
+            not_integers = name == LENGTHS and _is_float(named[name])
+            if not_integers or not wanted.is_compatible_with(named[name].shape):
+                kinds_of_numbers = "integers" if name == LENGTHS else "numbers"
                 raise UserError(
-                    f"{name} must be integers of shape {wanted} for this {kind}, "
+                    f"{name} must be {kinds_of_numbers} of shape {wanted} for this {kind}, "
                     f"got {_described(named[name])}"
                 )
         return named
+
+
+def _refuse(path: Any, safe_mode: bool) -> None:
+    """Raises `UserError` in safe mode, before anything is read."""
+    if safe_mode:
+        raise UserError(
+            f"SavedModelLayer loads the SavedModel {path!r}, which is a program: pass "
+            "safe_mode=False to load_model if you trust both, or make the model yourself and call "
+            "load_weights on the file"
+        )
 
 
 def _names(loaded: Any, config: Config) -> list[str]:

@@ -2,6 +2,8 @@
 
 exported = load_export(Path("build/saved-model"))
 logits = exported(speech, lengths)["logits"]
+
+SavedModels are programs: load only those that you trust.
 """
 
 from __future__ import annotations
@@ -21,11 +23,18 @@ from wav2vec2_tf.export.contract import LENGTHS, SPEECH
 from wav2vec2_tf.export.saved_model import ONLY_OUTPUT
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.families import CTC, head_named
-from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, read_config
+from wav2vec2_tf.models.pretrained import CONFIG_FILE, read_config
 from wav2vec2_tf.models.processor import Processor
+from wav2vec2_tf.models.saved_model_folder import (
+    SAVED_MODEL_FACTS,
+    named_saved_model,
+    saved_model_folder,
+)
 from wav2vec2_tf.utils.errors import UserError, first_line
 
 Arrays = dict[str, np.ndarray]
+SIGNATURES = {"serving_default": (SPEECH,), "with_lengths": (SPEECH, LENGTHS)}
+"""The signatures that are used of a SavedModel, and their inputs."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,8 @@ def is_export(path: Path) -> bool:
 
 
 def is_saved_model(path: Path) -> bool:
-    """Returns whether a path is a folder with a SavedModel in it."""
-    return (path / "saved_model.pb").is_file()
+    """Returns whether a path names a SavedModel; see `saved_model_folder`."""
+    return saved_model_folder(path) is not None
 
 
 def load_export(
@@ -98,7 +107,7 @@ def load_export(
     """Loads a SavedModel, or a file for another runtime, that `convert` wrote.
 
     Args:
-        path: the folder or file.
+        path: the folder or file; see `saved_model_folder` for what names a SavedModel.
         head: the head that the model must have, such as "ForCTC"; None for any.
         jit_compile: compile a SavedModel with XLA, once for each shape of the input.
         threads: threads of a file's runtime; by default as many as the process may use.
@@ -111,7 +120,19 @@ def load_export(
         if jit_compile:
             raise UserError(f"{path}: XLA compiles TensorFlow's models only: leave jit_compile out")
         return _load_file(path, head, threads)
-    return _load_saved_model(path, head, jit_compile)
+    return _load_saved_model(named_saved_model(path), head, jit_compile)
+
+
+def saved_model_config(folder: Path) -> Config:
+    """Returns the config in a SavedModel, without loading it.
+
+    Raises:
+        UserError: `convert saved-model` did not write it, or the config is damaged.
+    """
+    facts = folder / SAVED_MODEL_FACTS
+    if not (facts / CONFIG_FILE).is_file():
+        raise _not_ours(folder, [f"the file {SAVED_MODEL_FACTS}/{CONFIG_FILE}"])
+    return read_config(facts)
 
 
 def load_saved_model(folder: Path) -> Any:
@@ -122,12 +143,29 @@ def load_saved_model(folder: Path) -> Any:
     """
     try:
         loaded = tf.saved_model.load(folder)
-        speech_spec_of(loaded)
-    except (OSError, LookupError, ValueError, AttributeError, tf.errors.OpError) as error:
+    except Exception as error:  # a damaged graph raises what its operations raise, of any type
         raise UserError(
-            f"{folder}: not a SavedModel of this project ({first_line(error)})"
+            f"{folder}: is not a SavedModel of this project, as TensorFlow cannot load it "
+            f"({first_line(error)}): write it again with `wav2vec2-tf convert saved-model`"
         ) from None
+    lacking = [] if callable(loaded) else ["__call__"]
+    signatures = getattr(loaded, "signatures", {})
+    for name, inputs in SIGNATURES.items():
+        if name not in signatures:
+            lacking.append(f"the signature {name}")
+            continue
+        taken = signatures[name].structured_input_signature[1]
+        lacking += [f"the input {one} of {name}" for one in inputs if one not in taken]
+    if lacking:
+        raise _not_ours(folder, lacking)
     return loaded
+
+
+def _not_ours(folder: Path, lacking: list[str]) -> UserError:
+    return UserError(
+        f"{folder}: is not a SavedModel of this project, as it lacks {', '.join(lacking)}: convert "
+        "its checkpoint with `wav2vec2-tf convert saved-model`, or use tf.saved_model.load"
+    )
 
 
 def speech_spec_of(loaded: Any) -> tf.TensorSpec:
@@ -137,7 +175,7 @@ def speech_spec_of(loaded: Any) -> tf.TensorSpec:
 
 def _load_saved_model(folder: Path, head: str | None, jit_compile: bool) -> LoadedExport:
     description = folder / SAVED_MODEL_FACTS
-    config = read_config(description)
+    config = saved_model_config(folder)
     found = head_of_export(folder, config, head)
     loaded = load_saved_model(folder)
     with_lengths, without = (

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
+from wav2vec2_tf.checkpoint.hub import BUNDLED, local_path
 from wav2vec2_tf.checkpoint.loader import Plan
 from wav2vec2_tf.checkpoint.readers import Checkpoint
 from wav2vec2_tf.utils.files import read_json, sha256, whole_file
@@ -26,7 +27,8 @@ class Provenance:
     """The checkpoint that weights were converted from, and how it was read."""
 
     source: str
-    """The folder or Hugging Face id that was converted."""
+    """The Hugging Face id that was converted, or the name of the folder or file: not its path,
+    which is one machine's."""
     revision: str
     """Commit of the Hugging Face repository, or "unknown"."""
     licence: str
@@ -49,7 +51,7 @@ class Provenance:
             return cls.load(folder)
         left_out = checkpoint.settings.ignored if checkpoint.settings else ()
         return cls(
-            source=str(source),
+            source=_public(source),
             revision=folder.name if folder.parent.name == "snapshots" else UNKNOWN,
             licence=licence_of(folder),
             sha256=hashes(checkpoint.files),
@@ -66,7 +68,7 @@ class Provenance:
         sha256 = values.get("sha256")
         lists = {name: values.get(name) for name in ("seeded", "ignored")}
         return cls(
-            source=str(values.get("source", UNKNOWN)),
+            source=_without_path(str(values.get("source", UNKNOWN))),
             revision=str(values.get("revision", UNKNOWN)),
             licence=str(values.get("licence", UNKNOWN)),
             sha256={str(k): str(v) for k, v in sha256.items()} if isinstance(sha256, dict) else {},
@@ -78,6 +80,22 @@ class Provenance:
         """Writes `provenance.json` in a folder."""
         with whole_file(folder / PROVENANCE_FILE) as beside:
             beside.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def _public(source: str | PathLike[str]) -> str:
+    """Returns an id as it is; of a path, the last part, or the id whose cached files it names."""
+    if source == BUNDLED or (path := local_path(source)) is None:
+        return str(source)
+    path = path.absolute()
+    if path.parent.name == "snapshots":  # of a cache of Hugging Face's
+        return path.parent.parent.name.removeprefix("models--").replace("--", "/")
+    return path.resolve().name
+
+
+def _without_path(source: str) -> str:
+    """Returns the last part of a path, which former releases recorded; anything else as it is."""
+    is_path = source.startswith(("/", "~", ".")) or PureWindowsPath(source).drive
+    return PureWindowsPath(source).name if is_path else source  # of either system's separators
 
 
 def _card(folder: Path) -> tuple[str, str]:

@@ -15,8 +15,9 @@ from wav2vec2_tf.export.contract import FEATURES, LENGTHS, SPEECH
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models import lengths as padding
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config
-from wav2vec2_tf.models.pretrained import SAVED_MODEL_FACTS, write_config
+from wav2vec2_tf.models.pretrained import write_config
 from wav2vec2_tf.models.processor import Processor
+from wav2vec2_tf.models.saved_model_folder import SAVED_MODEL_FACTS
 from wav2vec2_tf.text import ctc
 from wav2vec2_tf.utils.errors import UserError
 
@@ -65,6 +66,8 @@ class Structure(NamedTuple):
         )
 
 
+MASK_TYPES = (tf.int32, tf.int64, tf.bool, tf.float32, tf.float64, tf.float16, tf.bfloat16)
+"""Types of a mask. `tf.keras.Input(shape)` is float32, on the published pages for masks too."""
 STRUCTURES = (
     Structure(),
     Structure(dict),
@@ -72,13 +75,13 @@ STRUCTURES = (
         Structure(container, second, dtype)
         for second, dtypes in (
             (LENGTHS, (tf.int32, tf.int64)),
-            (MASK, (tf.int32, tf.int64, tf.bool)),
+            (MASK, MASK_TYPES),
         )
         for dtype in dtypes
         for container in (tuple, list, dict)
     ),
 )
-"""The structures that are documented."""
+"""The structures that are documented. All of them call the same traces of the model."""
 
 
 def export(
@@ -95,7 +98,8 @@ def export(
 
     `__call__(inputs, training=False)` takes `speech`, `(speech, attention_mask)`,
     `(speech, lengths)` and dicts of these names; speech is (batch, length) float32, normalized as
-    the checkpoint's processor does it. Wav2Vec2-BERT also takes `input_features` in its place,
+    the checkpoint's processor does it, and a mask is 1 for speech and then 0 for padding, of one
+    of `MASK_TYPES`. Wav2Vec2-BERT also takes `input_features` in place of speech,
     (batch, frames, 160) float32, with a mask or lengths in frames. The result is a tensor, or a
     dict where the head has several outputs.
 

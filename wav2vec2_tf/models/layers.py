@@ -12,6 +12,7 @@ import tensorflow as tf
 from wav2vec2_tf.models import activations
 from wav2vec2_tf.models.config import Config, config_from_dict
 from wav2vec2_tf.models.lengths import size
+from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.keras_internals import state_variables
 
 PACKAGE = "wav2vec2_tf"
@@ -62,11 +63,19 @@ class ConfigLayer(keras.layers.Layer):
 
 
 def registered(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Returns a layer's arguments, those called `names` as the objects registered with Keras."""
-    return {
-        **config,
-        **{name: keras.saving.get_registered_object(config[name]) for name in names},
-    }
+    """Returns a layer's arguments, those called `names` as the layers registered with Keras.
+
+    Raises:
+        UserError: one is not the name of a `ConfigLayer`. A file from others could name any object.
+    """
+    kinds = {name: keras.saving.get_registered_object(config[name]) for name in names}
+    for name, kind in kinds.items():
+        if not (isinstance(kind, type) and issubclass(kind, ConfigLayer)):
+            raise UserError(
+                f"{name} must be the registered name of a layer that takes a config, got "
+                f"{config[name]!r}: register the class with Keras, or do not use this file"
+            )
+    return {**config, **kinds}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -19,6 +19,9 @@ BUCKETS = (*(320 * round(50 * 2 ** (step / 4)) for step in range(28)), 1_920_000
 """Padded lengths in samples, 1 s to 120 s in steps of 2^¼: the shapes to compile for. Padding is
 9 % on average. At the longest, attention of a base model takes about 4 GB."""
 
+MASK_VALUES = "attention_mask must be 1 for speech and then 0 for padding in each row"
+PAD = "pad on the right"
+
 
 def size(values: tf.Tensor, axis: int) -> tf.Tensor | int:
     """Returns the size of an axis: an int where it is static, otherwise a scalar tensor."""
@@ -45,11 +48,12 @@ def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf
 
     Args:
         inputs: a tensor; `(speech, lengths)`; `(speech, attention_mask)`; or a dict of `speech` (or
-            `input_features`) and optionally `lengths` or `attention_mask`.
+            `input_features`) and optionally `lengths` or `attention_mask`. A mask is of any type
+            of numbers, or of booleans: see `lengths_of`.
         lengths: (batch,) lengths that were passed separately.
 
     Raises:
-        UserError: another structure or name.
+        UserError: another structure or name, or a wrong mask.
     """
     if isinstance(inputs, list | tuple) and len(inputs) in (1, 2):
         first, *rest = inputs
@@ -62,8 +66,7 @@ def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf
         names = ("speech", "input_values", "input_features")
         first = [named.pop(name) for name in names if name in named]
         if "attention_mask" in named:
-            mask = tf.convert_to_tensor(named.pop("attention_mask"))
-            lengths = lengths_of(mask, first[0] if first else None)
+            lengths = lengths_of(named.pop("attention_mask"), first[0] if first else None)
         lengths = named.pop("lengths", lengths)
         if len(first) == 1 and not named:
             return first[0], lengths
@@ -84,28 +87,38 @@ def clip_lengths(lengths: tf.Tensor, samples: tf.Tensor | int) -> tf.Tensor:
 def lengths_of(attention_mask: Any, speech: Any = None) -> tf.Tensor:
     """Returns the (batch,) lengths of a (batch, samples) mask: 1 for speech, then 0 for padding.
 
+    In a graph, the values are checked where it runs; XLA leaves such checks out.
+
     Args:
-        attention_mask: an array or a tensor.
+        attention_mask: an array or a tensor of booleans, integers or floating-point numbers.
         speech: the speech or features that it is the mask of, to compare their shapes.
 
     Raises:
-        UserError: the mask is not as large as the speech, or there is padding before or within
-            speech. Only eager tensors can be checked for the latter.
+        UserError: the mask is not as large as the speech, has a value that is neither 0 nor 1, or
+            there is padding before or within speech.
     """
+    attention_mask = tf.convert_to_tensor(attention_mask)
     wanted = tf.TensorShape(getattr(speech, "shape", None))
-    shape = tf.TensorShape(attention_mask.shape)
+    shape = attention_mask.shape
     if wanted.rank is not None and not shape.is_compatible_with(wanted[:2]):
         raise UserError(
             f"attention_mask must have the first two dimensions of its speech, {wanted[:2]}, got "
             f"{shape}: take both from one call of the processor, return_attention_mask=True"
         )
     mask = tf.cast(attention_mask, tf.bool)
-    if tf.executing_eagerly() and tf.reduce_any(mask[:, 1:] & ~mask[:, :-1]):
-        row = int(tf.where(tf.reduce_any(mask[:, 1:] & ~mask[:, :-1], axis=1))[0, 0])
-        raise UserError(
-            "attention_mask must be 1 for speech and then 0 for padding in each row, got 0 before "
-            f"1 in row {row}: pad on the right"
-        )
+    others = attention_mask != tf.cast(mask, attention_mask.dtype)  # true for NaN, too
+    gaps = mask[:, 1:] & ~mask[:, :-1]
+    if not tf.executing_eagerly():
+        right = ~(tf.reduce_any(others) | tf.reduce_any(gaps))
+        with tf.control_dependencies([tf.debugging.Assert(right, [f"{MASK_VALUES}: {PAD}"])]):
+            return tf.reduce_sum(tf.cast(mask, tf.int32), axis=-1)
+    if tf.reduce_any(others):
+        row, column = tf.where(others)[0].numpy()
+        value = attention_mask[row, column].numpy()
+        raise UserError(f"{MASK_VALUES}, got {value} in row {row}: compare it with 0 first")
+    if tf.reduce_any(gaps):
+        row = int(tf.where(tf.reduce_any(gaps, axis=1))[0, 0])
+        raise UserError(f"{MASK_VALUES}, got 0 before 1 in row {row}: {PAD}")
     return tf.reduce_sum(tf.cast(mask, tf.int32), axis=-1)
 
 

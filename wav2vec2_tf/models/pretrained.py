@@ -21,13 +21,12 @@ from wav2vec2_tf.checkpoint.writer import write_safetensors
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.configured_model import ConfiguredModel
+from wav2vec2_tf.models.saved_model_folder import SAVED_MODEL_FACTS, saved_model_folder
 from wav2vec2_tf.utils.errors import UserError, did_you_mean
 from wav2vec2_tf.utils.files import read_json, whole_file
 from wav2vec2_tf.utils.keras_internals import without_values
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-SAVED_MODEL_FACTS = "assets.extra"
-"""Folder in a SavedModel for the config and the processor's files; servers leave it alone."""
 PREFIXES = {kind: family.prefix for kind, family in families.FAMILIES.items()}
 NEW_PARTS = {
     "vocab_size": loader.HEAD,
@@ -268,7 +267,7 @@ def open_model(
     """
     path, overrides = resolve(source, adapter=target_lang, **hub), dict(overrides or {})
     place = (path if path.is_dir() else path.parent) / CONFIG_FILE
-    if (path / "saved_model.pb").exists():
+    if saved_model_folder(path) is not None:
         raise UserError(
             f"{path}: is a SavedModel; give the checkpoint that it was made of, or load it with "
             "SavedModelLayer, hub.KerasLayer, Recognizer or `wav2vec2-tf transcribe`"
@@ -306,9 +305,10 @@ def load_config(
         hub: options of `checkpoint.hub.resolve`.
     """
     path = resolve(source, **hub)
+    if (saved_model := saved_model_folder(path)) is not None:
+        return read_config(saved_model / SAVED_MODEL_FACTS, overrides)
     if path.is_dir():
-        facts = path / SAVED_MODEL_FACTS
-        return read_config(facts if (path / "saved_model.pb").exists() else path, overrides)
+        return read_config(path, overrides)
     settings = open_checkpoint(path).settings
     if settings is None:
         return read_config(path.parent, overrides)

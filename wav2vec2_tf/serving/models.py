@@ -12,6 +12,7 @@ import numpy as np
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.models.saved_model_folder import saved_model_folder
 from wav2vec2_tf.serving.errors import RequestError
 from wav2vec2_tf.serving.options import ServeOptions
 from wav2vec2_tf.transcription.long_form import Windows
@@ -148,7 +149,8 @@ def _names_and_sources(models: Iterable[str]) -> list[tuple[str, str]]:
     for model in models:
         name, separator, source = model.partition("=")
         if not separator:
-            name, source = (Path(model).name if Path(model).exists() else model), model
+            path = saved_model_folder(Path(model)) or Path(model)
+            name, source = (path.name if path.exists() else model), model
         if not name or not source:
             raise UserError(f"a model must be SOURCE or NAME=SOURCE, got {model!r}")
         pairs.append((name, source))

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.audio.normalization import normalize
-from wav2vec2_tf.checkpoint.hub import BUNDLED, resolve
+from wav2vec2_tf.checkpoint.hub import BUNDLED, local_path, resolve
 from wav2vec2_tf.export.loading import LoadedExport, is_export, load_export
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.families import CTC
@@ -94,7 +94,8 @@ class Recognizer:
         Args:
             source: a folder; a SavedModel; a file that `convert litert`, `onnx` or `openvino`
                 wrote; a Hugging Face id; a fairseq checkpoint with its `dict.ltr.txt` beside it; or
-                "bundled", the small model that comes with the package.
+                "bundled", the small model that comes with the package. A folder with weights is
+                read as a checkpoint; its `saved_model.pb` names a SavedModel beside them.
             target_lang: the language to transcribe, for models with an adapter for each language
                 (MMS). A SavedModel or an exported file has one language already.
             processor: a folder with the vocabulary and the preprocessor's config, for a checkpoint
@@ -107,7 +108,7 @@ class Recognizer:
                 vocabulary is missing or does not fit the head.
         """
         path = resolve(source, adapter=target_lang, **hub)
-        if is_export(path):
+        if local_path(source) is not None and is_export(path):  # the hub names checkpoints only
             if processor is not None:
                 raise UserError(f"{path}: an exported model has a processor: leave processor out")
             return cls._of_export(load_export(path, head=CTC, jit_compile=jit_compile))

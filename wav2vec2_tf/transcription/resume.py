@@ -14,6 +14,7 @@ from typing import Any
 from wav2vec2_tf import __version__
 from wav2vec2_tf.audio.discover import STANDARD_INPUT
 from wav2vec2_tf.checkpoint.hub import HubOptions, local_path
+from wav2vec2_tf.models.saved_model_folder import saved_model_folder
 from wav2vec2_tf.utils.files import (
     files_identity,
     folders_above,
@@ -43,6 +44,7 @@ def model_identity(
         UserError: `model` is a path and nothing is there.
     """
     source = local_path(model) or Path(model)
+    source = saved_model_folder(source) or source
     files = source.rglob("*") if source.is_dir() else [source] if source.exists() else []
     content = files_identity(file for file in files if file.is_file())
     identity = f"{source} {(hub or HubOptions()).revision} {target_lang} {content}"

@@ -93,6 +93,16 @@ def initialize(variable: keras.Variable) -> None:
         variable._deferred_initialize()
 
 
+def in_safe_mode() -> bool:
+    """Returns whether Keras makes an object of a file or config that it was not told to trust.
+
+    So does `keras.saving.load_model` without `safe_mode=False`.
+    """
+    from keras.src.saving import serialization_lib
+
+    return bool(serialization_lib.in_safe_mode())  # None where nothing is being loaded
+
+
 def set_keras_mask(tensor: tf.Tensor, mask: tf.Tensor) -> None:
     """Marks a tensor with the mask that Keras' layers, losses and metrics read from it.
 
