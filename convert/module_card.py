@@ -18,7 +18,6 @@ from wav2vec2_tf.export.saved_model import OF_UTTERANCES
 from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.families import family_of
 from wav2vec2_tf.models.preprocessor_files import PREPROCESSOR_FILE
-from wav2vec2_tf.models.pretrained import read_config
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.models.saved_model_folder import SAVED_MODEL_FACTS
 from wav2vec2_tf.utils.errors import UserError

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from wav2vec2_tf.utils.version import __version__ as __version__
 
 _EXPORTS = {
     "audio": ("load_audio",),

@@ -309,15 +309,17 @@ def test_outputs_that_cannot_be_written_do_not_stop_the_others(
     names = ["é" * 125 + ".wav", "below/a.wav", "z.wav"]
     for name in names:
         shutil.copy(FILES[0], source / name)
-    out.mkdir()
+    (out / "y.json").mkdir(parents=True)
+    shutil.copy(FILES[0], source / "y.wav")
     (out / "below").touch()  # where a folder must be
     assert main(["transcribe", str(source), "-o", str(out), "--format", "json"]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {out}/below: no folder can be made there")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == f"error: {out}/y.json: is a folder: name another output"
+    assert second.startswith(f"error: {out}/below: no folder can be made there")
     shutil.copy(FILES[0], source / ("é" * 125 + "x.wav"))
     assert main(["transcribe", str(source), "-o", str(out), "--format", "json"]) == 1
     assert "its output has more than 255 bytes" in capsys.readouterr().err
-    written = [path for path in sorted(out.iterdir()) if path.suffix == ".json"]
+    written = [path for path in sorted(out.glob("*.json")) if path.is_file()]
     assert [path.name for path in written] == ["z.json", names[0].replace(".wav", ".json")]
     for path in written:
         assert json.loads(path.read_text())["text"] == texts[FILES[0].name]

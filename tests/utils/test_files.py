@@ -312,6 +312,19 @@ def test_what_living_processes_write_stays(tmp_path: Path) -> None:
     assert path.read_text() == "new"
 
 
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path: Path, replace: bool) -> None:
+    path = tmp_path / "out"
+    with (
+        pytest.raises(UserError, match="not a model folder" if replace else "exists already"),
+        whole_folder(path, replace=replace) as beside,
+    ):
+        (beside / "config.json").touch()
+        path.mkdir()
+        (path / "notes").write_text("mine")
+    assert (names(tmp_path), names(path)) == (["out"], ["notes"])
+
+
 def test_folders_of_others_that_look_like_leftovers_stay(tmp_path: Path) -> None:
     (tmp_path / ".mine.part").mkdir()
     (tmp_path / ".mine.part" / "notes").touch()

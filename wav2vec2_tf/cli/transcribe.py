@@ -155,6 +155,8 @@ def _safe(found: list[AudioFile], console: _Console) -> list[AudioFile]:
                 f"{audio.name}: the name of its output has more than {LONGEST_NAME} bytes: "
                 "transcribe it alone, with -o and a shorter name"
             )
+        elif audio.output.is_dir():
+            console.error(f"{audio.output}: is a folder: name another output")
         elif same_file(audio.output, Path(audio.name)):
             console.error(f"{audio.output}: is the recording itself: name another output")
         else:

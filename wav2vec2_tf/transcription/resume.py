@@ -11,7 +11,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_tf import __version__
 from wav2vec2_tf.audio.discover import STANDARD_INPUT
 from wav2vec2_tf.checkpoint.hub import HubOptions, local_path
 from wav2vec2_tf.models.saved_model_folder import saved_model_folder
@@ -25,6 +24,7 @@ from wav2vec2_tf.utils.files import (
 )
 from wav2vec2_tf.utils.locks import NOT_FOLLOWED
 from wav2vec2_tf.utils.special_files import is_special
+from wav2vec2_tf.utils.version import __version__
 
 RECORDS_FILE = ".wav2vec2-tf.jsonl"
 """In a folder of outputs: a line `[name, work, content]` for each result; two of it are hashes."""

@@ -17,7 +17,6 @@ from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
-from wav2vec2_tf import __version__
 from wav2vec2_tf.audio.discover import AudioFile
 from wav2vec2_tf.audio.vad import speech_spans
 from wav2vec2_tf.checkpoint.hub import BUNDLED, HubOptions
@@ -32,6 +31,7 @@ from wav2vec2_tf.transcription.resume import journal_of, model_identity
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import locked
 from wav2vec2_tf.utils.journal import Journal
+from wav2vec2_tf.utils.version import __version__
 
 POOL_FILES, POOL_SECONDS = 64, 600.0
 """Short recordings that are read ahead, to be computed in batches of similar length."""

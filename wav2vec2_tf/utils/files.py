@@ -149,17 +149,12 @@ def whole_folder(path: Path, *, replace: bool = False, durable: bool = False) ->
     path = _target(path.expanduser())
     if path.parent.is_dir():
         _remove_leftovers_of(path)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        if not replace:
-            raise UserError(f"{path} exists already: name another, or replace it with --force")
-        if not any((path / name).is_file() for name in ARTEFACTS):
-            raise UserError(
-                f"{path} is not a model folder, and --force replaces nothing else: name another"
-            )
+    _check_replaceable(path, replace)
     with _scratch(path) as (scratch, _):
         beside = scratch / path.name
         beside.mkdir()
         yield beside
+        _check_replaceable(path, replace)  # much time may have passed
         if durable or path.exists():
             for made in (*beside.rglob("*"), beside):
                 _flush(made)
@@ -177,6 +172,18 @@ def whole_folder(path: Path, *, replace: bool = False, durable: bool = False) ->
             _restore(scratch)
         _flush(path.parent)
         (scratch / OLD).rename(scratch / REPLACED)  # from here on, never to be restored
+
+
+def _check_replaceable(folder: Path, replace: bool) -> None:
+    """Raises `UserError` unless nothing, an empty folder, or a model to replace is there."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not replace:
+        raise UserError(f"{folder} exists already: name another, or replace it with --force")
+    if not any((folder / name).is_file() for name in ARTEFACTS):
+        raise UserError(
+            f"{folder} is not a model folder, and --force replaces nothing else: name another"
+        )
 
 
 @contextmanager
@@ -198,12 +205,16 @@ def folders_above(path: Path) -> Iterator[None]:
         raise
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path, pattern: str = hidden_name("*", "part")) -> None:
     """Removes what killed processes have left in a folder of files and folders they were writing.
 
     A folder that was about to be replaced comes back. What a living process is writing stays.
+
+    Args:
+        folder: where to look.
+        pattern: names of scratch folders, which have a lock named `LOCK`.
     """
-    for scratch in folder.glob(".*.part"):
+    for scratch in folder.glob(pattern):
         if scratch.is_symlink() or not scratch.is_dir():
             continue
         with suppress(LockedError, OSError):  # it is alive, or belongs to another user
@@ -279,14 +290,15 @@ def _move(made: Path, path: Path, durable: bool) -> None:
 
 def _flush(path: Path) -> None:
     """Waits until a file, or the list of files in a folder, is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError:
-        if not path.is_dir():  # not every file system can do it for a folder
+        if not path.is_dir():  # it may not be readable, and not every file system can do it
             raise
-    finally:
-        os.close(descriptor)
 
 
 def _target(path: Path) -> Path:
@@ -377,9 +389,7 @@ def files_identity(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for file in sorted(files):
         status = file.stat()
-        digest.update(
-            f"{file.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="replace")
-        )
+        digest.update(os.fsencode(f"{file.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n"))
     return digest.hexdigest()
 
 

@@ -13,10 +13,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.transcription.batch.options import THREADS, PoolOptions
 from wav2vec2_tf.utils.errors import UserError, first_line
+from wav2vec2_tf.utils.files import LOCK, remove_leftovers
+from wav2vec2_tf.utils.locks import exclusive
 
 if TYPE_CHECKING:
     from wav2vec2_tf.transcription.batch.store import ShardResult
@@ -34,6 +37,7 @@ ENVIRONMENT = {
     "RAY_worker_niceness": "0",  # with its default of 15, workers starve beside other programs
 }
 QUIET: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+TEMPORARY_PREFIX = "wav2vec2-ray-"
 LONGEST_TEMPORARY = 40
 """Characters of the temporary folder: paths of Ray's sockets below it may have 107."""
 
@@ -80,8 +84,7 @@ def session(options: PoolOptions) -> Iterator[Size]:
         ending.callback(ray.shutdown)
         if address is None:
             size = Size.of(os.cpu_count() or 1, 0, workers, threads)
-            folder = _temporary_folder()
-            ending.callback(shutil.rmtree, folder, ignore_errors=True)
+            folder = ending.enter_context(_temporary_folder())
             _start(folder, size.workers * size.threads)
         else:
             try:
@@ -127,11 +130,18 @@ def require_ray() -> None:
             raise UserError(f"batch jobs need {name}: pip install 'wav2vec2-tf[batch]'")
 
 
-def _temporary_folder() -> str:
+@contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """Makes a folder and removes it at the end, and those of sessions that were killed."""
     usual = tempfile.gettempdir()
-    return tempfile.mkdtemp(
-        prefix="wav2vec2-ray-", dir="/tmp" if len(usual) > LONGEST_TEMPORARY else usual
-    )
+    place = "/tmp" if len(usual) > LONGEST_TEMPORARY else usual
+    remove_leftovers(Path(place), f"{TEMPORARY_PREFIX}*")
+    folder = tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=place)
+    try:
+        with exclusive(Path(folder, LOCK)):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def transcribe(job: Job, shards: Sequence[int], size: Size) -> Iterator[tuple[int, ShardResult]]:
