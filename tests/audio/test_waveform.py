@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from wav2vec2_tf import audio
+from wav2vec2_tf.models.feature_extractor import FeatureExtractor, LogMelFeatureExtractor
+from wav2vec2_tf.transcription.recording import Recording, as_waveform
 from wav2vec2_tf.utils.errors import UserError
 
 
@@ -48,3 +50,24 @@ def test_anything_else_is_one_clear_error(speech: Any, rate: int | None, message
     with pytest.raises(UserError, match=message) as error:
         audio.check_waveform(speech, rate)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        audio.normalize,
+        FeatureExtractor(),
+        LogMelFeatureExtractor(),
+        lambda speech: FeatureExtractor()([np.zeros(800), speech], padding=True),
+        Recording.of,
+        as_waveform,
+    ],
+)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whatever_takes_an_array_refuses_nan(entry: Any, value: float, dtype: type) -> None:
+    """One NaN would make all of it NaN, and the text empty."""
+    speech = np.zeros(1600, dtype)
+    speech[700] = value
+    with pytest.raises(UserError, match="speech must be finite, got"):
+        entry(speech)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from wav2vec2_tf.utils.errors import UserError
 
@@ -18,6 +18,8 @@ MAXIMUM_PARTS = 10_000
 MAXIMUM_JUNK = 2**20
 """Bytes between the streams of a file, in all, after which no more streams are looked for."""
 PATTERN_BYTES = 16
+BUFFER_BYTES = 2**15
+"""Bytes of a part that are read at a time: libsndfile asks for MP3 frame by frame."""
 ENDLESS = 2**63 - 1
 """The size that libsndfile is told for a file whose length it shall not guess."""
 
@@ -67,15 +69,17 @@ class Content:
             with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
                 size = file.seek(0, io.SEEK_END)
                 if not size:
-                    raise UserError(f"{name}: has no samples; it is empty")
+                    raise UserError(
+                        f"{name}: not audio that can be read: it is empty; record it again"
+                    )
                 yield Content(name, source, file, size)
         except OSError as error:
             raise UserError(f"{name}: cannot be read ({error.strerror or error})") from None
 
     def read_at(self, start: int, count: int) -> bytes:
-        """Returns up to `count` bytes from `start` on."""
+        """Returns up to `count` bytes from `start` on; none if `count` is negative."""
         self.file.seek(start)
-        return self.file.read(count)
+        return self.file.read(max(0, count))
 
     def find(self, pattern: re.Pattern[bytes], start: int, end: int) -> int:
         """Returns where `pattern`, of up to `PATTERN_BYTES`, is first in `[start, end)`; or -1."""
@@ -116,7 +120,7 @@ class Part:
     """Bytes that are read before the part."""
 
 
-class Window:
+class Window(io.BufferedReader):
     """A part of a file, as the binary file object that soundfile reads.
 
     libsndfile seeks before the start in damaged files. No method raises an error: it could not be
@@ -124,33 +128,52 @@ class Window:
     """
 
     def __init__(self, content: Content, part: Part) -> None:
+        super().__init__(_RawWindow(content, part), BUFFER_BYTES)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Moves to a place, or stays where there is no such place."""
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OSError, OverflowError):
+            return self.tell()
+
+
+class _RawWindow(io.RawIOBase):
+    """What `Window` buffers."""
+
+    def __init__(self, content: Content, part: Part) -> None:
         self._content, self._part = content, part
         self._size = len(part.prefix) + max(0, min(part.end, content.size) - part.start)
         self._at = 0
 
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Moves to a place, or stays where there is no such place."""
         place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         if self._part.endless and (offset, whence) == (0, io.SEEK_END):  # asks for the size
             place = ENDLESS
-        if 0 <= place <= ENDLESS:
-            self._at = place
-        return self._at
+        if not 0 <= place <= ENDLESS:
+            raise ValueError(place)
+        self._at = place
+        return place
 
     def tell(self) -> int:
-        """Returns the place."""
         return self._at
 
-    def read(self, count: int, /) -> bytes:
-        """Returns up to `count` bytes."""
-        end = min(self._at + count, self._size)
+    def readinto(self, buffer: Any, /) -> int:
+        end = min(self._at + len(buffer), self._size)
         if end <= self._at:
-            return b""
+            return 0
         prefix = self._part.prefix
-        head = prefix[self._at : end]
         first, last = max(0, self._at - len(prefix)), max(0, end - len(prefix))
-        self._at = end
-        return head + self._patched(first, last)
+        block = prefix[self._at : end] + self._patched(first, last)
+        buffer[: len(block)] = block
+        self._at += len(block)
+        return len(block)
 
     def _patched(self, first: int, last: int) -> bytes:
         """Returns the part's bytes from `first` to before `last`; fewer if they cannot be read."""

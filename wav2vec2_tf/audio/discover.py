@@ -22,9 +22,10 @@ BLOCK_BYTES = 2**20
 ENDINGS = tuple(
     f".{ending}"
     for ending in (
-        *("aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "avi", "caf", "flac", "flv"),
-        *("m4a", "m4b", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpeg", "mpg", "oga"),
-        *("ogg", "opus", "rf64", "snd", "spx", "tta", "w64", "wav", "webm", "wma", "wv"),
+        *("3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "avi", "caf", "flac"),
+        *("flv", "m4a", "m4b", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpeg", "mpg"),
+        *("mpga", "oga", "ogg", "opus", "rf64", "snd", "sph", "spx", "tta", "w64", "wav", "weba"),
+        *("webm", "wma", "wv"),
     )
 )
 """Endings of audio files; a file that is named explicitly is read whatever its ending."""

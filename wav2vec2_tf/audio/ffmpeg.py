@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import resource
 import select
 import signal
 import struct
@@ -13,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Self
 
@@ -33,10 +32,18 @@ FORMATS = (
 """Formats that ffmpeg may open: no playlists, which name other files and addresses."""
 SILENT_SECONDS = 60
 """After which ffmpeg is stopped, if it has decoded nothing more."""
-LIMITS = {resource.RLIMIT_CPU: 3600, resource.RLIMIT_AS: 2**31}
-"""Seconds of processor time and bytes of memory."""
-STOPPED = {-signal.SIGXCPU: "it takes too much time", -signal.SIGSEGV: "it crashed"}
-"""Reasons for a negative exit status."""
+CPU_SECONDS = 3600
+MEMORY_BYTES = 2**31
+LIMITED = [
+    "/bin/sh",
+    "-c",
+    f'ulimit -t {CPU_SECONDS} 2>/dev/null; ulimit -v {MEMORY_BYTES // 1024} 2>/dev/null; exec "$@"',
+    "sh",
+]
+"""Runs the command that follows with limits, as far as the system has them."""
+TOO_SLOW = "it takes too much time"
+STOPPED = {255: TOO_SLOW, -signal.SIGXCPU: TOO_SLOW, -signal.SIGSEGV: "it crashed"}
+"""Reasons for an exit status; ffmpeg itself ends with 255 on a signal."""
 ALLOCATION_BYTES = 2**28
 """Most that ffmpeg may allocate at once."""
 COMPLAINT_BYTES = 2**14
@@ -75,7 +82,7 @@ def decoded(
         if strict:
             command += ["-xerror", "-err_detect", "crccheck+bitstream+buffer+explode"]
         command += ["-i", url, "-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "-"]
-        with _Process(command) as process:
+        with _Process([*LIMITED, *command]) as process:
             header = process.read(AU_HEADER.size)
             if len(header) == AU_HEADER.size:
                 _, offset, _, _, rate, channels = AU_HEADER.unpack(header)
@@ -115,10 +122,6 @@ class _Process:
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        if hasattr(resource, "prlimit"):  # Linux
-            with suppress(OSError):
-                for limit, most in LIMITS.items():
-                    resource.prlimit(self._process.pid, limit, (most, most))
         self._complaints = b""
         self._drain = threading.Thread(target=self._read_complaints, daemon=True)
         self._drain.start()
@@ -128,8 +131,10 @@ class _Process:
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._drain.join()
-        with self._process:  # closes the pipes and waits
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._drain.join(1)  # its pipe may be open in other hands
+        with self._process:  # closes the other pipe and waits
             pass
 
     def _read_complaints(self) -> None:

@@ -27,10 +27,8 @@ SEEKABLE = re.compile("PCM|FLOAT|DOUBLE|LAW")
 """Kinds of samples in which any of them can be found without decoding those before it."""
 PARTS = {ogg.MAGIC: ogg.parts, caf.MAGIC: caf.parts} | dict.fromkeys(wav.MAGIC, wav.parts)
 """Finds the parts of a file, by its first bytes."""
-MISLEADING = {
-    7: "not an MPEG file, as its name says",  # "File does not exist or is not a regular file"
-}
-"""Reasons in place of libsndfile's own, by its code."""
+MISLEADING = re.compile("File does not exist|bad data offset|bad resource fork")
+"""Errors of libsndfile for content that it does not know: it goes by the name then."""
 
 
 def decoded(content: Content, start: int = 0) -> tuple[int, Iterator[tuple[int, np.ndarray]]]:
@@ -54,7 +52,7 @@ def decoded(content: Content, start: int = 0) -> tuple[int, Iterator[tuple[int, 
         with _opened(content, parts[0]) as file:
             if SEEKABLE.search(file.subtype):
                 frame, first = resampling.run_up(file.samplerate, start)
-                if frame >= file.frames:
+                if frame >= file.frames or not _can_seek(file, frame):
                     frame = first = 0
     return first, _blocks(content, parts, frame)
 
@@ -115,6 +113,14 @@ def _blocks(content: Content, parts: list[Part], frame: int) -> Iterator[tuple[i
         raise Empty("it has no samples")
 
 
+def _can_seek(file: soundfile.SoundFile, frame: int) -> bool:
+    try:
+        with _within():
+            return bool(file.seek(frame) == frame)
+    except Damaged:
+        return False
+
+
 @contextmanager
 def _opened(content: Content, part: Part) -> Iterator[soundfile.SoundFile]:
     """Opens a part; a whole file by its path, which is faster."""
@@ -146,7 +152,8 @@ def _within() -> Iterator[None]:
 def _reason(error: Exception) -> str:
     """Returns libsndfile's reason in one line, without the path."""
     if isinstance(error, soundfile.LibsndfileError):
-        return MISLEADING.get(error.code, error.error_string.strip().rstrip(".") or "damaged")
+        reason = error.error_string.strip().removeprefix("Error : ").rstrip(".")
+        return "Format not recognised" if MISLEADING.search(reason) else reason or "damaged"
     return " ".join(str(error).split())
 
 

@@ -74,9 +74,14 @@ def normalize(
 
     Returns:
         float32, the shape of `speech`.
+
+    Raises:
+        UserError: `speech` is not of numbers, or its mean is NaN or infinite.
     """
     speech = as_float(speech)
     mean = speech.mean() if mean is None else mean
+    if not np.isfinite(mean):
+        raise UserError(f"speech must be finite, got a mean of {mean}: clean the recording")
     variance = speech.var() if variance is None else variance
     normalized: np.ndarray = (speech - mean) / np.sqrt(variance + VARIANCE_EPSILON)
     return normalized.astype(np.float32, copy=False)

@@ -19,8 +19,9 @@ MAXIMUM_RATE = 10_000_000
 CANCELLED = 0.2
 """Power of the channels' mean, relative to that of independent channels, below which they cancel
 each other out: two channels of equal loudness are opposite with a correlation below -0.8."""
-RUN_UP_SAMPLES = 4000
-"""Samples at 16 kHz that are decoded before those that are wanted, longer than the filter."""
+RUN_UP = 4000
+"""Samples, at the lower rate, that are decoded before those that are wanted: longer than the
+filter."""
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,8 @@ def run_up(rate: int, start: int) -> tuple[int, int]:
     if rate == SAMPLE_RATE:
         return start, start
     divisor = math.gcd(rate, SAMPLE_RATE)
-    periods = max(0, start - RUN_UP_SAMPLES) // (SAMPLE_RATE // divisor)
+    before = RUN_UP * max(rate, SAMPLE_RATE) // rate
+    periods = max(0, start - before) // (SAMPLE_RATE // divisor)
     return periods * (rate // divisor), periods * (SAMPLE_RATE // divisor)
 
 
