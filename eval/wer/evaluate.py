@@ -56,7 +56,8 @@ def evaluate(
         evaluation.modes["variable"].counts.wer
 
     An utterance without reference text or usable audio is skipped in every mode and named in
-    `Evaluation.failed`.
+    `Evaluation.failed`. With `skip_bad` False, recordings that cannot be read are an error before
+    the work.
 
     Args:
         model: a name as `Recognizer.load` takes it, or a `Recognizer`.

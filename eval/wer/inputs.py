@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from wav2vec2_tf.data.bad_recordings import require_readable
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 from wav2vec2_tf.utils.errors import UserError
 
@@ -18,14 +20,26 @@ if TYPE_CHECKING:
 
 
 def open_data(corpus: str | PathLike[str] | Corpus, options: EvaluateOptions) -> Corpus:
-    """Opens a corpus by its name; a `Corpus` is returned as it is."""
+    """Opens a corpus by its name; a `Corpus` is returned as it is.
+
+    Raises:
+        UserError: it cannot be opened; or recordings cannot be read, and `options.skip_bad` is
+            False.
+    """
     from wav2vec2_tf.data.corpus import open_corpus
 
-    if not isinstance(corpus, str | PathLike):
-        return corpus
-    return open_corpus(
-        fspath(corpus), split=options.split, cache_dir=options.hub.cache_dir, columns=options
-    )
+    if isinstance(corpus, str | PathLike):
+        corpus = open_corpus(
+            fspath(corpus),
+            split=options.split,
+            cache_dir=options.hub.cache_dir,
+            columns=options,
+            keep_missing=True,
+        )
+    if options.skip_bad is False:
+        first = islice(corpus, options.limit)
+        require_readable(corpus.source, ((one.id, one.samples) for one in first))
+    return corpus
 
 
 def load_recognizer(model: str | PathLike[str] | Recognizer, options: EvaluateOptions) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.data.bad_recordings import SKIP_BY_DEFAULT_HELP
 from wav2vec2_tf.data.columns import SPLIT_HELP, Columns
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
 from wav2vec2_tf.text.decoding import BeamSearchOptions
@@ -57,6 +58,7 @@ class EvaluateOptions(Columns):
         "(default: the model's own)",
     )
     split: str | None = option(None, help=SPLIT_HELP)
+    skip_bad: bool | None = option(None, help=SKIP_BY_DEFAULT_HELP)
     beam_search: BeamSearchOptions = field(default_factory=BeamSearchOptions)
     """Decoding is greedy unless these ask for a beam search."""
     hub: HubOptions = field(default_factory=HubOptions)

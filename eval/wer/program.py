@@ -26,6 +26,7 @@ from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import locked
 from wav2vec2_tf.utils.special_files import is_special
 
+from ..console import log
 from .options import EvaluateOptions, PoolOptions, TuneOptions
 
 EXAMPLE = (
@@ -83,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs `eval wer`: 0; raises UserError, also if utterances were skipped."""
+    """Runs `eval wer`: 0; raises UserError, also if utterances were skipped without --skip-bad."""
     _check_flags(args)
     work = args.work
     if args.json and not work and not is_special(args.json):
@@ -113,8 +114,6 @@ def _run(args: argparse.Namespace, work: Path | None) -> int:
         evaluation = evaluate(args.model, args.data, options, resume=work)
     except KeyboardInterrupt:
         if work and work.exists():
-            from ..console import log
-
             log(f"the same command continues from {work}")
         raise
 
@@ -136,10 +135,13 @@ def _run(args: argparse.Namespace, work: Path | None) -> int:
         work.unlink(missing_ok=True)
     if evaluation.failed:
         key, reason = next(iter(evaluation.failed.items()))
-        raise UserError(
+        found = (
             f"{len(evaluation.failed)} of the utterances were skipped (first {key!r}: {reason}): "
             "the figures cover the others"
         )
+        if not options.skip_bad:
+            raise UserError(found)
+        log(found)
     return 0
 
 

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 from tests.support.corpus import RATE, tone, write_corpus
+from wav2vec2_tf.audio.discover import audio_below
 from wav2vec2_tf.data.columns import Columns
 from wav2vec2_tf.data.corpus import Corpus, open_corpus
 from wav2vec2_tf.utils.errors import UserError
@@ -239,10 +240,11 @@ def test_values_that_are_no_text_or_file(tmp_path: Path) -> None:
         {"audio": {"path": "a.wav", "bytes": None}, "text": 7},
         *({"audio": "b.wav", "text": text} for text in (["A"], {"a": "A"}, True, float("nan"))),
         {"audio": ["a.wav"], "text": "A"},
+        *({"audio": name, "text": "A"} for name in ("~\0", "é\0.wav", "n" * 300, "~nobody/é.wav")),
     ]
     message = refusal(written(tmp_path, "jsonl", rows))
     assert "audio without transcript: 4 ('b.wav', 'b.wav', 'b.wav', …)" in message
-    assert "rows without audio: 1 ('row 6')" in message
+    assert "rows without audio: 5 ('row 6'" in message
     assert open_corpus(str(written(tmp_path, "jsonl", rows[:1]))).texts == {"a.wav": "7"}
 
 
@@ -613,6 +615,9 @@ def test_links_are_followed_without_loops(tmp_path: Path) -> None:
     (corpus / "self").symlink_to("self")
     (corpus / "file.wav").symlink_to(tmp_path / "real" / "a.wav")
     found = heard(open_corpus(str(corpus), transcribed=False))
+    assert sorted(found) == sorted(
+        os.path.relpath(file, corpus) for file in audio_below(str(corpus))
+    )
     names = {"file.wav": "a.wav", "again/a.wav": "a.wav", "again/deep/b.wav": "deep/b.wav"}
     assert {key: len(speech) for key, speech in found.items()} == {
         key: lengths[name] for key, name in names.items()

@@ -24,7 +24,9 @@ from hypothesis import strategies as st
 
 from tests.support.corpus import SPOKEN, tone, write_corpus, write_parquet, write_tar
 from tests.support.paths import ROOT
+from wav2vec2_tf.audio import count_samples, load
 from wav2vec2_tf.cli.main import main
+from wav2vec2_tf.data.bad_recordings import read_bad
 from wav2vec2_tf.data.corpus import Corpus, Utterance, open_corpus
 from wav2vec2_tf.data.make_shards import JOURNAL_FILE, check, make, quantize
 from wav2vec2_tf.data.shards import (
@@ -35,6 +37,7 @@ from wav2vec2_tf.data.shards import (
     read_record,
 )
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import locked_folder
 
 RECORD_DIGEST = "a3669eb7324fee7bccba8ba90da07ff0bd5b64f03a0708ee79c818b97d17bd15"
 """SHA-256 of a record as version 0.1 wrote it, without TensorFlow."""
@@ -616,3 +619,78 @@ def test_a_killed_worker_is_one_line(tmp_path: Path) -> None:
 
 def one_second() -> int:
     return 16000
+
+
+# Bad recordings
+
+
+def with_bad_ones(folder: Path) -> tuple[Path, Path]:
+    """Damages two recordings of a corpus: an empty file, and one that only decoding finds."""
+    empty, broken = sorted(folder.rglob("*.flac"))[1], sorted(folder.rglob("*.flac"))[4]
+    empty.write_bytes(b"")
+    content = bytearray(broken.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = bytes(400)
+    broken.write_bytes(content)
+    assert open_corpus(str(folder)) and count_samples(broken)
+    with pytest.raises(UserError):
+        load(broken)
+    return empty, broken
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("archive", [False, True])
+def test_bad_recordings_are_listed_or_left_out(
+    folder: Path, tmp_path: Path, processes: int, archive: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    empty, broken = with_bad_ones(folder)
+    source = write_tar(tmp_path / "a.tar.gz", folder) if archive else folder
+    out = tmp_path / "out"
+    options: dict[str, Any] = {"shard_seconds": 2, "processes": processes}
+    with pytest.raises(UserError, match=f"1 of 7 recordings cannot be read: '{empty.stem}'"):
+        make([open_corpus(str(source))], out, **options)
+    assert not out.exists()  # found before the work
+    manifest = make([open_corpus(str(source))], out, skip_bad=True, **options)
+    ids = [record.id for shard in manifest.shards for record in shard.records]
+    assert ids == [key for key in sorted(SPOKEN) if key not in (empty.stem, broken.stem)]
+    assert list(read_bad(out)) == sorted([empty.stem, broken.stem])
+    assert check(out) == []
+    assert list(open_corpus(str(out)).texts) == ids
+    before = files(out)
+    make([open_corpus(str(source))], out, skip_bad=True, **options)
+    assert files(out) == before
+
+
+def test_bad_recordings_that_only_decoding_finds_are_all_listed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty, broken = with_bad_ones(folder)
+    empty.write_bytes(broken.read_bytes())
+    out = tmp_path / "out"
+    with pytest.raises(UserError, match="2 of 7 recordings cannot be read: .* --skip-bad"):
+        make([open_corpus(str(folder))], out, shard_seconds=2)
+    assert not Manifest.read(out).complete
+    decoded = counted(monkeypatch)
+    make([open_corpus(str(folder))], out, shard_seconds=2, skip_bad=True)
+    assert 0 < len(decoded) < 7  # the other shards are kept
+    assert list(read_bad(out)) == sorted([empty.stem, broken.stem])
+
+
+def test_shards_of_bad_recordings_from_the_command_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_bad_ones(folder)
+    out = tmp_path / "out"
+    assert main(["shards", str(folder), str(out), "--processes", "1"]) == 1
+    assert "--skip-bad" in one_error(capsys)
+    assert main(["shards", str(folder), str(out), "--processes", "1", "--skip-bad"]) == 0
+    printed = capsys.readouterr()
+    assert "5 utterances" in printed.out
+    assert f"2 recordings could not be read and were left out; the reasons are in {out}" in (
+        printed.err
+    )
+
+
+def test_a_folder_of_shards_is_for_one_run_at_a_time(corpus: Corpus, made: Path) -> None:
+    with locked_folder(made), pytest.raises(UserError, match="another run is writing it"):
+        make([corpus], made, shard_seconds=2)

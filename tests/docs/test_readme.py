@@ -29,6 +29,7 @@ PAGES = {
     "docs/saved-models.md": 4,
     "docs/exports.md": 6,
     "docs/training.md": 5,
+    "docs/corpora.md": 1,
     "docs/serving.md": 5,
     "docs/evaluation.md": 2,
     "docs/coming-from-transformers.md": 3,

@@ -464,6 +464,29 @@ def test_program_with_failed_utterances(
     assert "'11-7-0000'" in errors[0]
 
 
+def test_program_and_the_policy_on_bad_recordings(
+    folder: Path, tmp_path: Path, program: Parrot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are left out and counted; --skip-bad is content with that, --no-skip-bad is not."""
+    rows = [
+        f"{file.relative_to(tmp_path)}\t{SPOKEN[file.stem][0]}" for file in folder.rglob("*.flac")
+    ]
+    manifest = tmp_path / "m.tsv"
+    manifest.write_text("\n".join(["path\ttext", *rows, "gone.flac\tHE", "empty.mp3\tHE"]))
+    (tmp_path / "empty.mp3").write_bytes(b"")
+    out = tmp_path / "wer.json"
+    assert wer(manifest, "--json", out, "--no-skip-bad") == 1
+    (error,) = capsys.readouterr().err.splitlines()
+    assert "2 of 9 recordings cannot be read: 'gone.flac' (" in error and "'empty.mp3' (" in error
+    assert not program.calls and not out.exists()
+    for flags, status in ([], 1), (["--skip-bad"], 0):
+        assert wer(manifest, "--json", out, *flags) == status
+        content = json.loads(out.read_text())
+        assert content["failed"].keys() == {"gone.flac", "empty.mp3"}
+        assert content["modes"]["padded"]["utterances"] == 7
+        assert "2 of the utterances were skipped" in capsys.readouterr().err
+
+
 def test_program_interrupted(
     folder: Path,
     tmp_path: Path,

@@ -416,6 +416,25 @@ def test_bad_files_are_in_the_table_of_errors(
     assert [row["id"] for row in tables(folder / "again", "parquet")[0]] == ["in/bad.wav"]
 
 
+@pytest.mark.usefixtures("alone")
+def test_the_policy_on_bad_recordings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --no-skip-bad they are listed before the work; with --skip-bad they are no failure."""
+    (folder / "empty.wav").write_bytes(b"")
+    listed = manifest_of(folder / "list.jsonl", ["empty.wav", str(FEW[0]), "none.flac"])
+    command = ["batch", str(listed), str(folder / "out")]
+    assert main([*command, "--no-skip-bad"]) == 1
+    error = one_error(capsys)
+    assert "2 of 3 recordings cannot be read: " in error
+    assert "'empty.wav' (" in error and "'none.flac' (" in error
+    assert not (folder / "out").exists()
+    assert main([*command, "--skip-bad"]) == 0
+    assert "2 could not be transcribed" in capsys.readouterr().err
+    assert main([*command, "--no-skip-bad"]) == 1
+    (folder / "empty.wav").unlink()
+    good = manifest_of(folder / "good.jsonl", [str(FEW[0])])
+    assert main(["batch", str(good), str(folder / "good"), "--no-skip-bad"]) == 0
+
+
 def interrupted(bundled_recognizer: Recognizer, calls: list[int], stop: int) -> Recognizer:
     """The bundled recognizer, interrupted in its call number `stop`."""
 

@@ -91,13 +91,16 @@ def _require_one_channel(source: Path | bytes, channel: int) -> None:
     import soundfile
 
     try:
-        channels = soundfile.info(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except (soundfile.SoundFileError, OSError, TypeError):
-        return  # `audio.load` reads it in another way or gives the reason
-    if channels.channels > 1:
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+            channels = str(soundfile.info(file).channels)
+    except OSError:
+        return  # `audio.load` gives the reason
+    except (soundfile.SoundFileError, TypeError):
+        channels = "an unknown number"
+    if channels != "1":
         raise UserError(
-            f"{_name(source)}: channel {channel} of {channels.channels} is stated, and channels "
-            "are not selected here: make a file of each channel"
+            f"{_name(source)}: channel {channel} of {channels} is stated, and channels are not "
+            "selected here: make a file of each channel"
         )
 
 

@@ -26,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input",
         metavar="INPUT",
-        help="a manifest (.tsv, .csv, .jsonl or .parquet with a column audio, path or file, and "
-        "optionally id), a folder, or a pattern such as 'talks/**/*.mp3'",
+        help="a manifest (.tsv, .csv, .jsonl, .parquet or NeMo's .json with a column audio, path "
+        "or file, and optionally id, offset and duration; fairseq's .tsv), a data folder of Kaldi, "
+        "another folder, or a pattern such as 'talks/**/*.mp3'",
     )
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="the folder of the tables")
     add_model_flags(parser)
@@ -36,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs a job; returns 1 if recordings could not be transcribed."""
-    transcribe = transcribe_options(args)
+    """Runs a job; returns 1 if recordings could not be transcribed, unless with --skip-bad."""
+    transcribe, options = transcribe_options(args), options_from(BatchOptions, args)
     from wav2vec2_tf.transcription.batch.job import transcribe_batch
 
     result = transcribe_batch(
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         args.output,
         model=args.model,
         target_lang=args.target_lang,
-        options=options_from(BatchOptions, args),
+        options=options,
         transcribe=transcribe,
         pool_options=options_from(PoolOptions, args),
         hub=hub_options(args),
@@ -62,4 +63,4 @@ def run(args: argparse.Namespace) -> int:
             f"{result.failed} could not be transcribed; the reasons are in {result.errors}",
             file=sys.stderr,
         )
-    return 1 if result.failed else 0
+    return 1 if result.failed and not options.skip_bad else 0

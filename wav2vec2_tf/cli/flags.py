@@ -34,10 +34,10 @@ def add_flags(
 ) -> None:
     """Adds a flag for each field of an options dataclass; `options_from` reads them.
 
-    A field `batch_seconds` is the flag `--batch-seconds`. A bool is a switch, with its negation if
-    the default is True; a tuple takes any number of values and may be given again, or one text if
-    it has a `separator`; a mapping takes `NAME=VALUE`. Values are checked while the command line is
-    parsed, so that wrong ones are usage errors.
+    A field `batch_seconds` is the flag `--batch-seconds`. A bool is a switch, with its negation
+    unless the default is False; a tuple takes any number of values and may be given again, or one
+    text if it has a `separator`; a mapping takes `NAME=VALUE`. Values are checked while the command
+    line is parsed, so that wrong ones are usage errors.
 
     Args:
         parser: a parser or a group of one.
@@ -98,7 +98,7 @@ def _add_flag(
     metavar = metadata["metavar"] or entry.name.upper()
     if kind is bool:
         settings["action"] = (
-            argparse.BooleanOptionalAction if default or from_file else "store_true"
+            "store_true" if default is False and not from_file else argparse.BooleanOptionalAction
         )
     elif typing.get_origin(kind) is tuple:
         type_of = _parser_of(entry, typing.get_args(kind)[0])

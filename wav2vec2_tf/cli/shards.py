@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.cli.programs import positive
+from wav2vec2_tf.data.bad_recordings import BAD_FILE, SKIP_BAD_HELP, read_bad
 from wav2vec2_tf.data.columns import CORPUS_HELP, SPLIT_HELP, Columns
 from wav2vec2_tf.data.make_shards import SHARD_SECONDS
 from wav2vec2_tf.utils.errors import UserError
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help=SPLIT_HELP)
     add_flags(parser, Columns)
     parser.add_argument("--cache-dir", metavar="DIR", help="where downloaded datasets are kept")
+    parser.add_argument("--skip-bad", action="store_true", help=SKIP_BAD_HELP)
     parser.add_argument(
         "--shard-seconds",
         type=positive,
@@ -79,11 +81,24 @@ def run(args: argparse.Namespace) -> int:
             cache_dir=args.cache_dir,
             transcribed=not args.untranscribed,
             columns=options_from(Columns, args),
+            keep_missing=True,
         )
         for spec in args.corpora
     ]
-    manifest = make(corpora, args.out, shard_seconds=args.shard_seconds, processes=args.processes)
+    manifest = make(
+        corpora,
+        args.out,
+        shard_seconds=args.shard_seconds,
+        processes=args.processes,
+        skip_bad=args.skip_bad,
+    )
     print(f"{args.out}: {_summary(manifest)}")
+    if bad := read_bad(args.out):
+        print(
+            f"{len(bad)} recordings could not be read and were left out; the reasons are in "
+            f"{args.out / BAD_FILE}",
+            file=sys.stderr,
+        )
     if clipped := sum(shard.clipped for shard in manifest.shards):
         print(f"{clipped} samples were louder than full scale and are clipped", file=sys.stderr)
     return 0

@@ -7,18 +7,26 @@ it, the program stops before long work.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
-from wav2vec2_tf.data.utterances import Utterance
+from wav2vec2_tf.data.utterances import Corpus, Utterance
 from wav2vec2_tf.utils.errors import UserError, first_line
+from wav2vec2_tf.utils.files import write_whole
 from wav2vec2_tf.utils.progress import ProgressBar
 
 SKIP_BAD_HELP = (
     "leave out recordings that cannot be read, and count them; otherwise the program lists them "
     "and stops before long work"
+)
+SKIP_BY_DEFAULT_HELP = (
+    "leave out recordings that cannot be read, and count them; without it they are left out too, "
+    "but the exit status is 1; --no-skip-bad lists them and stops before long work"
 )
 UNREADABLE = (UserError, OSError)
 """Errors of reading a recording that is bad."""
@@ -26,6 +34,10 @@ LISTED = 10
 """Number of bad recordings that a message lists."""
 LARGE = 5000
 """Number of recordings from which counting their samples shows its progress."""
+CHUNK = 64
+"""Recordings that are checked at once: those of an archive are in memory."""
+BAD_FILE = "bad_recordings.jsonl"
+"""Name of the file, in the folder of a program's results, that lists all of them."""
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
@@ -92,6 +104,47 @@ class BadRecordings(Mapping[str, str]):
         shown = [f"{id!r} ({reason})" for id, reason in list(self._reasons.items())[:LISTED]]
         more = len(self) - len(shown)
         return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def write_bad(folder: Path, bad: Mapping[str, str]) -> None:
+    """Writes `BAD_FILE`, a JSON object with `id` and `reason` for each, if there are any."""
+    if bad:
+        lines = (json.dumps({"id": id, "reason": bad[id]}) + "\n" for id in sorted(bad))
+        write_whole(folder / BAD_FILE, "".join(lines))
+
+
+def read_bad(folder: Path) -> dict[str, str]:
+    """Returns what `write_bad` has written: nothing if there is no such file, or a damaged one."""
+    try:
+        lines = (folder / BAD_FILE).read_text(encoding="utf-8").splitlines()
+        return {str(row["id"]): str(row["reason"]) for row in map(json.loads, lines)}
+    except (OSError, KeyError, TypeError, ValueError, RecursionError):
+        return {}
+
+
+def require_readable(source: str, recordings: Iterable[tuple[str, Callable[[], object]]]) -> None:
+    """Raises `UserError`, which lists them, if recordings are bad.
+
+    Args:
+        source: the name of what they are from.
+        recordings: the id of each, and what reads it; there may be millions.
+    """
+    bad, total, left = BadRecordings(), 0, iter(recordings)
+    with ThreadPoolExecutor() as pool:
+        while chunk := list(islice(left, CHUNK)):
+            total += len(chunk)
+            list(pool.map(lambda recording: bad.read(*recording), chunk))
+    bad.settle(source, total)
+
+
+def count_all(corpus: Corpus, bad: BadRecordings) -> dict[str, int]:
+    """Returns id → number of samples of each utterance of a corpus that is not bad."""
+    if corpus.streamed:  # each holds its audio
+        pairs = ((one.id, bad.read(one.id, one.samples)) for one in corpus)
+        return {id: count for id, count in pairs if count is not None}
+    listed = list(corpus)
+    counts = zip(listed, count_samples(listed, bad), strict=True)
+    return {one.id: count for one, count in counts if count is not None}
 
 
 def count_samples(utterances: Sequence[Utterance], bad: BadRecordings) -> list[int | None]:

@@ -30,9 +30,11 @@ from wav2vec2_tf.data.shards import MANIFEST_FILE, open_shards
 from wav2vec2_tf.data.tar import TAR_SUFFIXES
 from wav2vec2_tf.data.transcripts import TRANSCRIPT_SUFFIX, TRANSCRIPT_TABLE, is_transcript
 from wav2vec2_tf.data.utterances import (
+    WITHOUT_AUDIO,
     Corpus,
     Utterance,
     choose_split,
+    refuse_faults,
     refuse_split,
     without_texts,
 )
@@ -48,6 +50,7 @@ def open_corpus(
     cache_dir: str | None = None,
     transcribed: bool = True,
     columns: Columns | None = None,
+    keep_missing: bool = False,
 ) -> Corpus:
     """Opens a corpus and checks that audio and transcripts belong together.
 
@@ -82,6 +85,8 @@ def open_corpus(
             be any folder or archive of audio (ids are paths within it, transcripts are ignored), or
             a manifest or data set without a column of texts.
         columns: names of the columns of a manifest or data set, where they are others.
+        keep_missing: keep rows of a manifest whose audio file does not exist: they are bad
+            recordings, see `data.bad_recordings`, and an error only when they are loaded.
 
     Raises:
         UserError: there is no such corpus, it is empty, a transcript lacks audio, audio lacks a
@@ -102,6 +107,8 @@ def open_corpus(
         corpus = _open_file(spec, path, transcribed, columns)
     if not corpus.texts:
         raise UserError(f"{spec}: the corpus is empty; name one with utterances in it")
+    if not keep_missing:
+        refuse_faults(spec, (WITHOUT_AUDIO, list(corpus.missing)))
     return corpus if transcribed else without_texts(corpus)
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.data.bad_recordings import BadRecordings, count_all, read_bad, write_bad
 from wav2vec2_tf.data.shards import (
     FRAMING_BYTES,
     FULL_SCALE,
@@ -27,7 +28,7 @@ from wav2vec2_tf.data.shards import (
     read_record,
 )
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import locked, remove_leftovers, sha256, whole_file
+from wav2vec2_tf.utils.files import is_leftover, locked_folder, sha256, whole_file
 from wav2vec2_tf.utils.journal import Journal
 from wav2vec2_tf.utils.progress import ProgressBar
 
@@ -43,6 +44,8 @@ JOURNAL_FILE = "shards.partial"
 EXAMPLES = 3
 """Number of faults of one kind that are listed."""
 
+ShardTask = tuple[Path, "list[Utterance]", tuple[Shard, dict[str, str]] | None]
+"""A shard's path, its utterances, and what is known of an existing one."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -53,6 +56,7 @@ def make(
     *,
     shard_seconds: float = SHARD_SECONDS,
     processes: int = 1,
+    skip_bad: bool = False,
 ) -> Manifest:
     """Writes shards of corpora into `folder`, with their manifest.
 
@@ -65,57 +69,73 @@ def make(
         folder: a new or empty folder, or one that this function has begun to fill.
         shard_seconds: least duration of the speech in a shard, in seconds.
         processes: processes that decode at the same time.
+        skip_bad: leave out recordings that cannot be read, and list them in `BAD_FILE` of the
+            folder. Otherwise the shards stay incomplete if there are any.
 
     Returns:
         The manifest, which is also written.
 
     Raises:
-        UserError: an id occurs twice; audio cannot be read; the folder holds shards of another
-            source or with other rules, or something else.
+        UserError: an id occurs twice; recordings cannot be read and are not left out (all are
+            listed); the folder holds shards of another source or with other rules, or something
+            else, or another run fills it.
     """
     _check_ids(corpora)
-    rules = {"shard_seconds": shard_seconds}
-    manifest = _begin(folder, Manifest(_sources(corpora), rules, False, ()))
-    with locked(folder / JOURNAL_FILE):
-        return _fill(folder, manifest, corpora, shard_seconds, processes)
-
-
-def _fill(
-    folder: Path,
-    manifest: Manifest,
-    corpora: Sequence[Corpus],
-    shard_seconds: float,
-    processes: int,
-) -> Manifest:
-    """Makes the shards that are not there yet, and completes the manifest."""
-    identity = {"sources": [corpus.identity for corpus in corpora], "rules": dict(manifest.rules)}
-    journal = Journal(folder / JOURNAL_FILE, identity, replace=True)
-    known = {shard.file: shard for shard in (*manifest.shards, *_finished(journal))}
-    tasks = (
-        (folder / name, utterances, known.get(name))
-        for name, utterances in _planned(corpora, shard_seconds)
-    )
-    shards = []
-    total = sum(map(len, corpora))
-    with ProgressBar("shards", total, "utterance", leave=False) as progress:
-        for shard in _in_processes(_write_shard, tasks, processes):
-            if shard != known.get(shard.file):
-                journal.add(shard.file, asdict(shard))
-            shards.append(shard)
-            progress.update(len(shard.records))
-    shards.sort(key=lambda shard: (len(shard.file), shard.file))  # numbers may have more digits
-    manifest = replace(manifest, sources=_sources(corpora), complete=True, shards=tuple(shards))
-    manifest.write(folder)
-    journal.remove()
-    remove_leftovers(folder)
+    _check_folder(folder)
+    bad = BadRecordings(skip=skip_bad)
+    names, total = ", ".join(corpus.source for corpus in corpora), sum(map(len, corpora))
+    counts = [count_all(corpus, bad) for corpus in corpora]
+    bad.settle(names, total)
+    with locked_folder(folder):
+        manifest, journal = _make(corpora, counts, folder, shard_seconds, processes, bad)
+        bad.settle(names, total)
+        write_bad(folder, bad)
+        manifest.write(folder)
+        journal.remove()
     return manifest
 
 
-def _sources(corpora: Sequence[Corpus]) -> tuple[dict[str, str], ...]:
-    return tuple(
+def _make(
+    corpora: Sequence[Corpus],
+    counts: Sequence[Mapping[str, int]],
+    folder: Path,
+    shard_seconds: float,
+    processes: int,
+    bad: BadRecordings,
+) -> tuple[Manifest, Journal]:
+    """Writes the shards that are not there yet; adds recordings that cannot be decoded to `bad`.
+
+    Returns:
+        The complete manifest, and the journal of the shards.
+    """
+    sources = tuple(
         {"name": corpus.source, "kind": corpus.kind, "identity": corpus.identity}
         for corpus in corpora
     )
+    manifest = _begin(folder, Manifest(sources, {"shard_seconds": shard_seconds}, False, ()))
+    identity = {"sources": [corpus.identity for corpus in corpora], "rules": dict(manifest.rules)}
+    journal = Journal(folder / JOURNAL_FILE, identity, replace=True)
+    # without `skip`, what could not be read is tried again
+    left_out = read_bad(folder) if bad.skip else {}
+    known = {shard.file: (shard, left_out) for shard in manifest.shards}
+    for shard, reasons in _finished(journal):
+        known[shard.file] = (shard, reasons if bad.skip else {})
+    tasks = (
+        (folder / name, utterances, known.get(name))
+        for name, utterances in _planned(corpora, counts, shard_seconds)
+    )
+    shards = []
+    with ProgressBar("shards", sum(map(len, counts)), "utterance", leave=False) as progress:
+        for shard, reasons in _in_processes(_write_shard, tasks, processes):
+            is_known = shard.file in known and shard == known[shard.file][0]
+            if not is_known and (bad.skip or not reasons):
+                journal.add(shard.file, {"shard": asdict(shard), "bad": reasons})
+            for id, reason in reasons.items():
+                bad.add(id, reason)
+            shards.append(shard)
+            progress.update(len(shard.records) + len(reasons))
+    shards.sort(key=lambda shard: (len(shard.file), shard.file))  # numbers may have more digits
+    return replace(manifest, sources=sources, complete=True, shards=tuple(shards)), journal
 
 
 def check(folder: Path, *, processes: int = 1) -> list[str]:
@@ -160,13 +180,19 @@ def _check_ids(corpora: Sequence[Corpus]) -> None:
         )
 
 
-def _begin(folder: Path, manifest: Manifest) -> Manifest:
-    """Returns the manifest in the folder, or writes `manifest` if the folder is new or empty."""
+def _check_folder(folder: Path) -> None:
+    """Raises `UserError` if the folder holds something else than shards."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; name a folder for the shards")
     if not (folder / MANIFEST_FILE).exists():
-        if folder.exists() and any(folder.iterdir()):
+        held = folder.iterdir() if folder.exists() else ()
+        if not all(is_leftover(path.name) for path in held):
             raise UserError(f"{folder}: holds something else; name a new or an empty folder")
+
+
+def _begin(folder: Path, manifest: Manifest) -> Manifest:
+    """Returns the manifest in the folder, or writes `manifest` if the folder has none."""
+    if not (folder / MANIFEST_FILE).exists():
         manifest.write(folder)
         return manifest
     found = Manifest.read(folder)
@@ -182,25 +208,33 @@ def _begin(folder: Path, manifest: Manifest) -> Manifest:
     return found
 
 
-def _finished(journal: Journal) -> Iterator[Shard]:
-    """Yields the shards that an interrupted run has completed."""
+def _finished(journal: Journal) -> Iterator[tuple[Shard, dict[str, str]]]:
+    """Yields the shards that an interrupted run has completed, with what each leaves out."""
     for _, value in journal:
         try:
-            yield Shard.from_dict(value)
-        except UserError:  # not written by this version: the shard is made again
-            continue
+            yield Shard.from_dict(value["shard"]), dict(value["bad"])
+        except (UserError, KeyError, TypeError, ValueError):
+            continue  # not written by this version: the shard is made again
 
 
 def _planned(
-    corpora: Sequence[Corpus], shard_seconds: float
+    corpora: Sequence[Corpus], counts: Sequence[Mapping[str, int]], shard_seconds: float
 ) -> Iterator[tuple[str, list[Utterance]]]:
-    """Yields the name and the utterances of each shard."""
+    """Yields the name and the utterances of each shard.
+
+    Args:
+        corpora: what to write.
+        counts: id → number of samples of the utterances of each; others are left out.
+        shard_seconds: least duration of the speech in a shard.
+    """
     number, samples = 0, 0
     utterances: list[Utterance] = []
-    for corpus in corpora:
+    for corpus, counted in zip(corpora, counts, strict=True):
         for utterance in corpus:
+            if utterance.id not in counted:
+                continue
             utterances.append(utterance)
-            samples += utterance.samples()
+            samples += counted[utterance.id]
             if samples >= shard_seconds * SAMPLE_RATE:
                 yield f"speech-{number:05}.tfrecord", utterances
                 number, samples, utterances = number + 1, 0, []
@@ -208,25 +242,35 @@ def _planned(
         yield f"speech-{number:05}.tfrecord", utterances
 
 
-def _write_shard(task: tuple[Path, list[Utterance], Shard | None]) -> Shard:
-    """Writes a shard unless it exists already, as the manifest or the journal describes it."""
-    path, utterances, kept = task
-    wanted = [(utterance.id, utterance.text) for utterance in utterances]
-    if (
-        kept is not None
-        and [(record.id, record.text) for record in kept.records] == wanted
-        and path.is_file()
-        and sha256(path) == kept.sha256
-    ):
-        return kept
+def _write_shard(task: ShardTask) -> tuple[Shard, dict[str, str]]:
+    """Writes a shard unless it exists already, as the manifest or the journal describes it.
+
+    Returns:
+        The shard; and id → reason of the recordings that cannot be decoded, which it leaves out.
+    """
+    path, utterances, known = task
+    if known is not None:
+        kept, left_out = known
+        reasons = {one.id: left_out[one.id] for one in utterances if one.id in left_out}
+        wanted = [(one.id, one.text) for one in utterances if one.id not in reasons]
+        if (
+            [(record.id, record.text) for record in kept.records] == wanted
+            and path.is_file()
+            and sha256(path) == kept.sha256
+        ):
+            return kept, reasons
     import tensorflow as tf
 
+    bad = BadRecordings()
     records: list[Record] = []
     clipped = offset = 0
     with whole_file(path) as beside:
         with tf.io.TFRecordWriter(os.fsencode(beside)) as writer:
             for utterance in utterances:
-                speech, clipped_here = quantize(utterance.load())
+                loaded = bad.read(utterance.id, utterance.load)
+                if loaded is None:
+                    continue
+                speech, clipped_here = quantize(loaded)
                 content = encode_record(utterance.id, utterance.text, speech)
                 writer.write(content)
                 records.append(Record(utterance.id, utterance.text, len(speech), offset))
@@ -236,7 +280,7 @@ def _write_shard(task: tuple[Path, list[Utterance], Shard | None]) -> Shard:
             os.fsync(file.fileno())
         digest = sha256(beside)
     samples = sum(record.samples for record in records)
-    return Shard(path.name, offset, digest, samples, clipped, tuple(records))
+    return Shard(path.name, offset, digest, samples, clipped, tuple(records)), dict(bad)
 
 
 # Checking

@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from wav2vec2_tf.data.columns import Columns, stated_id, stretch_of
+from wav2vec2_tf.audio.stretch import WHOLE
+from wav2vec2_tf.data.columns import Columns, selecting, stated_id, stretch_of
 from wav2vec2_tf.data.paths import located
 from wav2vec2_tf.data.utterances import Corpus, Entry, corpus_of_entries, listed, repeated
 from wav2vec2_tf.utils.errors import UserError, first_line
@@ -71,6 +72,7 @@ class _RowReader:
         self._folders = [path.absolute().parent, path.absolute().parent / CLIPS]
         self._seen: dict[str, None] = {}
         self._audio = ""
+        self._has_parts = False
         self._text: str | None = None
 
     def entry(self, number: int, row: Mapping[str, Any]) -> Entry:
@@ -82,7 +84,7 @@ class _RowReader:
         if text is None and not self._transcribed:
             text = ""
         try:
-            stretch = stretch_of(row)
+            stretch = stretch_of(row) if self._has_parts else WHOLE
         except ValueError as error:
             raise UserError(f"{self._path}: row {number}: {error}") from None
         key = stated_id(row)
@@ -110,6 +112,7 @@ class _RowReader:
         if len(self._seen) > MAXIMUM_COLUMNS:
             raise UserError(f"{self._path}: more than {MAXIMUM_COLUMNS} columns: not a manifest")
         self._audio = self._columns.audio(str(self._path), self._seen)
+        self._has_parts = any(selecting(self._seen))
         if self._transcribed:
             with suppress(UserError):  # a later row may have the column, see `finish`
                 self._text = self._columns.text(str(self._path), self._seen)
@@ -192,7 +195,7 @@ def _table_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         if twice := repeated(header):
             raise UserError(f"{path}: a column occurs twice in the header: {listed(twice)}")
         for row in table:
-            if any(row.pop(None, ())):  # type: ignore[call-overload]  # what is beyond the header
+            if any(row.pop(None, ())):  # the key of what lies beyond the header
                 raise UserError(
                     f"{path}: line {table.line_num} has more fields than the header: a text with "
                     "the separator in it must be in quotation marks"

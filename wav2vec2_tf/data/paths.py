@@ -19,25 +19,23 @@ def located(name: str, folders: Iterable[Path]) -> Path:
     file's in the Unicode form of its letters, as after a copy from macOS. If there is no such file,
     the path in the first folder is returned.
     """
-    names = [expanded(name)]
+    names = [str(expanded(name)) if name.startswith("~") else name]
     if "\\" in name:
-        names.append(Path(PureWindowsPath(name).as_posix()))
-    places = [folder / one for one in names for folder in folders]
+        names.append(PureWindowsPath(name).as_posix())
+    # strings: a manifest may have millions of rows, and a step on a `Path` costs more than `stat`
+    places = [os.path.join(folder, one) for one in names for folder in folders]
     for path in places:
         if os.path.isfile(path):
-            return path
-    for path in places:
-        found = _in_other_form(path)
-        if found is not None:
-            return found
-    return places[0]
+            return Path(path)
+    found = (_in_other_form(Path(path)) for path in places if not path.isascii())
+    return next(filter(None, found), Path(places[0]))
 
 
 def expanded(name: str) -> Path:
     """Returns the path of this name, which may start with `~`."""
     try:
         return Path(name).expanduser()
-    except RuntimeError:  # no such user: a file may have this name
+    except (RuntimeError, ValueError):  # no such user, or a zero byte: no error of its own
         return Path(name)
 
 
@@ -69,8 +67,6 @@ def audio_files(spec: str, files: Iterable[Path]) -> list[Path]:
 
 def _in_other_form(path: Path) -> Path | None:
     """Returns the file whose name is `path` but for the Unicode form of letters, or None."""
-    if str(path).isascii():
-        return None
     found = Path(path.anchor)
     for part in path.parts[1:] if path.anchor else path.parts:
         if os.path.lexists(found / part):

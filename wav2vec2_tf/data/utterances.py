@@ -27,6 +27,7 @@ SPLITS = (
     ("test", "testing", "eval", "evaluation"),
 )
 """Names of splits, those of one line with one meaning, as in `datasets`."""
+WITHOUT_AUDIO = "rows without audio"
 EXAMPLES = 3
 """Number of ids that an error message lists."""
 
@@ -63,6 +64,8 @@ class Corpus:
     """Whether the source is an archive: it must be read in order, and each utterance holds its
     audio in memory. Utterances of any other source can be listed, and loaded in any order and from
     several threads."""
+    missing: tuple[str, ...] = ()
+    """Ids of utterances whose audio file does not exist: to load them is an error."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -120,28 +123,31 @@ def corpus_of_entries(
         identity: what the entries depend on beside those files.
 
     Raises:
-        UserError: an entry lacks its audio or its transcript, or an id occurs twice.
+        UserError: an entry names no audio, lacks its transcript, or an id occurs twice; or no audio
+            file exists.
     """
     known: dict[str, Entry] = {}
-    without_text, without_audio, repeated = [], [], {}
+    without_text, without_audio, twice = [], [], []
     for entry in entries:
         if entry.file is None or not os.path.isfile(entry.file):
             without_audio.append(entry.id)
         if entry.text is None:
             without_text.append(entry.id)
         if entry.id in known:
-            repeated[entry.id] = None
+            twice.append(entry.id)
         known[entry.id] = entry
-    refuse_faults(
-        spec,
-        ("rows without audio", without_audio),
-        ("audio without transcript", without_text),
-        ("ids that occur twice", list(repeated)),
-    )
     texts = {key: entry.text or "" for key, entry in known.items()}
     files = {key: entry.file for key, entry in known.items() if entry.file is not None}
+    if without_text or twice or len(files) < len(known) or len(without_audio) == len(known):
+        refuse_faults(
+            spec,
+            (WITHOUT_AUDIO, without_audio),
+            ("audio without transcript", without_text),
+            ("ids that occur twice", list(dict.fromkeys(twice))),
+        )
     stretches = {key: entry.stretch for key, entry in known.items() if entry.stretch != WHOLE}
-    return corpus_of_files(spec, kind, texts, files, lists, stretches, identity=identity)
+    corpus = corpus_of_files(spec, kind, texts, files, lists, stretches, identity=identity)
+    return replace(corpus, missing=tuple(without_audio))
 
 
 def corpus_of_files(
@@ -171,7 +177,7 @@ def corpus_of_files(
         for key, text in texts.items():
             yield make_utterance(key, text, audio[key], stretches.get(key, WHOLE))
 
-    content = files_identity({*lists, *audio.values()})
+    content = files_identity(file for file in {*lists, *audio.values()} if os.path.exists(file))
     if stretches or identity:
         parts = "\n".join(f"{key!r} {stretch}" for key, stretch in stretches.items())
         digest = hashlib.sha256(f"{identity}\n{parts}".encode())
@@ -218,7 +224,7 @@ def choose_split(spec: str, split: str | None, splits: Collection[str]) -> str:
     """
     if split is None and len(splits) == 1:
         return next(iter(splits))
-    if split in splits:
+    if split is not None and split in splits:
         return split
     for names in SPLITS:
         if split in names and len(found := [name for name in names if name in splits]) == 1:

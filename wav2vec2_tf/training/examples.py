@@ -78,10 +78,15 @@ def open_corpora(
     *,
     transcribed: bool = True,
 ) -> list[Corpus]:
-    """Opens several corpora; see `data.corpus.open_corpus`."""
+    """Opens several corpora; see `data.corpus.open_corpus`. Audio files may be missing."""
     return [
         open_corpus(
-            name, split=split, cache_dir=cache_dir, transcribed=transcribed, columns=columns
+            name,
+            split=split,
+            cache_dir=cache_dir,
+            transcribed=transcribed,
+            columns=columns,
+            keep_missing=True,
         )
         for name in names
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from wav2vec2_tf.data.bad_recordings import BAD_FILE
 from wav2vec2_tf.training.checkpoints import Checkpoints
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import (
+    is_leftover,
     locked_folder,
     remove_leftovers,
     whole_file,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from wav2vec2_tf.training.settings import TrainingOptions
 
 SETTINGS_FILE, CURVES_FILE, LOG_FILE = "settings.yaml", "curves.png", "log.jsonl"
-EXAMPLES_FILE, BAD_FILE = "examples.jsonl", "bad_recordings.jsonl"
+EXAMPLES_FILE = "examples.jsonl"
 EVENTS, CHECKPOINTS, BEST, LAST = "events", "checkpoints", "best", "last"
 PROCESSOR = "processor"
 CONTENT = (
@@ -40,8 +41,6 @@ CONTENT = (
 )
 FREE = ("output", "model", "train", "dev", "skip_bad")
 """Options that may differ when a run resumes: its data may be elsewhere, or have become bad."""
-HIDDEN = re.compile(r"\.lock|\..+\.part")
-"""Names of what a killed run may leave before it has written its settings."""
 log = logging.getLogger(__name__)
 
 
@@ -99,7 +98,7 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path}: must be a folder: name another output")
         held = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
-        held = [name for name in held if not HIDDEN.fullmatch(name)]
+        held = [name for name in held if not is_leftover(name)]
         if held and SETTINGS_FILE not in held:
             raise UserError(
                 f"{self.path}: holds {held[0]} and no training run: name another output"
@@ -136,14 +135,6 @@ class RunFolder:
         write_whole(self.path / SETTINGS_FILE, options.to_yaml())
         write_whole(self.path / EXAMPLES_FILE, examples)
         processor.save_pretrained(self.processor)
-
-    def list_bad(self, bad: Mapping[str, str]) -> None:
-        """Writes the recordings that are left out, each with the reason, if there are any."""
-        if bad:
-            lines = (
-                json.dumps({"id": id, "reason": bad[id]}, ensure_ascii=False) for id in sorted(bad)
-            )
-            write_whole(self.path / BAD_FILE, "".join(f"{line}\n" for line in lines))
 
     def save_model(self, folder: Path, model: Pretrained, processor: Processor) -> None:
         """Replaces a model folder, which every program can load."""

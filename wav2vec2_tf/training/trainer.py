@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.data.bad_recordings import LISTED
+from wav2vec2_tf.data.bad_recordings import LISTED, write_bad
 from wav2vec2_tf.training.batches import Batches
 from wav2vec2_tf.training.checkpoints import Checkpoints, TrainingState
 from wav2vec2_tf.training.distribution import is_chief, workers_agree
@@ -164,7 +164,7 @@ class Trainer:
             if self.evaluate is None:
                 self._save_model(self.folder.best)
             self.folder.draw_curves()
-            self.folder.list_bad(progress.bad)
+            write_bad(self.folder.path, progress.bad)
         return TrainingResult(self.folder.best, metrics, self.is_chief, progress.bad)
 
     # Steps
@@ -278,7 +278,7 @@ class Trainer:
         if self.is_chief:
             facts = {name: value for name, value in vars(self.progress).items() if name != "step"}
             self.checkpoints.save(TrainingState(self.progress.step, facts, tensors))
-            self.folder.list_bad(self.progress.bad)
+            write_bad(self.folder.path, self.progress.bad)
 
     def _restore(self) -> None:
         checkpoint = self.checkpoints.load()

@@ -92,6 +92,11 @@ def hidden_name(name: str, ending: str) -> str:
     return f".{cut}.{ending}"
 
 
+def is_leftover(name: str) -> bool:
+    """Whether a killed process may have left a file or folder of this name in a folder it made."""
+    return name == ".lock" or (name.startswith(".") and name.endswith(".part"))
+
+
 @contextmanager
 def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Yields a path to write to, which is renamed to `path` at the end, or removed on an error.

@@ -9,10 +9,12 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wav2vec2_tf.audio.discover import audio_below
+from wav2vec2_tf.audio.read import blocks
 from wav2vec2_tf.audio.stretch import Stretch
 from wav2vec2_tf.data.columns import AUDIO_COLUMNS, Columns
 from wav2vec2_tf.data.fairseq_manifest import fairseq_entries, is_fairseq_manifest
@@ -55,6 +57,11 @@ class Input:
         except (OSError, ValueError):  # ValueError: the path has a zero byte
             return cls(name, path, 0, 0)
         return cls(name, path, status.st_size, status.st_mtime_ns)
+
+    def check(self) -> None:
+        """Raises `UserError` if the file cannot be read, by its first seconds."""
+        with closing(blocks(self.path)) as found:
+            next(found)
 
 
 def inputs_named(spec: str, audio_column: str | None = None) -> Iterator[Input]:

@@ -15,6 +15,7 @@ from os import PathLike
 from pathlib import Path
 
 from wav2vec2_tf.checkpoint.hub import BUNDLED, HubOptions
+from wav2vec2_tf.data.bad_recordings import require_readable
 from wav2vec2_tf.transcription.batch import pool
 from wav2vec2_tf.transcription.batch.inputs import inputs_named
 from wav2vec2_tf.transcription.batch.options import BatchOptions, PoolOptions
@@ -72,7 +73,8 @@ def transcribe_batch(
 
     Raises:
         UserError: an input or option is wrong, Ray is not installed, `output` holds another job or
-            other files, or the workers cannot do their work.
+            other files, the workers cannot do their work, or recordings cannot be read and
+            `options.skip_bad` is False.
     """
     pool.require_ray()
     options, workers = options or BatchOptions(), pool_options or PoolOptions()
@@ -80,6 +82,9 @@ def transcribe_batch(
         Model(str(model), target_lang, hub or HubOptions(), transcribe or TranscribeOptions())
     )
     store = Store(Path(output).expanduser().absolute(), options.format)
+    if options.skip_bad is False:
+        named = inputs_named(str(recordings), options.audio_column)
+        require_readable(str(recordings), ((one.id, one.check) for one in named))
     with store.locked():
         plan = _plan(str(recordings), job_model, options, store)
         done = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wav2vec2_tf.data.bad_recordings import SKIP_BY_DEFAULT_HELP
 from wav2vec2_tf.utils.options import check, option
 
 FORMATS = ("parquet", "jsonl")
@@ -53,6 +54,7 @@ class BatchOptions:
         metavar="N",
         help="recordings in each file of transcripts (default: by their sizes)",
     )
+    skip_bad: bool | None = option(None, help=SKIP_BY_DEFAULT_HELP)
     overwrite: bool = option(False, help="start again; otherwise an existing job is resumed")
 
     def __post_init__(self) -> None:
