@@ -190,3 +190,9 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(content)
     with pytest.raises(UserError, match="ONNX Runtime does not load it"):
         runtimes.load(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("suffix", FOREIGN)
+def test_a_missing_file(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        runtimes.load(tmp_path / f"model.{suffix}")

@@ -20,7 +20,8 @@ from wav2vec2_tf.models.feature_extractor import feature_extractor
 from wav2vec2_tf.models.pretrained import read_config, write_config
 from wav2vec2_tf.text.ctc import Alphabet
 from wav2vec2_tf.text.lexicon import read_lexicon
-from wav2vec2_tf.text.tokenizer import LONGEST_TOKEN, CTCTokenizer
+from wav2vec2_tf.text.tokenizer import CTCTokenizer
+from wav2vec2_tf.text.vocabulary_checks import LONGEST_TOKEN
 from wav2vec2_tf.utils import files
 from wav2vec2_tf.utils.errors import UserError, brief
 
@@ -76,6 +77,7 @@ CONFIGS: dict[str, tuple[str, str]] = {
     "NaN": ('{"model_type": "wav2vec2", "initializer_range": NaN}', "must be finite, got nan"),
     "a long value": (json.dumps(CONFIG | {"hidden_act": "x" * 10**6}), "hidden_act 'xxx"),
     "a long kind": (json.dumps({"model_type": "x" * 10**6}), "is unknown; known: wav2vec2"),
+    "a kind nested 900 deep": ('{"model_type": ' + nested(900) + "}", "is unknown; known"),
     "a kind that is a list": (json.dumps({"model_type": ["x"] * 10**5}), "is unknown; known"),
     "line breaks": (json.dumps(CONFIG | {"hidden_act": "\n\r\u2028\x1b[31m"}), "hidden_act"),
     "half a surrogate pair": (json.dumps(CONFIG | {"hidden_act": "\ud800"}), "'\\ud800'"),
@@ -224,7 +226,12 @@ def test_model_cards(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ['{"sha256": {"a": ["b"]}, "seeded": [["x"]], "source": {}}', '{"sha256": 1}']
+    "content",
+    [
+        '{"sha256": {"a": ["b"]}, "seeded": [["x"]], "source": {}}',
+        '{"sha256": 1}',
+        '{"source": ' + nested(900) + ', "seeded": [' + nested(900) + "]}",
+    ],
 )
 def test_provenance(tmp_path: Path, content: str) -> None:
     (tmp_path / "provenance.json").write_text(content)
@@ -256,6 +263,14 @@ def test_a_lexicon_of_one_word(tmp_path: Path) -> None:
     found = within_time(lambda: read_lexicon(tmp_path / "lexicon.txt", alphabet))
     assert len(found["WORD"]) == 60_000
     assert found["WORD"][:2] == [(2, 2, 2, 2, 2), (2, 2, 2, 2, 3)]
+
+
+def test_a_lexicon_of_long_words(tmp_path: Path) -> None:
+    (tmp_path / "lexicon.txt").write_text("X" * 10**6)
+    alphabet = Alphabet(("<pad>", "|", "A"), 0, 1)
+    assert "can spell (such as 'XXX" in refused(
+        lambda: read_lexicon(tmp_path / "lexicon.txt", alphabet)
+    )
 
 
 @pytest.mark.parametrize(

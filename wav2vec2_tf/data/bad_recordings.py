@@ -133,7 +133,7 @@ def require_readable(source: str, recordings: Iterable[tuple[str, Callable[[], o
     with ThreadPoolExecutor() as pool:
         while chunk := list(islice(left, CHUNK)):
             total += len(chunk)
-            list(pool.map(lambda recording: bad.read(*recording), chunk))
+            _read_all(pool, chunk, bad)
     bad.settle(source, total)
 
 
@@ -154,17 +154,38 @@ def count_samples(utterances: Sequence[Utterance], bad: BadRecordings) -> list[i
         utterances: they are counted by several threads.
         bad: collects those that cannot be counted.
     """
-
-    def count(utterance: Utterance) -> int | None:
-        return bad.read(utterance.id, utterance.samples)
-
     name, total = "reading headers", len(utterances)
-    counts = []
+    recordings = ((utterance.id, utterance.samples) for utterance in utterances)
+    counts: list[int | None] = []
     with (
         ThreadPoolExecutor() as pool,
         ProgressBar(name, total, "file", shown=total >= LARGE, desc=name) as bar,
     ):
-        for samples in pool.map(count, utterances):
-            counts.append(samples)
-            bar.update()
+        while chunk := list(islice(recordings, CHUNK)):
+            counts += _read_all(pool, chunk, bad)
+            bar.update(len(chunk))
     return counts
+
+
+def _read_all(
+    pool: ThreadPoolExecutor,
+    recordings: Sequence[tuple[str, Callable[[], Result]]],
+    bad: BadRecordings,
+) -> list[Result | None]:
+    """Reads recordings in several threads; adds those that cannot be read to `bad`, in order."""
+
+    def attempt(read: Callable[[], Result]) -> Result | UserError | OSError:
+        try:
+            return read()
+        except UNREADABLE as error:
+            return error
+
+    results: list[Result | None] = []
+    attempts = pool.map(attempt, [read for _, read in recordings])
+    for (id, _), found in zip(recordings, attempts, strict=True):
+        if isinstance(found, UNREADABLE):
+            bad.add(id, found)
+            results.append(None)
+        else:
+            results.append(found)
+    return results

@@ -11,7 +11,8 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,8 +45,6 @@ JOURNAL_FILE = "shards.partial"
 EXAMPLES = 3
 """Number of faults of one kind that are listed."""
 
-ShardTask = tuple[Path, "list[Utterance]", tuple[Shard, dict[str, str]] | None]
-"""A shard's path, its utterances, and what is known of an existing one."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -118,20 +117,21 @@ def _make(
     # without `skip`, what could not be read is tried again
     left_out = read_bad(folder) if bad.skip else {}
     known = {shard.file: (shard, left_out) for shard in manifest.shards}
-    for shard, reasons in _finished(journal):
-        known[shard.file] = (shard, reasons if bad.skip else {})
+    for whole, reasons in _finished(journal):
+        known[whole.file] = (whole, reasons if bad.skip else {})
     tasks = (
-        (folder / name, utterances, known.get(name))
+        ShardTask(folder / name, utterances, known.get(name), bad.skip)
         for name, utterances in _planned(corpora, counts, shard_seconds)
     )
     shards = []
     with ProgressBar("shards", sum(map(len, counts)), "utterance", leave=False) as progress:
         for shard, reasons in _in_processes(_write_shard, tasks, processes):
-            is_known = shard.file in known and shard == known[shard.file][0]
-            if not is_known and (bad.skip or not reasons):
-                journal.add(shard.file, {"shard": asdict(shard), "bad": reasons})
             for id, reason in reasons.items():
                 bad.add(id, reason)
+            if shard is None:
+                continue
+            if shard.file not in known or shard != known[shard.file][0]:
+                journal.add(shard.file, {"shard": asdict(shard), "bad": reasons})
             shards.append(shard)
             progress.update(len(shard.records) + len(reasons))
     shards.sort(key=lambda shard: (len(shard.file), shard.file))  # numbers may have more digits
@@ -242,15 +242,28 @@ def _planned(
         yield f"speech-{number:05}.tfrecord", utterances
 
 
-def _write_shard(task: ShardTask) -> tuple[Shard, dict[str, str]]:
+@dataclass(frozen=True)
+class ShardTask:
+    """A shard to write."""
+
+    path: Path
+    utterances: list[Utterance]
+    known: tuple[Shard, dict[str, str]] | None
+    """What is known of the file that may be there, and id → reason of what it leaves out."""
+    skip_bad: bool
+    """Leave out what cannot be decoded."""
+
+
+def _write_shard(task: ShardTask) -> tuple[Shard | None, dict[str, str]]:
     """Writes a shard unless it exists already, as the manifest or the journal describes it.
 
     Returns:
-        The shard; and id → reason of the recordings that cannot be decoded, which it leaves out.
+        The shard, None if recordings cannot be decoded and must not be left out; and id → reason of
+        these recordings.
     """
-    path, utterances, known = task
-    if known is not None:
-        kept, left_out = known
+    path, utterances = task.path, task.utterances
+    if task.known is not None:
+        kept, left_out = task.known
         reasons = {one.id: left_out[one.id] for one in utterances if one.id in left_out}
         wanted = [(one.id, one.text) for one in utterances if one.id not in reasons]
         if (
@@ -264,7 +277,7 @@ def _write_shard(task: ShardTask) -> tuple[Shard, dict[str, str]]:
     bad = BadRecordings()
     records: list[Record] = []
     clipped = offset = 0
-    with whole_file(path) as beside:
+    with suppress(_Incomplete), whole_file(path) as beside:
         with tf.io.TFRecordWriter(os.fsencode(beside)) as writer:
             for utterance in utterances:
                 loaded = bad.read(utterance.id, utterance.load)
@@ -276,11 +289,19 @@ def _write_shard(task: ShardTask) -> tuple[Shard, dict[str, str]]:
                 records.append(Record(utterance.id, utterance.text, len(speech), offset))
                 offset += FRAMING_BYTES + len(content)
                 clipped += clipped_here
+        if bad and not task.skip_bad:
+            raise _Incomplete
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         digest = sha256(beside)
+    if bad and not task.skip_bad:
+        return None, dict(bad)
     samples = sum(record.samples for record in records)
     return Shard(path.name, offset, digest, samples, clipped, tuple(records)), dict(bad)
+
+
+class _Incomplete(Exception):
+    """A shard lacks recordings that must not be left out: it is not kept."""
 
 
 # Checking

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path, PureWindowsPath
+from typing import Any
 
 from wav2vec2_tf.checkpoint.hub import BUNDLED, local_path
 from wav2vec2_tf.checkpoint.loader import Plan
 from wav2vec2_tf.checkpoint.readers import Checkpoint
+from wav2vec2_tf.utils.errors import brief
 from wav2vec2_tf.utils.files import read_json, sha256, whole_file
 
 PROVENANCE_FILE = "provenance.json"
@@ -68,12 +70,12 @@ class Provenance:
         sha256 = values.get("sha256")
         lists = {name: values.get(name) for name in ("seeded", "ignored")}
         return cls(
-            source=_without_path(str(values.get("source", UNKNOWN))),
-            revision=str(values.get("revision", UNKNOWN)),
-            licence=str(values.get("licence", UNKNOWN)),
-            sha256={str(k): str(v) for k, v in sha256.items()} if isinstance(sha256, dict) else {},
-            description=str(values.get("description", "")),
-            **{k: tuple(map(str, v)) if isinstance(v, list) else () for k, v in lists.items()},
+            source=_without_path(_text(values.get("source", UNKNOWN))),
+            revision=_text(values.get("revision", UNKNOWN)),
+            licence=_text(values.get("licence", UNKNOWN)),
+            sha256={k: _text(v) for k, v in sha256.items()} if isinstance(sha256, dict) else {},
+            description=_text(values.get("description", "")),
+            **{k: tuple(map(_text, v)) if isinstance(v, list) else () for k, v in lists.items()},
         )
 
     def save(self, folder: Path) -> None:
@@ -96,6 +98,11 @@ def _without_path(source: str) -> str:
     """Returns the last part of a path, which former releases recorded; anything else as it is."""
     is_path = source.startswith(("/", "~", ".")) or PureWindowsPath(source).drive
     return PureWindowsPath(source).name if is_path else source  # of either system's separators
+
+
+def _text(value: Any) -> str:
+    """Returns text, and of anything else a short description: it may nest deeply."""
+    return value if isinstance(value, str) else brief(value)
 
 
 def _card(folder: Path) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from types import ModuleType
 
 from wav2vec2_tf.export import litert, onnx, openvino
 from wav2vec2_tf.export.exported_file import ExportedFile
+from wav2vec2_tf.utils.errors import UserError
 
 FORMATS: dict[str, ModuleType] = {"litert": litert, "onnx": onnx, "openvino": openvino}
 """Name → a module with `write`, `load`, the suffixes of its files and the packages it needs."""
@@ -28,9 +29,11 @@ def load(path: Path, threads: int | None = None) -> ExportedFile:
         threads: threads to compute with; by default as many as the process may use.
 
     Raises:
-        UserError: the file is damaged or was not written by this project, or its runtime is not
-            installed.
+        UserError: the file is missing or damaged, was not written by this project, or its runtime
+            is not installed.
     """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give one that `wav2vec2-tf convert` wrote")
     module: ModuleType = SUFFIXES[path.suffix]
     file: ExportedFile = module.load(path, threads or len(os.sched_getaffinity(0)))
     return file

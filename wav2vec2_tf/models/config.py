@@ -21,6 +21,7 @@ from wav2vec2_tf.models.config_checks import (
     check_convolutions,
     check_extra,
     check_lists,
+    check_spelling,
     check_values,
     checked_value,
     types_of,
@@ -37,8 +38,6 @@ from wav2vec2_tf.utils.errors import UserError, brief, did_you_mean
 
 PUBLISHED_LENGTH = 246_000  # samples (15.4 s): the fixed length of the published SavedModels
 DEFAULT_LABELS = 2  # labels of a classifier whose config names none
-LONGEST_NAME = 100  # characters of a field's name that are compared
-NEAR_MISS = 0.9  # similarity from which an unknown field counts as misspelled
 HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 
 
@@ -171,9 +170,7 @@ class Config(FrameCounts):
         }
         extra = {k: v for k, v in values.items() if k not in kinds and k != "model_type"}
         check_extra(extra)
-        for name in extra:
-            if near := did_you_mean(name[:LONGEST_NAME], kinds, NEAR_MISS):
-                raise UserError(f"config: {brief(name)} is not a field{near}")
+        check_spelling(extra, kinds)
         labels = extra.get("id2label")
         if isinstance(labels, dict):
             count = known.setdefault("num_labels", len(labels))
@@ -492,6 +489,6 @@ def config_from_dict(values: Mapping[str, Any]) -> Config:
     if not isinstance(model_type, str) or model_type not in Config.classes:
         raise UserError(
             f"config: model_type {brief(model_type)} is unknown; known: {', '.join(Config.classes)}"
-            + did_you_mean(str(model_type), Config.classes)
+            + did_you_mean(brief(model_type).strip("'"), Config.classes)
         )
     return Config.classes[model_type].from_dict(values)

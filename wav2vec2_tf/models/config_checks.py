@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.utils.errors import UserError, brief
+from wav2vec2_tf.utils.errors import UserError, brief, did_you_mean
 
 if TYPE_CHECKING:
     from wav2vec2_tf.models.config import Config, ConformerConfig, WaveformConfig
@@ -20,6 +20,8 @@ MAX_SIZE = 2**18
 MAX_ROTARY_BASE = 2**53
 MAX_EXTRA = 2000  # fields; transformers' own writes under 100
 MAX_DEPTH = 32
+LONGEST_NAME = 100  # characters of a field's name that are compared
+NEAR_MISS = 0.9  # similarity from which an unknown field counts as misspelled
 
 COUNTS = frozenset(
     (
@@ -139,6 +141,13 @@ def check_extra(extra: Mapping[str, Any]) -> None:
     names = extra.get("architectures") or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f"config: architectures must be a list of names, got {brief(names)}")
+
+
+def check_spelling(extra: Iterable[str], known: Iterable[str]) -> None:
+    """Raises `UserError` where a field of `config.json` is nearly, but not quite, a known one."""
+    for name in extra:
+        if near := did_you_mean(name[:LONGEST_NAME], known, NEAR_MISS):
+            raise UserError(f"config: {brief(name)} is not a field{near}")
 
 
 def _is_deeper(value: Any, depth: int) -> bool:

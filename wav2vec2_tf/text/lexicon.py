@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from wav2vec2_tf.text import ctc
-from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.errors import UserError, brief
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +60,11 @@ def read_lexicon(path: str | PathLike[str], alphabet: ctc.Alphabet) -> dict[str,
         if not entry:
             skipped.append(word)
     if not lexicon:
-        reason = f"such as {skipped[0]!r}" if skipped else "it is empty"
+        reason = f"such as {brief(skipped[0])}" if skipped else "it is empty"
         raise UserError(f"{path}: has no word that the model's vocabulary can spell ({reason})")
     if skipped:
         log.warning(
             "%s: skipped %d words that the model's vocabulary cannot spell: %s",
-            *(path, len(skipped), ", ".join(map(repr, skipped[:5]))),
+            *(path, len(skipped), ", ".join(map(brief, skipped[:5]))),
         )
     return {form: list(spellings) for form, spellings in lexicon.items()}

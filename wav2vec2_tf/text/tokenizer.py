@@ -31,6 +31,7 @@ from wav2vec2_tf.text.tokenizer_files import (
     naming_files,
     read_files,
 )
+from wav2vec2_tf.text.vocabulary_checks import check_ids, check_tokens
 from wav2vec2_tf.utils.errors import UserError, brief, near_languages
 from wav2vec2_tf.utils.files import whole_file
 
@@ -45,10 +46,6 @@ SPECIAL_TOKENS: dict[str, str | None] = {
     "word_delimiter_token": "|",
 }
 """In the order in which transformers gives ids to those that the vocabulary lacks."""
-
-LONGEST_TOKEN = 500  # characters
-MOST_TOKENS = 2**18
-"""The vocabulary of the largest head that a config may ask for."""
 
 CLEAN_UP = (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're")
 """Strings that lose their spaces with `clean_up_tokenization_spaces`."""
@@ -134,7 +131,7 @@ class CTCTokenizer:
         if "pad_token" not in self.special_tokens:
             raise UserError("pad_token must not be null: it is the blank of CTC")
 
-        _check_tokens([*self.special_tokens.values(), *self.extra_special_tokens])
+        check_tokens([*self.special_tokens.values(), *self.extra_special_tokens])
         self._special = {*self.special_tokens.values(), *self.extra_special_tokens}
         self._vocabularies = {
             language: dict(ids) for language, ids in vocabulary.items() if isinstance(ids, Mapping)
@@ -145,7 +142,7 @@ class CTCTokenizer:
                 "the vocabulary must map either tokens to ids, or languages to vocabularies"
             )
         if self._vocabularies:
-            _check_tokens([*self._vocabularies, *chain(*self._vocabularies.values())])
+            check_tokens([*self._vocabularies, *chain(*self._vocabularies.values())])
             if added_tokens:
                 raise UserError("added tokens must be left out: their ids differ between languages")
             self.set_target_lang(target_lang)
@@ -194,12 +191,12 @@ class CTCTokenizer:
 
     def _take(self, vocabulary: Mapping[str, int], added_tokens: Mapping[int, AddedToken]) -> None:
         """Checks the tokens of a vocabulary and those added to it, then numbers and uses them."""
-        _check_tokens(vocabulary)
-        _check_ids(vocabulary)
+        check_tokens(vocabulary)
+        check_ids(vocabulary)
         ids = dict(vocabulary)
         unsplit: dict[str, AddedToken] = {}
         for index, added in added_tokens.items():
-            _check_tokens([added.content])
+            check_tokens([added.content])
             if ids.setdefault(added.content, index) != index:
                 raise UserError(
                     f"{brief(added.content)} has two ids, {ids[added.content]} and {index}"
@@ -212,7 +209,7 @@ class CTCTokenizer:
         for token in vocabulary:
             if len(token) > 1:
                 unsplit[token] = AddedToken(token, lstrip=True, rstrip=True)
-        _check_ids(ids)
+        check_ids(ids)
 
         self.vocab_size = len(vocabulary)
         self.tokens = tuple(sorted(ids, key=ids.__getitem__))
@@ -456,40 +453,3 @@ class CTCTokenizer:
                 "unknown token"
             )
         return tokens  # type: ignore[return-value]  # None was just excluded
-
-
-def _check_tokens(tokens: Iterable[Any]) -> None:
-    for token in tokens:
-        if not isinstance(token, str):
-            raise UserError(f"a token must be text, got {brief(token)}")
-        if len(token) > LONGEST_TOKEN:
-            raise UserError(
-                f"a token must have at most {LONGEST_TOKEN} characters, got {len(token)} in "
-                f"{brief(token)}"
-            )
-        try:
-            token.encode()
-        except UnicodeEncodeError:
-            raise UserError(
-                f"the token {brief(token)} is not valid Unicode (half of a surrogate pair); fix "
-                "the file"
-            ) from None
-
-
-def _check_ids(ids: Mapping[str, Any]) -> None:
-    if not ids:
-        raise UserError("the vocabulary is empty")
-    if len(ids) > MOST_TOKENS:
-        raise UserError(f"the vocabulary must have at most {MOST_TOKENS} tokens, got {len(ids)}")
-    for token, index in ids.items():
-        if type(index) is not int:
-            raise UserError(f"the id of {brief(token)} must be an integer, got {brief(index)}")
-    in_order = sorted(ids, key=ids.__getitem__)
-    for index, token in enumerate(in_order):
-        if ids[token] != index:
-            problem = f"no token has id {index}"
-            if index and ids[token] == ids[in_order[index - 1]]:
-                problem = (
-                    f"{brief(in_order[index - 1])} and {brief(token)} both have id {ids[token]}"
-                )
-            raise UserError(f"{problem}, but {len(ids)} tokens need ids 0 to {len(ids) - 1}")
