@@ -112,7 +112,7 @@ def test_inference(checkpoint: Path, tmp_path: Path) -> None:
 
 def test_pages_with_a_mask(tmp_path: Path) -> None:
     """The models of both pages have 24 layers of 1024 and layer norm; the code is the same."""
-    hf_model = reference.perturbed_model(reference.published_config("large-lv60"), least=0.01)
+    hf_model = reference.perturbed_model(reference.published_config("large-robust"), least=0.01)
     reference.save_checkpoint(hf_model, tmp_path / "checkpoint")
     del hf_model
     model = AutoModel.from_pretrained(tmp_path / "checkpoint")

@@ -117,7 +117,7 @@ def _stream(content: Content, start: int, end: int) -> Part:
         frames[-1][1],
     )
     word = int.from_bytes(head[-5:], "big") >> TOTAL_BITS << TOTAL_BITS | total
-    return Part(start, end, exact=True, patches=((HEAD_BYTES - 5, word.to_bytes(5, "big")),))
+    return Part(start, end, patches=((HEAD_BYTES - 5, word.to_bytes(5, "big")),))
 
 
 def _frames(tail: bytes, header: Header) -> list[tuple[int, int]]:
@@ -167,7 +167,7 @@ def _samples_at_end(head: bytes, header: Header) -> int | None:
     at += width
     if rate != header.rate or _crc8(head[:at]) != head[at]:
         return None
-    is_variable = head[1] & 1
+    is_variable = head[1] & 1  # the number is that of the first sample then
     return (number if is_variable else number * header.block) + size
 
 

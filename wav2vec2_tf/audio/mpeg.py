@@ -26,7 +26,8 @@ KBITS = {  # by version 1 or else, and layer
 IN_A_ROW = 3
 """Frames of one kind that must follow each other, where another kind or junk was before."""
 ID3 = b"ID3\4\0\0\0\0\0\x0a" + bytes(10)
-"""An empty tag, without which libsndfile does not know every frame's header as MPEG audio."""
+"""An empty tag: by it libsndfile knows MPEG audio, even where a file `._` in the working directory
+makes it take content without a name for another format (SD2)."""
 TAG_BYTES = 128
 """Size of an ID3v1 tag."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any, Self
 
 import keras
@@ -63,14 +64,17 @@ class ConfigLayer(keras.layers.Layer):
 
 
 def registered(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Returns a layer's arguments, those called `names` as the layers registered with Keras.
+    """Returns a layer's arguments, those called `names` as the objects registered with Keras.
 
     Raises:
-        UserError: one is not the name of a `ConfigLayer`. A file from others could name any object.
+        UserError: one is neither a `ConfigLayer` nor a function of this package that makes one. A
+            file from others could name any object.
     """
     kinds = {name: keras.saving.get_registered_object(config[name]) for name in names}
     for name, kind in kinds.items():
-        if not (isinstance(kind, type) and issubclass(kind, ConfigLayer)):
+        is_layer = isinstance(kind, type) and issubclass(kind, ConfigLayer)
+        is_ours = isinstance(kind, FunctionType) and kind.__module__.startswith(f"{__package__}.")
+        if not (is_layer or is_ours):
             raise UserError(
                 f"{name} must be the registered name of a layer that takes a config, got "
                 f"{config[name]!r}: register the class with Keras, or do not use this file"

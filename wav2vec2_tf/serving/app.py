@@ -124,6 +124,7 @@ def _add_middleware(app: FastAPI, context: ServerContext) -> None:
         allow_origins=list(map(normalized, options.allowed_origins)),
         allow_methods=("GET", "POST"),
         allow_headers=("*",),
+        expose_headers=("Retry-After",),
     )
     hosts = (options.host, *options.allowed_hosts)
     app.add_middleware(
