@@ -86,8 +86,10 @@ def make(
     counts = [count_all(corpus, bad) for corpus in corpora]
     bad.settle(names, total)
     with locked_folder(folder):
+        known = len(bad)
         manifest, journal = _make(corpora, counts, folder, shard_seconds, processes, bad)
-        bad.settle(names, total)
+        if len(bad) > known:  # only decoding finds those
+            bad.settle(names, total)
         write_bad(folder, bad)
         manifest.write(folder)
         journal.remove()
