@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
     results = Results(
         {
-            "model": model_identity(args.model, args.target_lang, hub),
+            "model": model_identity(args.model, args.target_lang, hub, options.processor),
             "options": options.identity(),
             "format": ending,
         }
