@@ -20,7 +20,7 @@ MINUTES = (3, 20)
 TRANSCRIPTION = """
 import re, sys
 from pathlib import Path
-from wav2vec2_tf.cli import main
+from wav2vec2_tf.cli.main import main
 
 assert main(["transcribe", sys.argv[1], "--model", sys.argv[2], "-o", sys.argv[3]]) == 0
 print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text()).group(1)))
