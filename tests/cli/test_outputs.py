@@ -17,7 +17,6 @@ from eval.outputs import write_json, write_plot
 from tests.support.corpus import SPOKEN, write_corpus
 from tests.support.paths import CORPUS
 from wav2vec2_tf.cli.main import main
-from wav2vec2_tf.data.make_shards import JOURNAL_FILE
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import LOCK, hidden_name, locked
 
@@ -39,7 +38,7 @@ def test_two_runs_do_not_fill_one_folder_of_shards(
     command = ["shards", str(tmp_path / "corpus"), str(tmp_path / "out")]
     assert main(command) == 0
     capsys.readouterr()
-    with locked(tmp_path / "out" / JOURNAL_FILE):
+    with locked(tmp_path / "out"):
         assert main(command) == 1
         assert "another run is writing it" in one_error(capsys)
     left = tmp_path / "out" / hidden_name("shard-00000.tfrecord", "part")

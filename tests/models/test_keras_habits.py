@@ -321,7 +321,7 @@ def test_a_layer_on_top(tmp_path: Path) -> None:
     inputs = keras.Input((None,))
     outputs = keras.layers.Dense(5)(small_model(**DETERMINISTIC)(inputs))
     model = compiled(keras.Model(inputs, outputs))
-    model.fit(speech(), LABELS % 5, verbose=0)
+    model.fit(speech(), np.minimum(LABELS, 4), verbose=0)  # 5 classes
     assert_equal(model, reloaded(model, tmp_path), speech())
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())

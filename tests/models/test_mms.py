@@ -94,6 +94,8 @@ def test_transcribe_in_a_language(
     inputs = extractor(speech, sampling_rate=16_000, return_tensors="np").input_values
     tokenizer = transformers.Wav2Vec2CTCTokenizer.from_pretrained(folder, target_lang=lang)
     text = tokenizer.decode(wanted(folder, lang, inputs)[0].argmax(-1))
+    for special in ("<s>", "</s>", "<unk>"):  # left out, between equal letters too
+        text = text.replace(special, "")
     assert text and capsys.readouterr().out.split() == text.split()
 
 

@@ -157,7 +157,7 @@ def test_results_of_the_same_work_are_kept(
     command = ["transcribe", str(folder / "in"), "-o", str(out)]
     read: list[str] = []
     of = Recording.of
-    monkeypatch.setattr(Recording, "of", lambda path, rate: read.append(path) or of(path, rate))
+    monkeypatch.setattr(Recording, "of", lambda path, *more: read.append(path) or of(path, *more))
     assert main(["transcribe", str(folder / "in" / "b.flac"), "-o", f"{out}/"]) == 0
     assert (len(read), capsys.readouterr().err) == (1, "")
     assert main(command) == 0
