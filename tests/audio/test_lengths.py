@@ -7,6 +7,7 @@ files are those of real recorders and tools: pipes, crashes, joined files, chain
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.support.audio_files import encoded, tone
 from tests.support.ffmpeg import without_ffmpeg
 from tests.support.flac import flac
 from wav2vec2_tf import audio
+from wav2vec2_tf.audio import ogg
 from wav2vec2_tf.utils.errors import UserError
 
 RATE = 16000
@@ -148,6 +151,23 @@ def test_wav_that_is_empty_or_cut_short_is_refused() -> None:
     np.testing.assert_array_equal(read(wav(FORMAT, (b"data", 10044, SAMPLES))), WANTED)
 
 
+@pytest.mark.parametrize("size", [0, 1_000_000, 2**31 - 1, 2**32 - 1])
+def test_wav_of_more_than_4_gb(size: int, tmp_path: Path) -> None:
+    """The size of its samples does not fit in the header: it wraps around, or is unknown."""
+    path, rate, true = tmp_path / "long.wav", 192000, 2**32 + 1_000_000
+    form = (b"fmt ", 16, struct.pack("<HHIIHH", 3, 2, rate, 16 * rate, 16, 64))
+    with path.open("wb") as file:
+        start = file.write(wav(form, (b"data", size, b"")))
+        file.truncate(start + true)  # a hole: it takes no room
+    assert audio.count_samples(path) == round(true / 16 / rate * RATE)
+    assert len(audio.load(path, offset=true / 16 / rate - 1)) == RATE
+
+
+def test_an_empty_wav_with_tags_is_empty() -> None:
+    tags = (b"LIST", 12, b"INFOISFT\0\0\0\0")
+    assert "has no samples" in refused(wav(FORMAT, (b"data", 0, b""), tags))
+
+
 def test_joined_wav() -> None:
     content = encoded(WANTED, RATE) + encoded(tone(0.1, 8000), 8000)
     speech = read(content)
@@ -167,6 +187,16 @@ def test_caf_of_unknown_length(tmp_path: Path) -> None:
     assert "cut short" in refused(content)
 
 
+@pytest.mark.parametrize("size", [0, 1000, 2**31 - 1, 2**32 - 2, 2**32 - 1])
+@pytest.mark.parametrize("endian", ["BIG", "LITTLE"])
+def test_au_is_read_to_the_end(size: int, endian: str, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, SPEECH.astype(np.int16), RATE, "PCM_16", endian, format="AU")
+    content = bytearray(file.getvalue())
+    content[8:12] = struct.pack(">I" if endian == "BIG" else "<I", size)
+    np.testing.assert_array_equal(read(content, tmp_path), WANTED)
+
+
 # Ogg
 
 
@@ -182,6 +212,21 @@ def test_a_chain_of_ogg_streams(subtype: str, rate: int, tmp_path: Path) -> None
     np.testing.assert_allclose(read(first + second, tmp_path), joined, atol=1e-6)
     np.testing.assert_allclose(read(first + b"junk" + second), joined, atol=1e-6)
     assert len(read(first * 7)) == 56000
+
+
+@pytest.mark.parametrize("shift", [-20000, 10**9])
+def test_ogg_whose_positions_jump_is_left_to_ffmpeg(shift: int) -> None:
+    """libsndfile would stop early, or miss samples that never were; ffmpeg reads all."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 10 * RATE)
+    content = bytearray(encoded(noise, RATE, format="OGG", subtype="VORBIS"))
+    starts = [match.start() for match in re.finditer(b"OggS", content)]
+    for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
+        if start > len(content) // 2:
+            position = int.from_bytes(content[start + 6 : start + 14], "little") + shift
+            content[start + 6 : start + 14] = position.to_bytes(8, "little")
+            content[start + 22 : start + 26] = bytes(4)
+            content[start + 22 : start + 26] = ogg._crc(content[start:end]).to_bytes(4, "little")
+    assert "positions of its pages jump" in refused(content)
 
 
 # MP3
@@ -249,6 +294,14 @@ def test_a_damaged_stretch_of_an_mp3_is_all_that_is_lost() -> None:
     content = bytearray(mp3(10))
     content[len(content) // 2 : len(content) // 2 + 100] = bytes(100)
     assert 155000 < len(read(content)) < 160000
+
+
+def test_a_gap_of_megabytes_in_an_mp3() -> None:
+    """What is behind the gap is read."""
+    content = without_header(mp3(2))
+    middle = len(content) // 2
+    for gap in (bytes(2_000_000), b"\xff" * 2_000_000):
+        assert len(read(content[:middle] + gap + content[middle:])) > 30000
 
 
 @pytest.mark.parametrize("code", [0x50, 0x55])

@@ -15,8 +15,6 @@ FIRST_SEARCH_BYTES, SEARCH_BYTES = 2**10, 2**20
 """Bytes that a search reads at first, and at most at a time."""
 MAXIMUM_PARTS = 10_000
 """Most streams in a file; radio recordings have one for each song."""
-MAXIMUM_JUNK = 2**20
-"""Bytes between the streams of a file, in all, after which no more streams are looked for."""
 PATTERN_BYTES = 16
 BUFFER_BYTES = 2**15
 """Bytes of a part that are read at a time: libsndfile asks for MP3 frame by frame."""

@@ -49,6 +49,7 @@ ALLOCATION_BYTES = 2**28
 COMPLAINT_BYTES = 2**14
 """Most that is kept of what ffmpeg says."""
 CUT_SHORT = re.compile("partial file|File ended prematurely")
+WHITELIST = re.compile("not on whitelist.*")
 HARMLESS = re.compile("monoton|Last message repeated")
 """Complaints about times, which samples do not have."""
 
@@ -94,7 +95,7 @@ def decoded(
             status, lines = process.result()
     # without the demuxer, its address, and the path, which the message has
     reasons = [re.sub(r"^\[[^]]*\] ", "", line).removeprefix(f"{url}: ") for line in lines]
-    reason = reasons[0] if reasons else "no audio track"
+    reason = WHITELIST.sub("not allowed", reasons[0]) if reasons else "no audio track"
     if end := next(filter(CUT_SHORT.search, reasons), None):
         raise cut_short(content.name, f"(ffmpeg: {end})")
     if status or len(header) < AU_HEADER.size or (strict and reasons):

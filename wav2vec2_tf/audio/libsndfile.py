@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import soundfile
 
-from wav2vec2_tf.audio import caf, flac, mpeg, ogg, resampling, wav
+from wav2vec2_tf.audio import au, caf, flac, mpeg, ogg, resampling, wav
 from wav2vec2_tf.audio.content import Content, Damaged, Empty, Malformed, Part, Window, cut_short
 
 BLOCK_SAMPLES = 2**20
@@ -25,7 +25,11 @@ CHUNK_BEYOND_END = re.compile(
 """A line of libsndfile's log about a chunk, stated and actual size: W64, AIFF, AU, SVX."""
 SEEKABLE = re.compile("PCM|FLOAT|DOUBLE|LAW")
 """Kinds of samples in which any of them can be found without decoding those before it."""
-PARTS = {ogg.MAGIC: ogg.parts, caf.MAGIC: caf.parts} | dict.fromkeys(wav.MAGIC, wav.parts)
+PARTS = {
+    **{ogg.MAGIC: ogg.parts, caf.MAGIC: caf.parts},
+    **dict.fromkeys(wav.MAGIC, wav.parts),
+    **dict.fromkeys(au.MAGIC, au.parts),
+}
 """Finds the parts of a file, by its first bytes."""
 MISLEADING = re.compile("File does not exist|bad data offset|bad resource fork")
 """Errors of libsndfile for content that it does not know: it goes by the name then."""

@@ -6,14 +6,16 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 
-from wav2vec2_tf.audio.content import MAXIMUM_JUNK, MAXIMUM_PARTS, Content, Malformed, Part
+from wav2vec2_tf.audio.content import MAXIMUM_PARTS, Content, Malformed, Part
 
-SYNC = re.compile(rb"\xff[\xe2-\xef\xf2-\xff]")
+SYNC = re.compile(rb"\xff[\xe2-\xef\xf2-\xff][\x10-\xef]")
 COUNT = re.compile(rb"(?:Xing|Info)\0\0\0[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)", re.S)
 """A header that states the number of the frames after it."""
 HEAD_BYTES = 64
 """Bytes at the start of a frame in which such a header may be."""
 BLOCK_BYTES = 2**18
+MAXIMUM_FALSE = 2**17
+"""Places without frames that look like a header, after which the file is given up."""
 RATES = (44100, 48000, 32000)
 KBITS = {  # by version 1 or else, and layer
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -121,15 +123,15 @@ def parts(content: Content, start: int, end: int) -> list[Part]:
     A header with a number of frames (Xing, Info) begins a stream.
 
     Raises:
-        Malformed: there are no frames, or their kind changes all the time.
+        Malformed: there are no frames, much looks like them, or their kind changes all the time.
     """
     reader, runs = _Reader(content, end), list[_Run]()
-    at, junk = content.behind_id3(start), 0
+    at, false = content.behind_id3(start), 0
 
     def follows(at: int, frame: Frame) -> bool:
         return bool(runs) and at == runs[-1].end and frame.kind == runs[-1].kind
 
-    while at < end and junk < MAXIMUM_JUNK:
+    while at < end:
         frame = reader.frame(at)
         if frame is not None and (follows(at, frame) or reader.begins(at, frame)):
             stated = reader.stated(at)
@@ -147,7 +149,9 @@ def parts(content: Content, start: int, end: int) -> list[Part]:
         if behind == at:
             behind = content.find(SYNC, at + 1, end)
             behind = end if behind < 0 else behind
-            junk += behind - at
+            false += 1
+            if false > MAXIMUM_FALSE:
+                raise Malformed("it has too much between its frames")
         at = behind
     if not runs:
         raise Malformed("it has no MPEG audio frames")

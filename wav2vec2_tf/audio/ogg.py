@@ -6,7 +6,7 @@ import re
 import zlib
 from dataclasses import dataclass, field
 
-from wav2vec2_tf.audio.content import MAXIMUM_JUNK, MAXIMUM_PARTS, Content, Malformed, Part
+from wav2vec2_tf.audio.content import MAXIMUM_PARTS, Content, Malformed, Part
 
 MAGIC = b"OggS"
 PAGE = re.compile(rb"OggS\0")
@@ -30,6 +30,8 @@ class _Link:
     exact: bool = True
     serials: set[bytes] = field(default_factory=set)
     pages: int = 0
+    segments: int = 0
+    """Since the last page with a position."""
     position: int = -1
 
 
@@ -37,17 +39,15 @@ def parts(content: Content) -> list[Part]:
     """Returns the streams of an Ogg file that follow each other.
 
     Raises:
-        Malformed: there are too many.
+        Malformed: there are too many, or the positions in one jump.
     """
     links: list[_Link] = []
-    at, junk, in_head = 0, 0, False
-    while at < content.size and junk < MAXIMUM_JUNK:
+    at, in_head = 0, False
+    while at < content.size:
         head = content.read_at(at, HEAD_BYTES + MOST_SEGMENTS)
         if head[:5] != MAGIC + b"\0" or len(head) < HEAD_BYTES:
             behind = content.find(PAGE, at + 1, content.size)
-            behind = content.size if behind < 0 else behind
-            junk += behind - at
-            at = behind
+            at = content.size if behind < 0 else behind
             if links:
                 links[-1].exact = False
             continue
@@ -77,6 +77,7 @@ def _add_page(link: _Link, page: bytes, size: int, segments: int) -> None:
     number = int.from_bytes(page[18:22], "little")
     body = page[HEAD_BYTES + segments :]
     link.serials.add(page[14:18])
+    link.segments += segments
     link.exact &= (
         len(page) == size
         and len(link.serials) == 1
@@ -87,7 +88,9 @@ def _add_page(link: _Link, page: bytes, size: int, segments: int) -> None:
     if position >= 0 and segments:
         if link.position <= 0:  # else the stream was cut out of a longer one
             link.exact &= position <= segments * LONGEST_PACKET
-        link.exact &= position >= link.position
+        elif link.exact and not 0 <= position - link.position <= link.segments * LONGEST_PACKET:
+            raise Malformed("the positions of its pages jump")  # libsndfile goes by the last one
+        link.segments = 0
         link.position = position
     link.pages += 1
 

@@ -18,6 +18,8 @@ STREAMED_BYTES = 0x7FFF0000
 """Least size of a chunk that means "not known when the header was written"."""
 UNKNOWN = 0xFFFFFFFF
 """The size that means "in another chunk" in RF64, and the largest one in the others."""
+WRAPPED_BYTES = 2**32
+"""What writers of 32-bit sizes lose of the size of longer samples, once or more often."""
 SLACK_BYTES = 64
 """Bytes that a stated size may exceed the file by: some writers count a chunk header too many."""
 MAXIMUM_CHUNKS = 10_000
@@ -41,10 +43,11 @@ def _file(content: Content, start: int) -> tuple[list[Part], int]:
     """Returns the parts of the file at `start`, and where the next one may begin."""
     end = content.size
     order = ">" if content.read_at(start, 4) == b"RIFX" else "<"
-    code, long_size = 0, None
+    code, long_size, form = 0, None, b""
     for name, size, at in _chunks(content, start + 12, order):
         body = content.read_at(at, min(size, 40))
         if name == b"fmt " and len(body) >= 16:
+            form = content.read_at(at - 8, 8 + len(body))
             (code,) = struct.unpack_from(f"{order}H", body)
             if code == EXTENSIBLE and len(body) >= 26:
                 (code,) = struct.unpack_from(f"{order}H", body, 24)
@@ -55,11 +58,19 @@ def _file(content: Content, start: int) -> tuple[list[Part], int]:
     else:
         return [Part(start, end)], end
     there = end - at
-    stated = long_size if size == UNKNOWN and long_size is not None else size
+    header = long_size if size == UNKNOWN and long_size is not None else size
+    stated, first, prefix = header, start, b""
     patches: tuple[tuple[int, bytes], ...] = ()
-    is_empty = stated == 0 and _only_chunks(content, at, order)
-    if (stated == 0 and not is_empty) or stated > max(there, STREAMED_BYTES - 1):
+    is_followed = stated <= there and _is_followed(content, at + stated, order)
+    if stated == 0 and is_followed:
+        end = at
+    elif stated == 0 or (stated >= STREAMED_BYTES and not is_followed):
         stated = there
+    elif there - stated >= WRAPPED_BYTES and not is_followed:
+        stated += (there - stated) // WRAPPED_BYTES * WRAPPED_BYTES
+    if stated != header and stated >= UNKNOWN and order == "<":
+        first, prefix = at, _long_header(form, stated)
+    elif stated != header:
         riff, data = (
             struct.pack(f"{order}I", min(end - each, UNKNOWN)) for each in (start + 8, at)
         )
@@ -73,7 +84,21 @@ def _file(content: Content, start: int) -> tuple[list[Part], int]:
     behind = last + stated % 2
     if content.read_at(behind, 4) not in MAGIC:
         behind = end
-    return [Part(start, behind, code in EXACT, patches=patches)], behind
+    part = Part(first, behind, code in EXACT, patches=patches, prefix=prefix)
+    return [part], behind
+
+
+def _long_header(form: bytes, size: int) -> bytes:
+    """Returns the header of an RF64 file with this chunk `fmt ` and samples of this size."""
+    sizes = struct.pack("<4sIQQQI", b"ds64", 28, 48 + len(form) + size, size, 0, 0)
+    samples = struct.pack("<4sI", b"data", UNKNOWN)
+    return struct.pack("<4sI4s", b"RF64", UNKNOWN, b"WAVE") + sizes + form + samples
+
+
+def _is_followed(content: Content, at: int, order: str) -> bool:
+    """Whether the samples end at `at`: another file, whole chunks or nothing is there."""
+    at += at % 2
+    return content.read_at(at, 4) in MAGIC or _only_chunks(content, at, order)
 
 
 def _chunks(content: Content, at: int, order: str) -> Iterator[tuple[bytes, int, int]]:
