@@ -29,7 +29,6 @@ from wav2vec2_tf.serving.options import ServeOptions
 from wav2vec2_tf.serving.origins import OriginMiddleware, normalized
 from wav2vec2_tf.serving.page import add_page
 from wav2vec2_tf.serving.streaming import handle_stream
-from wav2vec2_tf.serving.uploads import discard
 from wav2vec2_tf.transcription import long_form
 
 CPU_BATCH_SECONDS = 60.0  # short recordings of many requests fill it
@@ -164,6 +163,7 @@ def _add_routes(app: FastAPI, context: ServerContext) -> None:
     async def retrieve_model(name: str) -> dict[str, Any]:
         return responses.model_card(context.models.get(name))
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     async def health() -> JSONResponse:
         if context.draining:
@@ -180,14 +180,14 @@ def _add_error_handlers(app: FastAPI, context: ServerContext) -> None:
     @app.exception_handler(RequestError)
     async def request_error(request: Request, error: RequestError) -> Response:
         context.metrics.rejected.labels(error.code).inc()
-        if error.status != 408:  # a slow client has had its time
-            await discard(request)
         return responses.error_response(error)
 
     @app.exception_handler(HTTPException)
     async def http_exception(request: Request, error: HTTPException) -> Response:
         code = error.detail.lower().replace(" ", "_")
-        return await request_error(request, RequestError(error.status_code, error.detail, code))
+        answer = await request_error(request, RequestError(error.status_code, error.detail, code))
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(Exception)
     async def internal_error(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Callable
 from email.utils import formatdate
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 HEAD_SECONDS = 10.0  # in which the head of each request must arrive
 MAX_HEAD_BYTES = 2**14
 MAX_AHEAD_BYTES = 2**16  # of further requests, before the one in progress is answered
-SKIP_SECONDS = 2.0  # for the rest of a body that the application has not read
+SKIP_SECONDS = 5.0  # for the rest of a body that the application has not read
+SKIP_BYTES = 2**26
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -68,11 +70,14 @@ class HttpConnection:
         except TimeoutError:
             return None
         except h11.RemoteProtocolError as error:
-            self._log_invalid(error)
-            if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                await self._respond(error.error_status_hint, b"invalid HTTP")
+            await self.respond_invalid(error)
             return None
         return event if isinstance(event, h11.Request) else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client has ended its side of the connection."""
+        return self._http.trailing_data[1]
 
     async def event(self) -> Any:
         """Receives h11's next event.
@@ -83,7 +88,7 @@ class HttpConnection:
         await asyncio.sleep(0)  # many small pieces that arrive together must not hold the loop
         while (event := self._http.next_event()) is h11.NEED_DATA:
             if self._http.they_are_waiting_for_100_continue:
-                await self.send(h11.InformationalResponse(status_code=100, headers=[]))
+                await self.send(_informational(100, []))
             self._http.receive_data(await self._peer.read())
         return event
 
@@ -105,8 +110,7 @@ class HttpConnection:
         own = [(b"date", formatdate(usegmt=True).encode())]
         if self._stopping():
             own.append((b"connection", b"close"))
-        reason = responses.get(status, "")
-        return h11.Response(status_code=status, headers=[*headers, *own], reason=reason.encode())
+        return h11.Response(status_code=status, headers=[*headers, *own], reason=_reason(status))
 
     async def _serve(self, request: h11.Request) -> bool:
         """Serves a request; returns whether another one may follow."""
@@ -117,21 +121,27 @@ class HttpConnection:
         await self._run(scope, exchange)
         if not exchange.complete:
             return False
-        with contextlib.suppress(TimeoutError, h11.RemoteProtocolError):
-            async with asyncio.timeout(SKIP_SECONDS):
-                while self._http.their_state is h11.SEND_BODY:
-                    await self.event()
+        await self._skip_body()
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
         return True
+
+    async def _skip_body(self) -> None:
+        """Reads on for a moment: a client that cannot send would not read why it is rejected."""
+        skipped = 0
+        with contextlib.suppress(TimeoutError, h11.RemoteProtocolError):
+            async with asyncio.timeout(SKIP_SECONDS):
+                while self._http.their_state is h11.SEND_BODY and skipped <= SKIP_BYTES:
+                    event = await self.event()
+                    skipped += len(event.data) if isinstance(event, h11.Data) else 0
 
     async def _serve_websocket(self, scope: Scope, request: h11.Request) -> bool:
         try:
             if not isinstance(await self.event(), h11.EndOfMessage):
                 return False  # a handshake has no body
         except h11.RemoteProtocolError as error:
-            self._log_invalid(error)
+            await self.respond_invalid(error)
             return False
         exchange = HttpExchange(self)
         socket = WebSocketConnection(self._peer, scope, self._switch, exchange.send)
@@ -148,7 +158,7 @@ class HttpConnection:
 
     def _switch(self, headers: Headers) -> tuple[bytes, bytes]:
         """Returns the answer that opens a WebSocket, and what has arrived on it already."""
-        answer = self._http.send(h11.InformationalResponse(status_code=101, headers=headers))
+        answer = self._http.send(_informational(101, headers))
         return answer or b"", self._http.trailing_data[0]
 
     async def _run(self, scope: Scope, exchange: HttpExchange | WebSocketConnection) -> None:
@@ -161,6 +171,12 @@ class HttpConnection:
         if not exchange.answered:
             await self._respond(500, b"the server failed")
 
+    async def respond_invalid(self, error: h11.RemoteProtocolError) -> None:
+        """Logs that a request is not HTTP, and answers it if that is possible."""
+        log.warning("%s: invalid HTTP: %s", self._peer.name, first_line(error))
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            await self._respond(error.error_status_hint, b"invalid HTTP")
+
     async def _respond(self, status: int, body: bytes) -> None:
         """Sends a whole response, after which the connection is closed."""
         headers = [
@@ -171,9 +187,6 @@ class HttpConnection:
         exchange = HttpExchange(self)
         await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
         await exchange.send({"type": "http.response.body", "body": body})
-
-    def _log_invalid(self, error: h11.RemoteProtocolError) -> None:
-        log.warning("%s: invalid HTTP: %s", self._peer.name, first_line(error))
 
 
 class HttpExchange:
@@ -186,7 +199,7 @@ class HttpExchange:
 
     def __init__(self, connection: HttpConnection, head: bool = False) -> None:
         self._connection, self._head = connection, head
-        self._received = False
+        self._received = self._refused = False
         self._start: h11.Response | None = None
         self.answered = self.complete = False
 
@@ -198,14 +211,19 @@ class HttpExchange:
             return {"type": "http.disconnect"}
         try:
             event = await self._connection.event()
-        except h11.RemoteProtocolError:  # most often, it disconnected
+        except h11.RemoteProtocolError as error:
+            if not self._connection.ended:
+                await self._connection.respond_invalid(error)
+                self.answered = self._refused = True
             return {"type": "http.disconnect"}
         body = bytes(event.data) if isinstance(event, h11.Data) else b""
         self._received = not isinstance(event, h11.Data)
         return {"type": "http.request", "body": body, "more_body": not self._received}
 
     async def send(self, message: Message) -> None:
-        """Sends the head of the response, or a piece of its body."""
+        """Sends the head of the response, or a piece of its body; not after an invalid request."""
+        if self._refused:
+            return
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
             self._start = self._connection.response(message["status"], headers)
@@ -222,8 +240,17 @@ class HttpExchange:
         self.complete = not message.get("more_body", False)
 
 
+def _reason(status: int) -> bytes:
+    return responses.get(status, "").encode()
+
+
+def _informational(status: int, headers: Headers) -> h11.InformationalResponse:
+    return h11.InformationalResponse(status_code=status, headers=headers, reason=_reason(status))
+
+
 def _scope(request: h11.Request) -> Scope:
-    raw_path, _, query = request.target.partition(b"?")
+    target = re.sub(rb"^https?://[^/?]*/?", b"/", request.target, flags=re.IGNORECASE)
+    raw_path, _, query = target.partition(b"?")
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -242,10 +269,13 @@ def _scope(request: h11.Request) -> Scope:
 
 
 def _is_websocket(request: h11.Request) -> bool:
-    values = {name: value.lower() for name, value in request.headers}
-    tokens = [token.strip() for token in values.get(b"connection", b"").split(b",")]
+    tokens = {
+        (name, token.strip().lower())
+        for name, value in request.headers
+        for token in value.split(b",")
+    }
     return (
         (request.method, request.http_version) == (b"GET", b"1.1")
-        and b"upgrade" in tokens
-        and values.get(b"upgrade", b"") == b"websocket"
+        and (b"connection", b"upgrade") in tokens
+        and (b"upgrade", b"websocket") in tokens
     )

@@ -17,7 +17,7 @@ from tempfile import NamedTemporaryFile
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from wav2vec2_tf.serving.errors import RequestError
 
@@ -25,8 +25,6 @@ CHARSETS = ("utf-8", "ascii", "iso8859-1", "cp1252")  # Python's names
 MAX_FIELDS = 32
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FORM_BYTES = MAX_FIELDS * (MAX_FIELD_BYTES + 1024)  # of all but the file
-DISCARD_SECONDS = 5.0  # in which a rejected client may finish sending, and then reads the answer
-DISCARD_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -89,19 +87,6 @@ async def receive_upload(
             yield Upload(fields, Path(copy.name))
     finally:
         await form.close()
-
-
-async def discard(request: Request) -> None:
-    """Reads on for a moment: a client that is still sending would not read why it is rejected."""
-    received = 0
-    try:
-        async with asyncio.timeout(DISCARD_SECONDS):
-            async for chunk in request.stream():
-                received += len(chunk)
-                if received > DISCARD_BYTES:
-                    return
-    except (TimeoutError, ClientDisconnect, RuntimeError):  # RuntimeError: the body was read
-        return
 
 
 def _check_content_type(header: str) -> None:
