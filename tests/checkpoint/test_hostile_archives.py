@@ -95,6 +95,27 @@ def moved(content: bytes) -> bytes:
     return content[:start] + copy + directory + ending
 
 
+def two_directories(content: bytes) -> bytes:
+    """The zip64 record leads to another directory than the record that all readers know."""
+    start, end = content.index(CENTRAL), content.rindex(END)
+    if (record := content.find(b"PK\x06\x06", start)) > 0:
+        end = record
+    directory, ending = content[start:end], content[content.rindex(END) :]
+    count = struct.unpack_from("<H", ending, 10)
+    second = start + len(directory)
+    zip64 = struct.pack(
+        "<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, *count, *count, len(directory), second
+    )
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, second + len(directory), 1)
+    return (
+        content[:start]
+        + directory * 2
+        + zip64
+        + locator
+        + patched(ending, 12, struct.pack("<2I", len(directory), start))
+    )
+
+
 ARCHIVES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     **{
         f"flag {bit:#x} {where}": (with_flag(bit, *signatures), message)
@@ -141,7 +162,7 @@ ARCHIVES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         in_directory(42, b"\xf0\xff\xff\x7f", b"archive/data/0"),
         "cut short or damaged",
     ),
-    "a comment with another directory": (commented, "not one of torch.save"),
+    "a comment with another directory": (commented, "two zip directories"),
     "a comment": (
         lambda c: patched(c, c.rindex(END) + 20, b"\2\0") + b"PK",
         "has a comment or another number of entries",
@@ -153,6 +174,7 @@ ARCHIVES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "has a comment or another number of entries",
     ),
     "a second copy of the pickle": (moved, "an entry that its zip directory lacks"),
+    "two directories": (two_directories, "two zip directories"),
 }
 
 

@@ -121,7 +121,8 @@ class _Archive:
             with _File(path) as file, zipfile.ZipFile(file) as archive:
                 infos = archive.infolist()
                 file.seek(-END.size, os.SEEK_END)
-                magic, *_, count, _, _, comment = END.unpack(file.read(END.size))
+                magic, *_, count, _, start, comment = END.unpack(file.read(END.size))
+                directory = archive.start_dir
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             raise Malformed("the file is cut short or damaged") from error
         self._infos = {info.filename: info for info in infos}
@@ -134,6 +135,8 @@ class _Archive:
             raise Malformed("its zip directory has a name with a null character")
         if min((info.header_offset for info in infos), default=0) != 0:
             raise Malformed("it begins with an entry that its zip directory lacks")
+        if start not in (directory, IN_ZIP64):
+            raise Malformed("it has two zip directories")
         self._checked: set[str] = set()
         self._mapped = np.asarray(np.memmap(path, np.uint8, mode="r"))
 
