@@ -106,7 +106,7 @@ def test_reasons_of_both_readers(ffmpeg: Path) -> None:
     for content, reason in {
         UNKNOWN: "Format not recognised",
         flac(np.zeros((100, 1), int), 16000, 12): "unimplemented format",
-        b"\xff\xfb" + bytes(99): "no MPEG audio frames",
+        b"\xff\xfb\x9c" + bytes(98): "no MPEG audio frames",
     }.items():
         with pytest.raises(UserError, match=reason) as raised:
             audio.load(content)
