@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.audio import SAMPLE_RATE
-from wav2vec2_tf.models.saved_model_folder import saved_model_folder
 from wav2vec2_tf.text.spelling import letter_case
+from wav2vec2_tf.transcription.resume import model_identity
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import files_identity
 from wav2vec2_tf.utils.journal import Journal
 from wav2vec2_tf.utils.progress import ProgressBar
 
@@ -119,13 +118,11 @@ def _engine(
 
 
 def _open_journal(path: Path, model: str, corpus: Corpus, facts: dict[str, Any]) -> Journal:
-    files: list[Path] = []
-    for place in (Path(name).expanduser() for name in (model, facts.get("processor")) if name):
-        place = saved_model_folder(place) or place
-        files += place.rglob("*") if place.is_dir() else [place]
     identity = {name: value for name, value in facts.items() if name != "modes"}
     identity |= {"model": model, "data": corpus.source, "content of the data": corpus.identity}
-    identity["content of the model"] = files_identity(file for file in files if file.is_file())
+    identity["content of the model"] = model_identity(
+        model, facts["target_lang"], processor=facts.get("processor")
+    )
     journal = Journal(path, identity)
     if len(journal):
         count = sum(len(batch["texts"]) for _, batch in journal)

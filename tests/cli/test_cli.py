@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.support.errors import one_error
 from tests.support.paths import CORPUS
 from wav2vec2_tf.cli.main import main, make_parser
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
@@ -23,16 +24,6 @@ def transcript(path: Path) -> str:
     """Returns the reference text of a file of the bundled corpus."""
     lines = next(path.parent.glob("*.trans.txt")).read_text().splitlines()
     return dict(line.split(" ", 1) for line in lines)[path.stem]
-
-
-def one_error(capsys: pytest.CaptureFixture[str]) -> str:
-    """Returns the only line on standard error; asserts that standard output is empty."""
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    lines = captured.err.splitlines()
-    assert len(lines) == 1, captured.err
-    assert lines[0].startswith("error: ")
-    return lines[0]
 
 
 def test_help_imports_the_standard_library_alone() -> None:

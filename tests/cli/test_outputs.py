@@ -15,20 +15,13 @@ from convert.__main__ import main as convert
 from eval.__main__ import main as evaluate
 from eval.outputs import write_json, write_plot
 from tests.support.corpus import SPOKEN, write_corpus
+from tests.support.errors import one_error
 from tests.support.paths import CORPUS
 from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import LOCK, hidden_name, locked
 
 UTTERANCE = CORPUS / "1003" / "1" / "1003-1-0012.flac"
-
-
-def one_error(capsys: pytest.CaptureFixture[str]) -> str:
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    (line,) = captured.err.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 def test_two_runs_do_not_fill_one_folder_of_shards(

@@ -36,7 +36,7 @@ def refusal(spec: object, **options: Any) -> str:
     return message
 
 
-def heard(corpus: Corpus) -> dict[str, np.ndarray]:
+def loaded(corpus: Corpus) -> dict[str, np.ndarray]:
     """Returns the speech by id; asserts that it has the counted length and the known texts."""
     found = {}
     for utterance in corpus:
@@ -103,7 +103,7 @@ def test_parts_of_one_recording(long: Path, form: str, columns: str) -> None:
     path = written(long.parent, form, rows)
     corpus = open_corpus(str(path), cache_dir=str(long.parent / "cache"))
     assert list(corpus.texts.values()) == [text for *_, text in PARTS]
-    for speech, (offset, duration, _) in zip(heard(corpus).values(), PARTS, strict=True):
+    for speech, (offset, duration, _) in zip(loaded(corpus).values(), PARTS, strict=True):
         np.testing.assert_array_equal(speech, part(offset, duration))
     if form != "parquet":  # whose rows are numbered
         assert list(corpus.texts) == [
@@ -120,7 +120,7 @@ def test_parts_may_be_half_open_and_named(long: Path) -> None:
         {"id": "text", "offset": "1.5", "duration": "0.25"},
     ]
     named = [{"audio_filepath": "long.wav", "text": "A", **row} for row in rows]
-    found = heard(open_corpus(str(written(long.parent, "jsonl", named))))
+    found = loaded(open_corpus(str(written(long.parent, "jsonl", named))))
     expected = {
         "long.wav": SPEECH[:24000],
         "tail": SPEECH[48000:],
@@ -161,7 +161,7 @@ def test_columns_that_are_no_part_are_refused(
 def test_other_columns_do_not_matter(long: Path) -> None:
     more = {"weekend": 3, "start_date": "today", "endless": 1, "channel": "BBC", "stop": ""}
     row = {"audio_filepath": "long.wav", "text": "A", **more}
-    assert len(heard(open_corpus(str(written(long.parent, "jsonl", [row]))))["long.wav"]) == 64000
+    assert len(loaded(open_corpus(str(written(long.parent, "jsonl", [row]))))["long.wav"]) == 64000
 
 
 def test_a_part_beyond_the_end(long: Path) -> None:
@@ -219,7 +219,7 @@ def test_names_of_files_in_manifests(tmp_path: Path, monkeypatch: pytest.MonkeyP
     mixed = "n/" + unicodedata.normalize("NFD", "né.wav")
     rows = [f"{tmp_path}/a/b c.wav", "~/h.wav", nfc, mixed, ".\\a\\b c.wav"]
     table = "\ufeffpath\tsentence\r\n" + "".join(f"{name}\tA\r\n" for name in rows)
-    found = heard(open_corpus(str(write(tmp_path / "m.tsv", table))))
+    found = loaded(open_corpus(str(write(tmp_path / "m.tsv", table))))
     assert list(found) == rows
     assert [len(speech) for speech in found.values()] == [*lengths, lengths[0]]
 
@@ -257,7 +257,7 @@ def test_named_columns(tmp_path: Path) -> None:
     columns = Columns(text_column="normalized_text", audio_column="mine")
     corpus = open_corpus(str(path), columns=columns)
     assert corpus.texts == {"b.wav": "of judah"}
-    assert [len(speech) for speech in heard(corpus).values()] == [lengths["b.wav"]]
+    assert [len(speech) for speech in loaded(corpus).values()] == [lengths["b.wav"]]
     message = refusal(path, columns=Columns(text_column="normalised_text"))
     assert "no column 'normalised_text'" in message
     assert "did you mean normalized_text?" in message
@@ -291,7 +291,7 @@ def test_common_voice(tmp_path: Path) -> None:
         (tmp_path / "xy" / "train.tsv", None, names[:2]),
     ):
         corpus = open_corpus(str(spec), split=split)
-        assert list(heard(corpus)) == expected
+        assert list(loaded(corpus)) == expected
         assert list(corpus.texts.values()) == [f'"{name[-5]}' for name in expected]
     message = refusal(tmp_path / "xy")
     assert "several splits; choose with --split from dev, train, validated" in message
@@ -314,7 +314,7 @@ def test_audio_folder(tmp_path: Path, form: str, caplog: pytest.LogCaptureFixtur
     corpus = open_corpus(str(tmp_path))
     assert corpus.kind == "AudioFolder"
     assert dict(corpus.texts) == {"b.flac": "TWO", "data/a.wav": "ONE"}
-    assert {key: len(speech) for key, speech in heard(corpus).items()} == {
+    assert {key: len(speech) for key, speech in loaded(corpus).items()} == {
         key: lengths[key] for key in corpus.texts
     }
     assert caplog.messages == [f"{tmp_path}: skipped 1 files that no metadata names"]
@@ -358,6 +358,14 @@ def test_audio_folder_with_splits(tmp_path: Path) -> None:
 # Kaldi
 
 
+def write_files(folder: Path, files: dict[str, str]) -> Path:
+    """Writes the files that have a content, and returns the folder."""
+    for name, content in files.items():
+        if content:
+            write(folder / name, content)
+    return folder
+
+
 def write_kaldi(folder: Path, **more: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     soundfile.write(folder / "long.wav", SPEECH, RATE, "FLOAT")
@@ -368,10 +376,7 @@ def write_kaldi(folder: Path, **more: str) -> Path:
         "utt2spk": "u-1 s\nu-2 s\n",
         **more,
     }
-    for name, content in files.items():
-        if content:
-            write(folder / name, content)
-    return folder
+    return write_files(folder, files)
 
 
 def test_kaldi(tmp_path: Path) -> None:
@@ -379,12 +384,12 @@ def test_kaldi(tmp_path: Path) -> None:
     for spec in (folder, folder / "wav.scp"):
         corpus = open_corpus(str(spec))
         assert dict(corpus.texts) == {"u-1": "OF JUDAH", "u-2": "AND  FROM"}
-        found = heard(corpus)
+        found = loaded(corpus)
         np.testing.assert_array_equal(found["u-1"], part(0.5, 1.28))
         np.testing.assert_array_equal(found["u-2"], SPEECH[36000:])
     (folder / "text").unlink()
     assert "no file 'text'" in refusal(folder)
-    assert list(heard(open_corpus(str(folder), transcribed=False))) == ["u-1", "u-2"]
+    assert list(loaded(open_corpus(str(folder), transcribed=False))) == ["u-1", "u-2"]
 
 
 def test_kaldi_without_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,7 +398,7 @@ def test_kaldi_without_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     write(folder / "wav.scp", f"rec1 data/train/long.wav\nrec2\t{folder}/a b.wav \n")
     lengths = write_tones(folder, ["a b.wav"])
     monkeypatch.chdir(tmp_path)
-    found = heard(open_corpus(str(folder)))
+    found = loaded(open_corpus(str(folder)))
     assert [len(found["rec1"]), len(found["rec2"])] == [64000, lengths["a b.wav"]]
 
 
@@ -430,7 +435,7 @@ def test_commands_of_kaldi_are_not_run(tmp_path: Path) -> None:
 
 def test_a_channel_of_kaldi(tmp_path: Path) -> None:
     folder = write_kaldi(tmp_path / "data", segments="u-1 rec1 0 1 0\nu-2 rec1 1 2 0\n")
-    assert [len(speech) for speech in heard(open_corpus(str(folder))).values()] == [16000, 16000]
+    assert [len(speech) for speech in loaded(open_corpus(str(folder))).values()] == [16000, 16000]
     soundfile.write(folder / "long.wav", np.stack([SPEECH, SPEECH], 1), RATE)
     with pytest.raises(UserError, match="channel 0 of 2"):
         next(iter(open_corpus(str(folder)))).load()
@@ -449,10 +454,7 @@ def write_fairseq(folder: Path, **more: str) -> Path:
         "dict.ltr.txt": "| 10\nE 9\n",
         **more,
     }
-    for name, content in files.items():
-        if content:
-            write(folder / name, content)
-    return folder
+    return write_files(folder, files)
 
 
 @pytest.mark.parametrize("labels", ["train.ltr", "train.wrd"])
@@ -462,10 +464,10 @@ def test_fairseq_manifest(tmp_path: Path, labels: str) -> None:
     for spec in (folder, folder / "train.tsv"):
         corpus = open_corpus(str(spec))
         assert dict(corpus.texts) == {"a.wav": "OF JUDAH", "b/b.flac": "AND"}
-        assert [len(speech) for speech in heard(corpus).values()] == [5000, 6000]
+        assert [len(speech) for speech in loaded(corpus).values()] == [5000, 6000]
     (folder / labels).unlink()
     assert "no train.wrd and no train.ltr" in refusal(folder / "train.tsv")
-    assert len(heard(open_corpus(str(folder / "train.tsv"), transcribed=False))) == 2
+    assert len(loaded(open_corpus(str(folder / "train.tsv"), transcribed=False))) == 2
 
 
 def test_fairseq_splits_and_roots(tmp_path: Path) -> None:
@@ -476,7 +478,7 @@ def test_fairseq_splits_and_roots(tmp_path: Path) -> None:
     assert "several splits; choose with --split from train, valid" in refusal(folder)
     corpus = open_corpus(str(folder), split="valid")
     assert dict(corpus.texts) == {"a.wav": "", "b/b.flac": "AND"}
-    assert len(heard(corpus)) == 2
+    assert len(loaded(corpus)) == 2
     assert list(open_corpus(str(folder), transcribed=False).texts) == [
         "audio/a.wav", "audio/b/b.flac"
     ]  # fmt: skip
@@ -523,15 +525,15 @@ def test_arrays_in_parquet(tmp_path: Path) -> None:
     }
     for name, (column, expected) in kinds.items():
         path = write_table(tmp_path / f"{name}.parquet", audio=column, text=["A"])
-        (speech,) = heard(open_corpus(str(path), cache_dir=cache)).values()
+        (speech,) = loaded(open_corpus(str(path), cache_dir=cache)).values()
         np.testing.assert_allclose(speech, expected, atol=1e-7, err_msg=name)
     columns = {"speech": pa.array([SPEECH.tolist()]), "sampling_rate": [8000], "text": ["A"]}
     path = write_table(tmp_path / "two.parquet", **columns)
     corpus = open_corpus(str(path), cache_dir=cache, columns=Columns(audio_column="speech"))
-    (speech,) = heard(corpus).values()
+    (speech,) = loaded(corpus).values()
     soundfile.write(tmp_path / "8k.wav", SPEECH, 8000, "FLOAT")
     write(tmp_path / "m.csv", "audio,text\n8k.wav,A\n")
-    (expected,) = heard(open_corpus(str(tmp_path / "m.csv"))).values()
+    (expected,) = loaded(open_corpus(str(tmp_path / "m.csv"))).values()
     np.testing.assert_array_equal(speech, expected)
 
 
@@ -595,7 +597,7 @@ def test_unicode_forms_of_names(tmp_path: Path) -> None:
         write(folder / "1" / "1.trans.txt", f"{key} OF JUDAH\n")
         corpus = open_corpus(str(folder))
         assert dict(corpus.texts) == {nfc: "OF JUDAH"}
-        assert [len(speech) for speech in heard(corpus).values()] == list(lengths.values())
+        assert [len(speech) for speech in loaded(corpus).values()] == list(lengths.values())
 
 
 @pytest.mark.parametrize("space", ["\t", "  ", " \t", "\u00a0"])
@@ -614,7 +616,7 @@ def test_links_are_followed_without_loops(tmp_path: Path) -> None:
     (tmp_path / "real" / "deep" / "loop").symlink_to(corpus)
     (corpus / "self").symlink_to("self")
     (corpus / "file.wav").symlink_to(tmp_path / "real" / "a.wav")
-    found = heard(open_corpus(str(corpus), transcribed=False))
+    found = loaded(open_corpus(str(corpus), transcribed=False))
     assert sorted(found) == sorted(
         os.path.relpath(file, corpus) for file in audio_below(str(corpus))
     )

@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.corpus import SPOKEN, tone, write_corpus, write_parquet, write_tar
+from tests.support.errors import one_error
 from tests.support.paths import ROOT
 from wav2vec2_tf.audio import count_samples, load
 from wav2vec2_tf.cli.main import main
@@ -80,12 +81,6 @@ def refusal(spec: Path) -> str:
     message = str(caught.value)
     assert "\n" not in message
     return message
-
-
-def one_error(capsys: pytest.CaptureFixture[str]) -> str:
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 # Writing

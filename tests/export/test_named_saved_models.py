@@ -246,7 +246,7 @@ def alien(folder: Path, signatures: Any = None) -> Path:
 
 
 @pytest.mark.parametrize("load", [Recognizer.load, SavedModelLayer, load_export])
-def test_a_saved_model_of_others_is_told_what_it_lacks(
+def test_the_error_for_saved_models_of_others_names_what_they_lack(
     load: Callable[..., Any], fixed: SavedModel, tmp_path: Path
 ) -> None:
     other = alien(tmp_path / "other")

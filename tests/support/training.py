@@ -34,6 +34,16 @@ SHALLOW: dict[str, Any] = {  # the published frame rate by three convolutions, a
 START = "import sys\nfrom tests.support.training import work\nsys.exit(work())"
 
 
+def without_determinism(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the command line from TensorFlow's determinism.
+
+    It cannot be undone, and would disable XLA in later tests.
+    """
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
+
+
 def make_model(folder: str, changes: dict[str, float]) -> None:
     """Writes a shallow model whose training is deterministic, and the bundled processor."""
     import keras

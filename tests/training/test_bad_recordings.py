@@ -11,11 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from safetensors.numpy import load_file
 
 from tests.support.paths import CORPUS
-from tests.support.training import killed_at, log_lines, losses, make_model, run_program
+from tests.support.training import (
+    killed_at,
+    log_lines,
+    losses,
+    make_model,
+    run_program,
+    without_determinism,
+)
 from wav2vec2_tf.training.finetune import finetune
 from wav2vec2_tf.training.pretrain import pretrain
 from wav2vec2_tf.training.run_folder import RunFolder
@@ -135,8 +141,7 @@ def test_skipped_ones_are_left_out_and_counted(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # it holds for the rest of the process
-    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
+    without_determinism(monkeypatch)
     damage(manifest, 1, 4)
     flags = ["--steps", "2", "--most-rows", "2"]
     paths = ["--model", options.model, "--output", options.output, "--train", str(manifest)]

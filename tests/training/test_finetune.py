@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import torch
 import transformers
 from safetensors.numpy import load_file
@@ -30,6 +29,7 @@ from tests.support.training import (
     killed_at,
     log_lines,
     losses,
+    without_determinism,
 )
 from wav2vec2_tf import Processor, UserError, Wav2Vec2Config, Wav2Vec2ForCTC
 from wav2vec2_tf.audio import load
@@ -497,8 +497,7 @@ def test_an_empty_manifest_is_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # cannot be undone, and would disable XLA in later tests
-    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
+    without_determinism(monkeypatch)
     run = with_empty_manifest(settings, tmp_path)
     assert main(arguments(run, tmp_path)) == 1
     (line,) = capsys.readouterr().err.splitlines()

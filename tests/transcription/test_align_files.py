@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import reference
+from tests.support.errors import one_error
 from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
 from tests.support.paths import CORPUS
 from wav2vec2_tf.checkpoint.hub import BUNDLED
@@ -44,15 +45,6 @@ def one_model(bundled_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -
         return bundled_recognizer
 
     monkeypatch.setattr(Recognizer, "load", loaded)
-
-
-def one_error(capsys: pytest.CaptureFixture[str]) -> str:
-    """Returns the only line on standard error; asserts that standard output is empty."""
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    (line,) = captured.err.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 def parse_textgrid(content: str) -> dict[str, list[tuple[float, float, str]]]:

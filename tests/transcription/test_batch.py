@@ -32,6 +32,7 @@ from tests.support.batch_jobs import (
     wait_for,
     workers,
 )
+from tests.support.errors import one_error
 from tests.support.ffmpeg import fake_ffmpeg, without_ffmpeg
 from tests.support.paths import CORPUS
 from wav2vec2_tf import audio
@@ -84,14 +85,6 @@ def folder(tmp_path: Path) -> Path:
     for number, file in enumerate(FEW):
         shutil.copy(file, tmp_path / "in" / ("below" if number % 2 else ".") / file.name)
     return tmp_path
-
-
-def one_error(capsys: pytest.CaptureFixture[str]) -> str:
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    (line,) = captured.err.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 # Inputs

@@ -16,10 +16,12 @@ FIRST_SEARCH_BYTES, SEARCH_BYTES = 2**10, 2**20
 MAXIMUM_PARTS = 10_000
 """Most streams in a file; radio recordings have one for each song."""
 PATTERN_BYTES = 16
+ID3V1_BYTES = 128
+"""Size of an ID3v1 tag, which some programs append."""
 BUFFER_BYTES = 2**15
 """Bytes of a part that are read at a time: libsndfile asks for MP3 frame by frame."""
 ENDLESS = 2**63 - 1
-"""The size that libsndfile is told for a file whose length it shall not guess."""
+"""The size that libsndfile is given for a file whose length it must not guess."""
 
 
 class Malformed(Exception):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wav2vec2_tf.audio.content import MAXIMUM_PARTS, Content, Malformed, Part, lacking
+from wav2vec2_tf.audio.content import ID3V1_BYTES, MAXIMUM_PARTS, Content, Malformed, Part, lacking
 
 MAGIC = b"fLaC"
 STREAM = re.compile(rb"fLaC[\x00\x80]\0\0\x22")
@@ -17,8 +17,6 @@ HEAD_BYTES = 26
 TOTAL_BITS = 36
 TAIL_BYTES = (2**16, 2**22)
 """Bytes at the end in which the last frame is looked for: enough for most, and for nearly all."""
-TAG_BYTES = 128
-"""Size of an ID3v1 tag, which some programs append."""
 SYNC = re.compile(rb"\xff[\xf8\xf9]")
 SIZES = (0, 192, 576, 1152, 2304, 4608, 0, 0, *(1 << code for code in range(8, 16)))
 """Samples of a frame by its code; those of codes 6 and 7 follow."""
@@ -27,8 +25,6 @@ RATES = dict(
 )
 """Hz by code; those of codes 12 to 14 follow, that of code 0 is the header's."""
 BITS = {1: 8, 2: 12, 4: 16, 5: 20, 6: 24, 7: 32}
-
-
 """Bits by code; those of code 0 are the header's."""
 
 
@@ -174,7 +170,7 @@ def _samples_at_end(head: bytes, header: Header) -> int | None:
 def _is_whole(tail: bytes, start: int, end: int | None) -> bool:
     """Whether the checksum of a frame is right: it ends at `end`, or else before an ID3v1 tag."""
     if end is None:
-        end = len(tail) - (TAG_BYTES if tail[-TAG_BYTES:].startswith(b"TAG") else 0)
+        end = len(tail) - (ID3V1_BYTES if tail[-ID3V1_BYTES:].startswith(b"TAG") else 0)
     return _crc16(tail[start:end]) == 0
 
 

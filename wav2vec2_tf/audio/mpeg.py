@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 
-from wav2vec2_tf.audio.content import MAXIMUM_PARTS, Content, Malformed, Part
+from wav2vec2_tf.audio.content import ID3V1_BYTES, MAXIMUM_PARTS, Content, Malformed, Part
 
 SYNC = re.compile(rb"\xff[\xe2-\xef\xf2-\xff][\x10-\xef]")
 COUNT = re.compile(rb"(?:Xing|Info)\0\0\0[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)", re.S)
@@ -30,8 +30,6 @@ IN_A_ROW = 3
 ID3 = b"ID3\4\0\0\0\0\0\x0a" + bytes(10)
 """An empty tag: by it libsndfile knows MPEG audio, even where a file `._` in the working directory
 makes it take content without a name for another format (SD2)."""
-TAG_BYTES = 128
-"""Size of an ID3v1 tag."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ def parts(content: Content, start: int, end: int) -> list[Part]:
             continue
         behind = content.behind_id3(at)
         if behind == at and content.read_at(at, 3) == b"TAG":
-            behind = at + TAG_BYTES
+            behind = at + ID3V1_BYTES
         if behind == at:
             behind = content.find(SYNC, at + 1, end)
             behind = end if behind < 0 else behind

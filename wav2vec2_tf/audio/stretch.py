@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wav2vec2_tf import audio
+from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,8 +54,6 @@ def load(source: Path | bytes, stretch: Stretch) -> np.ndarray:
         UserError: as `audio.load`, or the recording ends before the part does, or it has several
             channels of which one is meant.
     """
-    from wav2vec2_tf import audio
-
     part = _part(source, stretch)
     speech = audio.load(source, offset=part.offset, duration=part.duration)
     _require_all(source, part, len(speech))
@@ -62,8 +62,6 @@ def load(source: Path | bytes, stretch: Stretch) -> np.ndarray:
 
 def count_samples(source: Path | bytes, stretch: Stretch) -> int:
     """Returns the number of samples that `load` returns; raises `UserError` as it does."""
-    from wav2vec2_tf import audio
-
     part = _part(source, stretch)
     samples = audio.count_samples(source, offset=part.offset, duration=part.duration)
     _require_all(source, part, samples)
@@ -77,9 +75,7 @@ def _part(source: Path | bytes, stretch: Stretch) -> Stretch:
     if isinstance(source, bytes):
         if not stretch.is_stated:
             return WHOLE
-        from wav2vec2_tf.audio import SAMPLE_RATE, count_samples
-
-        seconds = count_samples(source) / SAMPLE_RATE
+        seconds = audio.count_samples(source) / SAMPLE_RATE
         if stretch.duration is not None and abs(seconds - stretch.duration) <= ROUNDING_SECONDS:
             return WHOLE
     return stretch
@@ -105,8 +101,6 @@ def _require_one_channel(source: Path | bytes, channel: int) -> None:
 
 
 def _require_all(source: Path | bytes, part: Stretch, samples: int) -> None:
-    from wav2vec2_tf.audio import SAMPLE_RATE
-
     if not part.is_stated or part.duration is None:
         return
     seconds = samples / SAMPLE_RATE

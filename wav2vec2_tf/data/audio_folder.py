@@ -35,16 +35,16 @@ def open_audio_folder(
     spec: str,
     folder: Path,
     files: Sequence[Path],
+    metadata: Sequence[Path],
     split: str | None,
     columns: Columns,
     transcribed: bool,
 ) -> Corpus | None:
-    """Opens a folder in this layout, given all its files; see `open_corpus`.
+    """Opens a folder in this layout, given all its files and its metadata; see `open_corpus`.
 
     Returns:
         The corpus; None if speech alone is asked for and no split is, of several.
     """
-    metadata = metadata_files(files)
     entries: dict[str, list[Entry]] = {}
     for path in metadata:
         for entry in _entries(folder, path, columns, transcribed):

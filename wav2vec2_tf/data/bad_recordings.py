@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from wav2vec2_tf.data.utterances import Corpus, Utterance
 from wav2vec2_tf.utils.errors import UserError, first_line
-from wav2vec2_tf.utils.files import write_whole
+from wav2vec2_tf.utils.files import parse_json, write_whole
 from wav2vec2_tf.utils.progress import ProgressBar
 
 SKIP_BAD_HELP = (
@@ -117,8 +117,8 @@ def read_bad(folder: Path) -> dict[str, str]:
     """Returns what `write_bad` has written: nothing if there is no such file, or a damaged one."""
     try:
         lines = (folder / BAD_FILE).read_text(encoding="utf-8").splitlines()
-        return {str(row["id"]): str(row["reason"]) for row in map(json.loads, lines)}
-    except (OSError, KeyError, TypeError, ValueError, RecursionError):
+        return {str(row["id"]): str(row["reason"]) for row in map(parse_json, lines)}
+    except (OSError, KeyError, TypeError, ValueError):
         return {}
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from wav2vec2_tf.audio.stretch import Stretch
-from wav2vec2_tf.utils.errors import UserError, did_you_mean, quoted
+from wav2vec2_tf.utils.errors import UserError, brief, did_you_mean
 from wav2vec2_tf.utils.options import option
 
 CORPUS_HELP = (
@@ -107,7 +107,7 @@ def stretch_of(row: Mapping[str, Any], *, units_matter: bool = True) -> Stretch:
     for name in row if units_matter else ():
         if _has_other_unit(name) and _number(row[name]) is not None:
             raise ValueError(
-                f"column {quoted(name)} selects a part in an unknown unit: replace it by offset "
+                f"column {brief(name)} selects a part in an unknown unit: replace it by offset "
                 "and duration in seconds"
             )
     if start is not None and start < 0:
@@ -145,7 +145,7 @@ def _find(
     spec: str, columns: Iterable[str], named: str | None, known: tuple[str, ...], flag: str
 ) -> str:
     columns = list(columns)
-    shown = map(quoted, columns[:LISTED_COLUMNS])
+    shown = map(brief, columns[:LISTED_COLUMNS])
     has = f"it has {', '.join(shown)}{', …' if len(columns) > LISTED_COLUMNS else ''}"
     if named is not None:
         if named not in columns:
@@ -173,7 +173,7 @@ def _seconds(row: Mapping[str, Any], name: str) -> float | None:
         return None
     seconds = _number(value)
     if seconds is None:
-        raise ValueError(f"{name} must be a number of seconds, got {quoted(str(value))}")
+        raise ValueError(f"{name} must be a number of seconds, got {brief(str(value))}")
     return seconds
 
 

@@ -155,8 +155,8 @@ def _open_folder(
         return open_fairseq_manifest(spec, manifest, transcribed)
     files = [Path(file) for file in files_below(str(folder))]
     if not any(is_transcript(file.name) for file in files):
-        if metadata_files(files):
-            corpus = open_audio_folder(spec, folder, files, split, columns, transcribed)
+        if metadata := metadata_files(files):
+            corpus = open_audio_folder(spec, folder, files, metadata, split, columns, transcribed)
             if corpus is not None:
                 return corpus
         elif any(file.suffix in {".parquet", ".arrow"} for file in files):

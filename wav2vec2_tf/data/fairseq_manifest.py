@@ -19,7 +19,7 @@ from wav2vec2_tf.data.utterances import (
     decode_utf8,
     read_file,
 )
-from wav2vec2_tf.utils.errors import UserError, quoted
+from wav2vec2_tf.utils.errors import UserError, brief
 from wav2vec2_tf.utils.files import encodable
 
 LABELS = (".wrd", ".ltr")
@@ -80,7 +80,7 @@ def fairseq_entries(path: Path) -> Iterator[Entry]:
         if not separator or not frames.strip().isdecimal() or not encodable(name):
             raise UserError(
                 f"{place}: must have a file and its number of frames, separated by a tab, got "
-                f"{quoted(line)}"
+                f"{brief(line)}"
             )
         yield Entry(name, "", located(name, folders))
 

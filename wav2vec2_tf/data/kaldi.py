@@ -20,7 +20,7 @@ from wav2vec2_tf.data.utterances import (
     read_file,
     refuse_faults,
 )
-from wav2vec2_tf.utils.errors import UserError, quoted
+from wav2vec2_tf.utils.errors import UserError, brief
 
 RECORDINGS, SEGMENTS, TEXTS = "wav.scp", "segments", "text"
 TO_THE_END = frozenset({"-1", "-1.0", "-1.00"})
@@ -71,9 +71,9 @@ def kaldi_entries(spec: str, folder: Path) -> Iterator[Entry]:
             )
         key, recording, start, end, *channel = fields
         if recording not in recordings:
-            raise UserError(f"{place}: recording {quoted(recording)} is not in {RECORDINGS}")
+            raise UserError(f"{place}: recording {brief(recording)} is not in {RECORDINGS}")
         if key in known:
-            raise UserError(f"{place}: segment {quoted(key)} occurs twice")
+            raise UserError(f"{place}: segment {brief(key)} occurs twice")
         known.add(key)
         yield Entry(as_id(key), "", recordings[recording], _segment(place, start, end, *channel))
 
@@ -87,7 +87,7 @@ def _recordings(spec: str, folder: Path) -> dict[str, Path]:
         key, name = id_and_rest(line)
         if not name:
             raise UserError(
-                f"{place}: must have the id of a recording and its file, got {quoted(key)}"
+                f"{place}: must have the id of a recording and its file, got {brief(key)}"
             )
         if name.endswith("|") or name.startswith("|"):
             commands.append(key)

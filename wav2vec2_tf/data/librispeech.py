@@ -26,7 +26,7 @@ from wav2vec2_tf.data.utterances import (
     refuse_faults,
     repeated,
 )
-from wav2vec2_tf.utils.errors import UserError, quoted
+from wav2vec2_tf.utils.errors import UserError, brief
 from wav2vec2_tf.utils.files import files_identity
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def open_archive(spec: str, path: Path, transcribed: bool) -> Corpus:
         name = member.path.name
         if transcribed and is_transcript(name):
             content = member.read(MAX_TRANSCRIPT_BYTES)
-            place = f"{spec}: {quoted(str(member.path))}"
+            place = f"{spec}: {brief(str(member.path))}"
             for key, text in transcript_lines(place, name, content):
                 pairs.add_text(key, text)
         elif is_audio(name):

@@ -11,7 +11,6 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -279,24 +278,23 @@ def _write_shard(task: ShardTask) -> tuple[Shard | None, dict[str, str]]:
     bad = BadRecordings()
     records: list[Record] = []
     clipped = offset = 0
-    with suppress(_Incomplete), whole_file(path) as beside:
-        with tf.io.TFRecordWriter(os.fsencode(beside)) as writer:
-            for utterance in utterances:
-                loaded = bad.read(utterance.id, utterance.load)
-                if loaded is None:
-                    continue
-                speech, clipped_here = quantize(loaded)
-                content = encode_record(utterance.id, utterance.text, speech)
-                writer.write(content)
-                records.append(Record(utterance.id, utterance.text, len(speech), offset))
-                offset += FRAMING_BYTES + len(content)
-                clipped += clipped_here
-        if bad and not task.skip_bad:
-            raise _Incomplete
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        digest = sha256(beside)
-    if bad and not task.skip_bad:
+    try:
+        with whole_file(path, durable=True) as beside:
+            with tf.io.TFRecordWriter(os.fsencode(beside)) as writer:
+                for utterance in utterances:
+                    loaded = bad.read(utterance.id, utterance.load)
+                    if loaded is None:
+                        continue
+                    speech, clipped_here = quantize(loaded)
+                    content = encode_record(utterance.id, utterance.text, speech)
+                    writer.write(content)
+                    records.append(Record(utterance.id, utterance.text, len(speech), offset))
+                    offset += FRAMING_BYTES + len(content)
+                    clipped += clipped_here
+            if bad and not task.skip_bad:
+                raise _Incomplete
+            digest = sha256(beside)
+    except _Incomplete:
         return None, dict(bad)
     samples = sum(record.samples for record in records)
     return Shard(path.name, offset, digest, samples, clipped, tuple(records)), dict(bad)

@@ -18,7 +18,7 @@ from wav2vec2_tf.data.columns import Columns, selecting, stated_id, stretch_of
 from wav2vec2_tf.data.paths import located
 from wav2vec2_tf.data.utterances import Corpus, Entry, corpus_of_entries, listed, repeated
 from wav2vec2_tf.utils.errors import UserError, first_line
-from wav2vec2_tf.utils.files import encodable
+from wav2vec2_tf.utils.files import encodable, parse_json
 
 JSON_SUFFIXES = frozenset({".jsonl", ".json"})
 MANIFEST_SUFFIXES = frozenset({".tsv", ".csv"}) | JSON_SUFFIXES
@@ -159,8 +159,8 @@ def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            row = parse_json(line)
+        except ValueError as error:
             raise UserError(
                 f"{path}: line {number} is not JSON ({error}): each line must be an object"
             ) from None
@@ -180,8 +180,8 @@ def _elements(path: Path, lines: TextIO) -> Iterable[str]:
     if start != "[":
         return itertools.chain([rest], lines)
     try:
-        return map(json.dumps, json.loads(rest + lines.read()))
-    except (ValueError, RecursionError) as error:
+        return map(json.dumps, parse_json(rest + lines.read()))
+    except ValueError as error:
         raise UserError(f"{path}: not JSON ({error})") from None
 
 

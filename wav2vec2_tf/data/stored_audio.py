@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wav2vec2_tf.data.columns import RATE_COLUMNS
+from wav2vec2_tf.data.utterances import AudioRow
 from wav2vec2_tf.utils.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
 
 ARRAY = "array"
 """The field of the samples, where a column has them together with their rate."""
-
-
-class AudioRow(Protocol):
-    """The audio of one row; it can be pickled."""
-
-    def audio(self) -> Path | bytes:
-        """Returns the path or the content of the audio file."""
 
 
 class StoredAudio(Protocol):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from wav2vec2_tf.utils.errors import UserError, first_line, quoted
+from wav2vec2_tf.utils.errors import UserError, brief, first_line
 
 TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar")
 MAX_MEMBER_BYTES = 1 << 29
@@ -50,7 +50,7 @@ class TarMember:
         """
         if self._size > most:
             raise UserError(
-                f"{self._archive.name}: {quoted(str(self.path))} must have at most {most} bytes, "
+                f"{self._archive.name}: {brief(str(self.path))} must have at most {most} bytes, "
                 f"got {self._size}: too large for speech and its transcripts"
             )
         return self._archive.content()
@@ -183,7 +183,7 @@ class _Archive:
         if digits is None:
             return None
         if not (digits.isascii() and digits.isdecimal() and len(digits) <= MAX_SIZE_DIGITS):
-            raise self._damaged(f"a file of {quoted(digits)} bytes")
+            raise self._damaged(f"a file of {brief(digits)} bytes")
         return int(digits)
 
     def _take(self, count: int) -> bytes:

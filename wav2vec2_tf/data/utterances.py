@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wav2vec2_tf.audio.stretch import WHOLE, Stretch, count_samples, load
-from wav2vec2_tf.utils.errors import UserError, quoted
+from wav2vec2_tf.utils.errors import UserError, brief
 from wav2vec2_tf.utils.files import files_identity
 
 if TYPE_CHECKING:
@@ -74,14 +74,17 @@ class Corpus:
         return self.utterances()
 
 
-class StoredAudio(Protocol):
-    """Audio inside something else, such as a row of a data set, found when it is needed."""
+class AudioRow(Protocol):
+    """Audio inside something else, such as a row of a data set, found when it is needed.
+
+    It can be pickled.
+    """
 
     def audio(self) -> Path | bytes:
         """Returns the path or the content of the audio file."""
 
 
-AudioLocation = Path | bytes | StoredAudio
+AudioLocation = Path | bytes | AudioRow
 
 
 def make_utterance(
@@ -234,8 +237,8 @@ def choose_split(spec: str, split: str | None, splits: Collection[str]) -> str:
 
 
 def listed(keys: list[str]) -> str:
-    """Returns the first `EXAMPLES` keys, quoted, for a message."""
-    return ", ".join(map(quoted, keys[:EXAMPLES])) + (", …" if len(keys) > EXAMPLES else "")
+    """Returns the first `EXAMPLES` keys, brief, for a message."""
+    return ", ".join(map(brief, keys[:EXAMPLES])) + (", …" if len(keys) > EXAMPLES else "")
 
 
 def read_file(path: Path) -> bytes:

@@ -43,7 +43,7 @@ class Cue:
     text: str
     """Its lines as one."""
     characters: tuple[Character, ...]
-    """Of its words, as far as their times are known."""
+    """Characters of its words, as far as their times are known."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wav2vec2_tf.utils.errors import UserError, brief
+from wav2vec2_tf.utils.files import encodable
 
 LONGEST_TOKEN = 500  # characters
 MOST_TOKENS = 2**18
@@ -22,13 +23,11 @@ def check_tokens(tokens: Iterable[Any]) -> None:
                 f"a token must have at most {LONGEST_TOKEN} characters, got {len(token)} in "
                 f"{brief(token)}"
             )
-        try:
-            token.encode()
-        except UnicodeEncodeError:
+        if not encodable(token):
             raise UserError(
                 f"the token {brief(token)} is not valid Unicode (half of a surrogate pair); fix "
                 "the file"
-            ) from None
+            )
 
 
 def check_ids(ids: Mapping[str, Any]) -> None:

@@ -17,7 +17,6 @@ from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.text.normalize import build_vocabulary
 from wav2vec2_tf.text.tokenizer import CTCTokenizer
 from wav2vec2_tf.text.tokenizer_files import VOCABULARY_FILE
-from wav2vec2_tf.training.batches import Batches
 from wav2vec2_tf.training.ctc_loss import CTCObjective
 from wav2vec2_tf.training.distribution import is_chief, model_scope, open_strategy
 from wav2vec2_tf.training.evaluation import CTCEvaluation
@@ -102,10 +101,7 @@ def finetune(
             skip_bad=options.skip_bad,
             resumes=resumes,
         )
-        batches = {
-            part: Batches(selection, processor, options, examples.bad)
-            for part, selection in examples.parts.items()
-        }
+        batches = examples.batches(processor, options)
         trainer = Trainer(
             options,
             CTCObjective(model, tokenizer.pad_token_id),

@@ -14,7 +14,6 @@ from wav2vec2_tf.models.config import Wav2Vec2Config
 from wav2vec2_tf.models.heads import Wav2Vec2ForPreTraining
 from wav2vec2_tf.models.pretrained import read_config
 from wav2vec2_tf.models.processor import Processor
-from wav2vec2_tf.training.batches import Batches
 from wav2vec2_tf.training.contrastive import PreTrainingObjective
 from wav2vec2_tf.training.distribution import is_chief, model_scope, open_strategy
 from wav2vec2_tf.training.evaluation import PreTrainingEvaluation
@@ -96,10 +95,7 @@ def pretrain(
             skip_bad=options.skip_bad,
             resumes=folder.can_resume and not restart,
         )
-        batches = {
-            part: Batches(selection, processor, options, examples.bad)
-            for part, selection in examples.parts.items()
-        }
+        batches = examples.batches(processor, options)
         trainer = Trainer(
             options,
             objective,

@@ -17,12 +17,16 @@ import numpy as np
 
 from wav2vec2_tf.data.bad_recordings import UNREADABLE, BadRecordings
 from wav2vec2_tf.data.utterances import listed
+from wav2vec2_tf.training.batches import Batches
 from wav2vec2_tf.training.examples import Example, Selection
 from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import parse_json
 
 if TYPE_CHECKING:
     from wav2vec2_tf.data.corpus import Corpus
+    from wav2vec2_tf.models.processor import Processor
     from wav2vec2_tf.training.run_folder import RunFolder
+    from wav2vec2_tf.training.settings import TrainingOptions
 
 REMOVED = "no longer in the corpus"
 log = logging.getLogger(__name__)
@@ -84,6 +88,13 @@ class RunExamples:
             bad.add(id, REMOVED)
         return cls(whole, before, bad)
 
+    def batches(self, processor: Processor, options: TrainingOptions) -> dict[str, Batches]:
+        """Returns the batches of each part; see `Batches`."""
+        return {
+            part: Batches(selection, processor, options, self.bad)
+            for part, selection in self.parts.items()
+        }
+
 
 def record(selections: Mapping[str, Selection]) -> str:
     """Returns the record of a run's examples: a line of JSON for each.
@@ -111,7 +122,7 @@ def restore(
         None if the corpora have changed otherwise, or if the record is damaged.
     """
     try:
-        rows = [tuple(json.loads(line)) for line in recorded.splitlines()]
+        rows = [tuple(parse_json(line)) for line in recorded.splitlines()]
         restored: dict[str, list[Example]] = {part: [] for part, *_ in rows}
         if restored.keys() != selections.keys():
             return None
@@ -129,7 +140,7 @@ def restore(
             else:
                 restored[part].append(_removed(id, int(samples), int(labels)))
                 removed.append(id)
-    except (KeyError, RecursionError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return None
     if any(pair is not None for pair in now.values()):  # new or changed ones
         return None

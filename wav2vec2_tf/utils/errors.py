@@ -49,8 +49,3 @@ def near_languages(language: str | None, languages: Iterable[str]) -> str:
     known = sorted(languages)
     near = difflib.get_close_matches(str(language), known, 5, cutoff=0.3) or known[:5]
     return ", ".join(map(repr, near))
-
-
-def quoted(text: str, most: int = 100) -> str:
-    """Returns a text that a user gave for a message: in quotation marks, cut to `most` letters."""
-    return repr(text if len(text) <= most else f"{text[:most]}…")

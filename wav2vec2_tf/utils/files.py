@@ -24,8 +24,8 @@ LONGEST_NAME = 180
 """Bytes of a name in a hidden one, which has endings beside it and may have 255."""
 LOCK, OLD, REPLACED = ".wav2vec2-tf.lock", "old", "replaced"
 """In a scratch folder: the lock of its process, and what is replaced or has been replaced."""
-
-
+FOLDER_LOCK = ".lock"
+"""In a folder of outputs: the lock of the run that writes them."""
 MAX_JSON_BYTES = 64 * 2**20
 """Parsing takes many times the memory; the vocabularies of a thousand languages take 1 MB."""
 
@@ -44,7 +44,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
         return
     path = _target(path)
-    lock = path / ".lock" if path.is_dir() else path.with_name(hidden_name(path.name, "lock"))
+    lock = path / FOLDER_LOCK if path.is_dir() else path.with_name(hidden_name(path.name, "lock"))
     with ExitStack() as held:
         try:
             held.enter_context(folders_above(lock))
@@ -63,19 +63,14 @@ def locked_folder(path: Path) -> Iterator[None]:
     Raises:
         UserError: another run has the lock, or no folder can be made there.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{path}: no folder can be made there ({error.strerror}); name another place"
-        ) from None
-    try:
-        with locked(path):
-            remove_leftovers(path)
-            yield
-    finally:
-        with suppress(OSError):  # it is not empty
-            path.rmdir()
+    with folders_above(path / FOLDER_LOCK):
+        try:
+            with locked(path):
+                remove_leftovers(path)
+                yield
+        finally:
+            with suppress(OSError):  # it is not empty
+                path.rmdir()
 
 
 def hidden_name(name: str, ending: str) -> str:
@@ -94,7 +89,7 @@ def hidden_name(name: str, ending: str) -> str:
 
 def is_leftover(name: str) -> bool:
     """Whether a killed process may have left a file or folder of this name in a folder it made."""
-    return name == ".lock" or (name.startswith(".") and name.endswith(".part"))
+    return name == FOLDER_LOCK or (name.startswith(".") and name.endswith(".part"))
 
 
 @contextmanager
@@ -377,7 +372,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from None
     except UserError:
         raise
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: a JSON object is wanted, not a {type(values).__name__}")

@@ -94,7 +94,7 @@ def initialize(variable: keras.Variable) -> None:
 
 
 def in_safe_mode() -> bool:
-    """Returns whether Keras makes an object of a file or config that it was not told to trust.
+    """Returns whether Keras makes an object of a file or config in safe mode, which is its default.
 
     So does `keras.saving.load_model` without `safe_mode=False`.
     """
