@@ -84,7 +84,10 @@ def ctc_loss(
     width = size(labels, 1)
     valid_label = valid(label_lengths, width)
     labels = tf.where(valid_label, tf.cast(labels, tf.int32), blank)
-    invalid = _invalid_rows(labels, valid_label, size(logits, 2), blank)
+    wrong = valid_label & ((labels == blank) | (labels < 0) | (labels >= size(logits, 2)))
+    _refuse(wrong, labels, blank)
+    invalid = tf.reduce_any(wrong, axis=1)
+    labels = tf.where(wrong, blank, labels)  # in a graph, a gather may run before the assertion
     # equal labels in a row need a blank between them, and so one more frame
     repeated = valid_label[:, 1:] & (labels[:, 1:] == labels[:, :-1])
     needed = label_lengths + tf.reduce_sum(tf.cast(repeated, tf.int32), axis=1)
@@ -134,11 +137,8 @@ def ctc_loss(
     return loss_of(logits)
 
 
-def _invalid_rows(
-    labels: tf.Tensor, valid_label: tf.Tensor, vocab: tf.Tensor | int, blank: int
-) -> tf.Tensor:
-    """Returns which rows, (batch,), have labels that are no labels, if that is no error."""
-    wrong = valid_label & ((labels == blank) | (labels < 0) | (labels >= vocab))
+def _refuse(wrong: tf.Tensor, labels: tf.Tensor, blank: int) -> None:
+    """Raises an error if any of the (batch, labels) labels is wrong; under XLA it cannot."""
     message = (
         f"labels must be tokens of the logits other than the blank, {blank}, and padding must be "
         "behind the last one of its row: pad with the blank or with negative numbers; got"
@@ -146,9 +146,8 @@ def _invalid_rows(
     if tf.executing_eagerly():
         if row := tf.where(tf.reduce_any(wrong, axis=1))[:1].numpy().tolist():
             raise UserError(f"{message} {labels[row[0][0]].numpy().tolist()}")
-    else:  # nothing under XLA
+    else:
         tf.debugging.Assert(~tf.reduce_any(wrong), [message, labels])
-    return tf.reduce_any(wrong, axis=1)
 
 
 def _forward(emitted: tf.Tensor, symbols: tf.Tensor, blank: int) -> tuple[tf.Tensor, tf.Tensor]:
