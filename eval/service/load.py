@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     from .server import Server
 
-WAYS: Mapping[str, Sequence[str]] = {"batching": (), "one by one": ("--no-batching",)}
+WAYS: Mapping[str, Sequence[str]] = {"batching": (), "one at a time": ("--no-batching",)}
 """Name → flags of the server."""
 PERCENTILES = (50, 95, 99)
-LOOKS = {"batching": ("#0b5fa5", "o", "-"), "one by one": ("#b3400f", "s", "--")}
+LOOKS = {"batching": ("#0b5fa5", "o", "-"), "one at a time": ("#b3400f", "s", "--")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +235,7 @@ def to_json(level: Level) -> dict[str, Any]:
 def table(levels: Sequence[Level]) -> str:
     """Returns a table (Markdown)."""
     header = ["clients", "", "requests/s", "RTFx", *(f"p{p}, ms" for p in PERCENTILES)]
-    header += ["rows a batch", "requests", "errors", "other texts"]
+    header += ["rows per batch", "requests", "errors", "wrong texts"]
     rows = [
         [
             str(level.clients),

@@ -51,7 +51,7 @@ def test_load_counts_every_request(
         assert len(level["elapsed"]) == 2
         assert min(level["latencies"]) <= level["p50"] <= level["p99"] == max(level["latencies"])
         assert level["rows"] == 16
-        if "one by one" in way or clients == 1:
+        if "one at a time" in way or clients == 1:
             assert level["batch_size"] == 1
         assert f"| {clients} | {way} |" in table
     assert ElementTree.parse(made["svg"]).getroot().tag.endswith("svg")
