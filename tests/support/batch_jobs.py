@@ -51,7 +51,7 @@ def tables(folder: Path, form: str) -> tuple[list[dict[str, Any]], list[dict[str
 
 def records(folder: Path) -> dict[str, str]:
     """Returns the records of all completed shards by name."""
-    return {path.name: path.read_text() for path in sorted((folder / "job" / "done").glob("*"))}
+    return {path.name: path.read_text() for path in sorted((folder / "job" / "done").glob("[!.]*"))}
 
 
 def descendants(process: int) -> dict[int, str]:
