@@ -346,6 +346,11 @@ def test_normalize_by_hand() -> None:
     assert normalized.dtype == np.float32
     np.testing.assert_allclose(normalized, [-1, 1], atol=1e-6)
     np.testing.assert_array_equal(audio.normalize(np.full(7, 0.25)), np.zeros(7))
+    huge = audio.normalize(np.array([1e30, 3e30], np.float32))  # squares overflow in float32
+    assert huge.dtype == np.float32
+    np.testing.assert_allclose(huge, [-1, 1], atol=1e-6)
+    with pytest.raises(UserError, match="must be finite"):
+        audio.normalize(np.array([1e300, 0.0]))
 
 
 # Block by block

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.raw_http import ends, socket_to, upgrade
+from tests.support.raw_http import ends, received, socket_to, upgrade
 from tests.support.server import Running, serving
 from wav2vec2_tf.serving.models import SpeechModel
 
@@ -56,10 +56,75 @@ def test_a_body_that_is_not_http(server: Running, caplog: pytest.LogCaptureFixtu
 
 
 def test_methods(server: Running) -> None:
-    answer = httpx.head(f"{server.url}/health")
-    assert (answer.status_code, answer.content) == (200, b"")
-    answer = httpx.get(f"{server.url}/v1/audio/transcriptions")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    for path in ("health", "v1/models", "metrics"):
+        answer = httpx.head(f"{server.url}/{path}")
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert int(answer.headers["content-length"]) > 0
+    for method, path, allowed in (
+        ("GET", "v1/audio/transcriptions", "POST"),
+        ("HEAD", "v1/audio/transcriptions", "POST"),
+        ("PUT", "health", "GET, HEAD"),
+    ):
+        answer = httpx.request(method, f"{server.url}/{path}")
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+def test_no_redirects(server: Running) -> None:
+    """One to the address by which a proxy with TLS reaches the server would be wrong."""
+    for path in ("/health/", "/v1/audio/transcriptions/"):
+        answer = httpx.post(f"{server.url}{path}")
+        assert answer.status_code == 404 and "location" not in answer.headers
+        assert answer.json()["error"]["message"] == f"Not Found: POST {path}"
+
+
+def test_a_body_that_would_be_too_large_is_not_asked_for(server: Running) -> None:
+    large = UPLOAD.replace(b"9000000", b"90000000") % b"/v1/audio/transcriptions"
+    assert first_line(server, large).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("empty", [b"\r\n", b"\n\r\n\r\n"])
+def test_empty_lines_before_a_request(server: Running, empty: bytes) -> None:
+    """RFC 9112, section 2.2: some clients send one after a body."""
+    get = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+    with socket_to(server.url) as socket:
+        socket.sendall(empty)
+        socket.sendall(get + b"\r\n" + empty + get + b"Connection: close\r\n\r\n")
+        answer = received(socket)
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 2
+
+
+def test_a_response_without_a_body_is_the_only_one(server: Running) -> None:
+    with socket_to(server.url) as socket:
+        socket.sendall(b"HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\nnonsense\r\n\r\n")
+        answer = received(socket)
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert answer.endswith(b"\r\n\r\ninvalid HTTP: illegal request line\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"POST /health HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked", 400),
+        (b"POST /health HTTP/1.0\r\nTransfer-Encoding: chunked", 400),
+        (b"POST /health HTTP/1.1\r\nTransfer-Encoding: gzip, chunked", 501),
+        (b"POST /health HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6", 400),
+        (b"GET /health HTTP/1.1\r\nAuthorization : Bearer secret", 400),
+        (b"GET /health HTTP/1.1\r\nA: " + b"a" * 2**14, 431),
+        (b"HEAD /health HTTP/2.0", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nSM", 505),
+    ],
+)
+def test_refused_heads(
+    server: Running, caplog: pytest.LogCaptureFixture, head: bytes, status: int
+) -> None:
+    """Two lengths of one body are two requests to one server, and one to another (smuggling)."""
+    line, _, headers = head.partition(b"\r\n")
+    head = b"\r\n".join((line, b"Host: localhost", headers or b"A: b"))
+    with socket_to(server.url) as socket:
+        socket.sendall(head + b"\r\n\r\n0\r\n\r\n")
+        answer = received(socket)
+    assert answer.startswith(b"HTTP/1.1 %d " % status) and answer.count(b"HTTP/1.1") == 1
+    assert b"secret" not in answer and "secret" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tests.support.raw_http import (
     TEXT,
     ends,
     frame,
+    received,
     socket_to,
     upgrade,
     websocket_to,
@@ -32,10 +33,12 @@ from tests.support.server import PATIENCE, Running, serving, wait_until
 from tests.tools import fuzz_websocket
 from wav2vec2_tf.serving import http_connection, peer, streaming
 from wav2vec2_tf.serving import server as http_server
+from wav2vec2_tf.serving.addresses import bind_sockets
 from wav2vec2_tf.serving.app import create_app
 from wav2vec2_tf.serving.models import SpeechModel
 from wav2vec2_tf.serving.options import ServeOptions
 from wav2vec2_tf.transcription.recognizer import Recognizer
+from wav2vec2_tf.utils.errors import UserError
 
 FILE = CORPUS / "1003" / "1" / "1003-1-0012.flac"
 START = frame(TEXT, b'{"sample_rate": 16000, "encoding": "pcm_s16le"}')
@@ -173,9 +176,7 @@ def test_pipelined_requests_are_answered_in_order(server: Running) -> None:
         missing = HEALTH.replace(b"health", b"nothing")
         last = HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         socket.sendall(HEALTH + missing + last)
-        answer = b""
-        while piece := socket.recv(2**16):
-            answer += piece
+        answer = received(socket)
     statuses = [part.split()[0] for part in answer.split(b"HTTP/1.1 ")[1:]]
     assert statuses == [b"200", b"404", b"200"]
 
@@ -194,6 +195,31 @@ def test_the_longest_idle_connection_makes_room(
         assert ends(silent[0])
         silent[2].sendall(HEALTH)
         assert b"200" in silent[2].recv(99)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        frame(TEXT, b" " * 5000),
+        frame(TEXT, length=2**20) + bytes(20_000),
+        frame(TEXT, b" " * 3000, final=False) + frame(CONTINUATION, b" " * 3000, final=False),
+    ],
+    ids=["whole", "of which a part arrives", "fragments"],
+)
+def test_a_first_message_is_short(server: Running, content: bytes) -> None:
+    """It has the key: what others send takes little memory, and ends soon."""
+    with websocket_to(server.url) as socket:
+        socket.sendall(content)
+        answer = socket.recv(2**16)
+        assert answer[0] == 0x88 and int.from_bytes(answer[2:4], "big") == 1009
+        assert ends(socket)
+
+
+def test_speech_that_arrives_with_the_first_message(server: Running) -> None:
+    with websocket_to(server.url) as socket:
+        socket.sendall(START + frame(BINARY, bytes(60_000)) + frame(TEXT, b'{"type": "end"}'))
+        answer = received(socket)
+    assert b'"type":"final"' in answer
 
 
 def test_long_messages_are_refused(server: Running) -> None:
@@ -327,11 +353,12 @@ def test_a_server_for_other_machines_without_keys_warns(
         caplog.clear()
         app = create_app(ServeOptions(api_keys=keys), models)
         try:
-            listener = http_server.bind_socket(host, 0)
-        except ValueError:
+            listeners = bind_sockets(host, 0)
+        except UserError:
             continue  # no IPv6 here
-        with listener:
-            http_server.warn_without_keys(app, listener)
+        http_server.warn_without_keys(app, listeners)
+        for listener in listeners:
+            listener.close()
         app.state.context.scheduler.close()
         assert len(caplog.records) == warnings, host
 

@@ -289,6 +289,24 @@ def test_a_client_that_disconnects_is_not_computed_for(held: Held, expected: Tra
         wait_until(lambda: nothing_left(running))
 
 
+def test_a_client_that_shuts_down_its_side_gets_its_answer(
+    held: Held, expected: Transcript
+) -> None:
+    """As `nc -N` does: it looks like a client that is gone until it is sent something."""
+    content = request(form(FILE.read_bytes()))
+    with serving(held.recognizer) as running, socket_of(running) as one:
+        one.sendall(content)
+        one.shutdown(socket.SHUT_WR)
+        assert held.started.wait(PATIENCE)
+        assert one.recv(65536).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+        held.may_compute.set()
+        assert expected.text.encode() in answered(one)
+        with socket_of(running) as old:  # no such question in HTTP/1.0
+            old.sendall(content.replace(b"HTTP/1.1", b"HTTP/1.0"))
+            assert expected.text.encode() in answered(old)
+        wait_until(lambda: nothing_left(running))
+
+
 def test_a_client_that_disconnects_during_the_upload(server: Running) -> None:
     content = request(form(FILE.read_bytes()))
     for sent in (10, 200, len(content) // 2, len(content) - 1):
@@ -373,13 +391,29 @@ def test_invalid_audio(server: Running, name: str) -> None:
 
 def test_too_short_and_not_finite(server: Running, tmp_path: Path) -> None:
     infinite, short = tmp_path / "infinite.wav", tmp_path / "short.wav"
+    double, largest = tmp_path / "double.wav", tmp_path / "largest.wav"
     soundfile.write(infinite, np.array([0.0, np.inf] * 500), 16000, subtype="FLOAT")
+    soundfile.write(double, np.array([0.0, 1e300] * 500), 16000, subtype="DOUBLE")
+    soundfile.write(
+        largest, np.array(([-3.4e38] * 50 + [3.4e38] * 50) * 100), 44100, subtype="FLOAT"
+    )
     soundfile.write(short, np.zeros(399), 16000)
     with client(server) as asked:
-        for path, message in ((infinite, "NaN or infinite"), (short, "too few")):
+        for path, message in (
+            *((path, "NaN or infinite") for path in (infinite, double, largest)),
+            (short, "too few"),
+        ):
             with pytest.raises(openai.BadRequestError, match=message) as error:
                 asked.audio.transcriptions.create(model="bundled", file=path)
             assert error.value.body["message"].count("the file") <= 1
+
+
+def test_huge_samples_are_scaled(server: Running, tmp_path: Path, expected: Transcript) -> None:
+    """Their squares overflowed in float32: a warning in the log, and an empty text."""
+    soundfile.write(tmp_path / "huge.wav", 1e30 * audio.load(FILE), 16000, subtype="FLOAT")
+    with client(server) as asked:
+        found = asked.audio.transcriptions.create(model="bundled", file=tmp_path / "huge.wav")
+    assert found.text == expected.text
 
 
 BAD_FIELDS = {
@@ -437,7 +471,9 @@ def test_invalid_fields(server: Running, field: str) -> None:
         ),
     ],
 )
-def test_garbage_bodies(server: Running, content: bytes, kind: str) -> None:
+def test_garbage_bodies(
+    server: Running, caplog: pytest.LogCaptureFixture, content: bytes, kind: str
+) -> None:
     answer = httpx.post(
         f"{server.url}/v1/audio/transcriptions",
         content=content,
@@ -447,6 +483,7 @@ def test_garbage_bodies(server: Running, content: bytes, kind: str) -> None:
     assert answer.status_code == 400
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
     assert nothing_left(server)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_invalid_http(server: Running) -> None:

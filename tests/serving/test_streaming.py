@@ -199,6 +199,11 @@ def test_bad_starts(server: Running, name: str) -> None:
         (PCM, '{"type": "start"}', 4400, "type"),
         (PCM, '{"type": "end"}', 4400, "no samples"),
         ({**PCM, "encoding": "pcm_f32le"}, np.float32([np.nan]).tobytes(), 4400, "NaN"),
+        (
+            {"sample_rate": 44100, "encoding": "pcm_f32le"},
+            np.repeat(np.float32([-3.4e38, 3.4e38] * 1000), 50).tobytes(),
+            *(4400, "NaN or infinite"),
+        ),
         ({**PCM, "sample_rate": 1000}, bytes(2 * 25_001), 4413, "longer than 25 s"),
     ],
 )

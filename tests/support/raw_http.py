@@ -77,6 +77,11 @@ def frame(
     return head + mask + masked.to_bytes(len(payload), "big")
 
 
+def received(connection: socket.socket) -> bytes:
+    """Returns all that the server sends until it closes the connection."""
+    return b"".join(iter(lambda: connection.recv(2**16), b""))
+
+
 def ends(connection: socket.socket) -> bool:
     """Reads and drops what the server sends; returns whether it then closes the connection."""
     try:

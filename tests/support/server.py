@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
+from wav2vec2_tf.serving.addresses import bind_sockets, url_of
 from wav2vec2_tf.serving.app import create_app
 from wav2vec2_tf.serving.context import ServerContext
 from wav2vec2_tf.serving.models import SpeechModel
 from wav2vec2_tf.serving.options import ServeOptions
-from wav2vec2_tf.serving.server import Server, bind_socket, url_of
+from wav2vec2_tf.serving.server import Server
 from wav2vec2_tf.transcription.recognizer import Recognizer
 
 PATIENCE = 120.0  # seconds: the machine may be busy with something else
@@ -42,14 +43,15 @@ def serving(
     if models is None:
         recognizer = recognizer or Recognizer.load(BUNDLED_MODEL)
         models = [SpeechModel("bundled", {None: recognizer})]
+    options = options or ServeOptions()
     app = create_app(options, models)
-    server, listener = Server(app, drain_seconds), bind_socket("127.0.0.1", 0)
-    url = url_of(listener)
+    server, listeners = Server(app, drain_seconds), bind_sockets(options.host, 0)
+    url = url_of(listeners[0])
     loop = asyncio.new_event_loop()
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(server.run(listener))
+            runner.run(server.run(listeners))
 
     def stop() -> None:
         with suppress(RuntimeError):  # it has ended meanwhile

@@ -9,6 +9,8 @@ import numpy as np
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.utils.errors import UserError
 
+LARGE = 1e12
+"""Samples beyond it are normalized in float64."""
 VARIANCE_EPSILON = 1e-7
 """Added to the variance, which keeps silence finite; the value is that of transformers."""
 
@@ -79,7 +81,8 @@ def normalize(
         UserError: `speech` is not of numbers, or its mean is NaN or infinite.
     """
     speech = as_float(speech)
-    mean = speech.mean() if mean is None else mean
+    with np.errstate(invalid="ignore"):  # of infinite samples
+        mean = speech.mean() if mean is None else mean
     if not np.isfinite(mean):
         raise UserError(f"speech must be finite, got a mean of {mean}: clean the recording")
     variance = speech.var() if variance is None else variance
@@ -88,7 +91,9 @@ def normalize(
 
 
 def as_float(speech: Any) -> np.ndarray:
-    """Returns `speech` as float32; integers become float64, since their squares lose digits.
+    """Returns `speech` as float32, or float64 where the sums of squares need it.
+
+    Squares of integers lose digits in float32, and those of large samples overflow.
 
     Raises:
         UserError: the values are not numbers.
@@ -96,4 +101,10 @@ def as_float(speech: Any) -> np.ndarray:
     array = np.asarray(speech)
     if array.dtype.kind not in "fiu":
         raise UserError(f"speech must be numbers, got {array.dtype}: load files with audio.load")
-    return array.astype(np.float32 if array.dtype.kind == "f" else np.float64, copy=False)
+    if array.dtype.kind != "f":
+        return array.astype(np.float64)
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite
+        floats = array.astype(np.float32, copy=False)
+    if np.abs(floats).max(initial=0) > LARGE:
+        return floats.astype(np.float64)
+    return floats

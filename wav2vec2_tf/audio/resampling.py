@@ -56,9 +56,9 @@ def resampled(
             if seconds > hours * 3600:
                 raise too_long(name, hours)
             mono = _mixed(block, name)
-            yield mono if resample is None else resample.resample_chunk(mono)
+            yield mono if resample is None else _finite(resample.resample_chunk(mono), name)
         if resample is not None:
-            yield resample.resample_chunk(np.zeros(0, np.float32), last=True)
+            yield _finite(resample.resample_chunk(np.zeros(0, np.float32), last=True), name)
 
 
 def too_long(name: str, hours: float) -> UserError:
@@ -93,12 +93,17 @@ def run_up(rate: int, start: int) -> tuple[int, int]:
     return periods * (rate // divisor), periods * (SAMPLE_RATE // divisor)
 
 
+def _finite(samples: np.ndarray, name: str) -> np.ndarray:
+    """Returns the samples; raises `UserError` if the mean or the filter made some infinite."""
+    if not np.isfinite(samples).all():
+        raise UserError(f"{name}: has samples that are NaN or infinite; export it again")
+    return samples
+
+
 def _mixed(block: np.ndarray, name: str) -> np.ndarray:
     """Returns the mean of the channels, or the loudest one if they cancel each other out."""
-    with np.errstate(over="ignore", invalid="ignore"):  # reported just below
-        mono: np.ndarray = block.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise UserError(f"{name}: has samples that are NaN or infinite; export it again")
+    with np.errstate(over="ignore", invalid="ignore"):  # reported by `_finite`
+        mono = _finite(block.mean(axis=1), name)
     channels = block.shape[1]
     if channels > 1:
         powers = np.square(block, dtype=np.float64).mean(axis=0)

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serves until the process gets SIGINT or SIGTERM."""
+    """Serves until the process gets SIGINT, SIGTERM or SIGHUP."""
     variable = os.environ.get(KEYS_VARIABLE, "")
     options = options_from(
         ServeOptions,

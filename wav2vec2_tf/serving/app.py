@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wav2vec2_tf import __version__
 from wav2vec2_tf.serving import responses
@@ -104,7 +105,12 @@ def create_app(
         await context.close()
 
     app = FastAPI(
-        title="wav2vec2-tf", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="wav2vec2-tf",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # to an address that is wrong behind a proxy
     )
     app.state.context = context
     _add_routes(app, context)
@@ -130,6 +136,20 @@ def _add_middleware(app: FastAPI, context: ServerContext) -> None:
         OriginMiddleware, hosts=hosts, origins=options.allowed_origins, metrics=metrics
     )
     app.add_middleware(MetricsMiddleware, metrics=metrics)
+    app.add_middleware(HeadMiddleware)
+
+
+class HeadMiddleware:
+    """ASGI middleware that handles HEAD as GET: the server leaves out the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request of HTTP; the rest passes through."""
+        if scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)
 
 
 def _add_routes(app: FastAPI, context: ServerContext) -> None:
@@ -163,7 +183,6 @@ def _add_routes(app: FastAPI, context: ServerContext) -> None:
     async def retrieve_model(name: str) -> dict[str, Any]:
         return responses.model_card(context.models.get(name))
 
-    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     async def health() -> JSONResponse:
         if context.draining:
@@ -185,8 +204,11 @@ def _add_error_handlers(app: FastAPI, context: ServerContext) -> None:
     @app.exception_handler(HTTPException)
     async def http_exception(request: Request, error: HTTPException) -> Response:
         code = error.detail.lower().replace(" ", "_")
-        answer = await request_error(request, RequestError(error.status_code, error.detail, code))
+        message = f"{error.detail}: {request.method} {request.scope['path']}"
+        answer = await request_error(request, RequestError(error.status_code, message, code))
         answer.headers.update(error.headers or {})
+        if answer.headers.get("allow") == "GET":
+            answer.headers["allow"] = "GET, HEAD"
         return answer
 
     @app.exception_handler(Exception)
@@ -196,7 +218,8 @@ def _add_error_handlers(app: FastAPI, context: ServerContext) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def disconnected(request: Request, error: ClientDisconnect) -> Response:
-        return Response(status_code=499)  # for the metrics: no client reads it
+        message = "the client disconnected before the answer: use HTTP/1.1, or do not shut down"
+        return responses.error_response(RequestError(499, message, "disconnected"))
 
 
 def _form_schema() -> dict[str, Any]:

@@ -35,6 +35,7 @@ MAX_HEAD_BYTES = 2**14
 MAX_AHEAD_BYTES = 2**16  # of further requests, before the one in progress is answered
 SKIP_SECONDS = 5.0  # for the rest of a body that the application has not read
 SKIP_BYTES = 2**26
+PROBE_SECONDS = 0.1  # from the first to the second probe of a client that sends no more
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -45,13 +46,14 @@ class HttpConnection:
     Attributes:
         idle_since: when the last request was answered, in seconds of a monotonic clock; None while
             one is in progress.
+        bodiless: whether the response has no body, whatever the application sends.
     """
 
     def __init__(self, app: ASGIApp, peer: Peer, stopping: Callable[[], bool]) -> None:
         """Prepares to serve `app` until `stopping()` is true."""
         self._app, self._peer, self._stopping = app, peer, stopping
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
         self.idle_since: float | None = time.monotonic()
+        self._begin()
 
     async def run(self) -> None:
         """Serves one request after another until one of the two ends closes the connection."""
@@ -60,19 +62,39 @@ class HttpConnection:
             if not await self._serve(request) or self._stopping():
                 break
             self.idle_since = time.monotonic()
+            self._begin(self._http.trailing_data[0])
         await self._peer.close()
+
+    def _begin(self, arrived: bytes = b"") -> None:
+        """Prepares for the next request, of which `arrived` may be the beginning."""
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self.bodiless = False
+        if arrived:
+            self._receive(arrived)
+
+    def _receive(self, data: bytes) -> None:
+        """Parses what was read; nothing is the end of what the client sends."""
+        if data and self._http.their_state is h11.IDLE and not self._http.trailing_data[0]:
+            data = data.lstrip(b"\r\n")  # empty lines before a request (RFC 9112, section 2.2)
+            if not data:
+                return
+        self._http.receive_data(data)
 
     async def _head(self) -> h11.Request | None:
         """Receives the head of a request; None if there is none, or none in time."""
         try:
             async with asyncio.timeout(HEAD_SECONDS):
                 event = await self.event()
+            if not isinstance(event, h11.Request):
+                return None
+            self.bodiless = event.method == b"HEAD"
+            _check_head(event)
         except TimeoutError:
             return None
         except h11.RemoteProtocolError as error:
             await self.respond_invalid(error)
             return None
-        return event if isinstance(event, h11.Request) else None
+        return event
 
     @property
     def ended(self) -> bool:
@@ -89,7 +111,7 @@ class HttpConnection:
         while (event := self._http.next_event()) is h11.NEED_DATA:
             if self._http.they_are_waiting_for_100_continue:
                 await self.send(_informational(100, []))
-            self._http.receive_data(await self._peer.read())
+            self._receive(await self._peer.read())
         return event
 
     async def send(self, *events: h11.Event) -> None:
@@ -98,12 +120,25 @@ class HttpConnection:
 
     async def disconnected(self) -> None:
         """Waits until the client disconnects, or has sent too much ahead to notice."""
-        while len(self._http.trailing_data[0]) <= MAX_AHEAD_BYTES:
-            data = await self._peer.read()
-            self._http.receive_data(data)
-            if not data:
-                return
-        await asyncio.Event().wait()  # until it is cancelled
+        while not self.ended:
+            if len(self._http.trailing_data[0]) > MAX_AHEAD_BYTES:
+                await asyncio.Event().wait()  # until it is cancelled
+            self._receive(await self._peer.read())
+        await self._left()
+
+    async def _left(self) -> None:
+        """Waits until a client that sends no more is gone.
+
+        It may still wait for its response, or have closed the connection: which of the two shows
+        only when something is sent to it. HTTP/1.1 has interim responses, which clients skip (RFC
+        9110, section 15.2); for HTTP/1.0 there is nothing to send.
+        """
+        seconds = PROBE_SECONDS
+        while self._http.their_http_version != b"1.0" and not self._peer.closed:
+            if self._http.our_state is h11.SEND_RESPONSE:
+                await self.send(_informational(100, []))
+            await asyncio.sleep(seconds)
+            seconds *= 2
 
     def response(self, status: int, headers: Headers) -> h11.Response:
         """Makes the head of a response, with the headers of the server."""
@@ -117,15 +152,12 @@ class HttpConnection:
         scope = _scope(request)
         if _is_websocket(request):
             return await self._serve_websocket(scope, request)
-        exchange = HttpExchange(self, request.method == b"HEAD")
+        exchange = HttpExchange(self)
         await self._run(scope, exchange)
         if not exchange.complete:
             return False
         await self._skip_body()
-        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
-            return False
-        self._http.start_next_cycle()
-        return True
+        return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 
     async def _skip_body(self) -> None:
         """Reads on for a moment: a client that cannot send would not read why it is rejected."""
@@ -173,9 +205,10 @@ class HttpConnection:
 
     async def respond_invalid(self, error: h11.RemoteProtocolError) -> None:
         """Logs that a request is not HTTP, and answers it if that is possible."""
-        log.warning("%s: invalid HTTP: %s", self._peer.name, first_line(error))
+        reason = first_line(error).partition(": bytearray(")[0]  # which may have a key in it
+        log.warning("%s: invalid HTTP: %s", self._peer.name, reason)
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            await self._respond(error.error_status_hint, b"invalid HTTP")
+            await self._respond(error.error_status_hint, f"invalid HTTP: {reason}\n".encode())
 
     async def _respond(self, status: int, body: bytes) -> None:
         """Sends a whole response, after which the connection is closed."""
@@ -197,8 +230,8 @@ class HttpExchange:
         complete: whether the response is sent.
     """
 
-    def __init__(self, connection: HttpConnection, head: bool = False) -> None:
-        self._connection, self._head = connection, head
+    def __init__(self, connection: HttpConnection) -> None:
+        self._connection = connection
         self._received = self._refused = False
         self._start: h11.Response | None = None
         self.answered = self.complete = False
@@ -232,12 +265,33 @@ class HttpExchange:
         if self._start is not None:
             events.append(self._start)
             self._start, self.answered = None, True
-        if (body := message.get("body", b"")) and not self._head:
+        if (body := message.get("body", b"")) and not self._connection.bodiless:
             events.append(h11.Data(data=body))
         if not message.get("more_body", False):
             events.append(h11.EndOfMessage())
         await self._connection.send(*events)
         self.complete = not message.get("more_body", False)
+
+
+def _check_head(request: h11.Request) -> None:
+    """Raises `h11.RemoteProtocolError` for what h11 accepts and this server does not.
+
+    A body with two lengths, and a coding that HTTP/1.0 does not have, are read by another server in
+    the way as other requests than by this one (RFC 9112, section 6.1).
+    """
+    version = request.http_version
+    if not version.startswith(b"1."):
+        message = f"the version must be 1.0 or 1.1, got {version.decode()}"
+        raise h11.RemoteProtocolError(message, error_status_hint=505)
+    size = len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
+    if size > MAX_HEAD_BYTES:
+        message = f"the head must have at most {MAX_HEAD_BYTES} bytes"
+        raise h11.RemoteProtocolError(message, error_status_hint=431)
+    names = {name for name, _ in request.headers}
+    if b"transfer-encoding" in names and (b"content-length" in names or version == b"1.0"):
+        raise h11.RemoteProtocolError(
+            "Transfer-Encoding must be sent without Content-Length, and not by HTTP/1.0"
+        )
 
 
 def _reason(status: int) -> bytes:

@@ -40,7 +40,12 @@ class ServeOptions:
         "model",
     )
 
-    host: str = option("127.0.0.1", help="address to listen on", metavar="ADDRESS")
+    host: str = option(
+        "127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on, or a name, for all of its addresses; 0.0.0.0 is all of IPv4, "
+        ":: all",
+    )
     port: int = option(8000, minimum=0, maximum=65535, help="port; 0 takes a free one")
     ui: bool = option(False, help="serve a page to transcribe on, at /")
     allowed_hosts: tuple[str, ...] = option(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from wav2vec2_tf.serving.addresses import authority
+
 READ_BYTES = 2**16  # read at once
 WRITE_SECONDS = 10.0  # in which a client must read `PROGRESS_BYTES` of an answer
 PROGRESS_BYTES = 2**14
@@ -23,9 +25,13 @@ class Peer:
         self._transport = writer.transport
         self._transport.set_write_buffer_limits(high=0)  # `drain` waits until all is sent
         self._reading = asyncio.Lock()
-        address = writer.get_extra_info("peername") or ("unknown", 0)
-        self.name = "{}:{}".format(*address[:2])
+        self.name = authority(writer.get_extra_info("peername") or ("unknown", 0))
         """Address and port, for the log."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is closed, as far as reading and writing have shown it."""
+        return self._transport.is_closing()
 
     async def read(self, most: int = READ_BYTES) -> bytes:
         """Returns what has arrived, up to `most` bytes; empty when nothing more will."""
@@ -37,7 +43,7 @@ class Peer:
 
     async def write(self, data: bytes) -> None:
         """Sends all of `data`; has no effect once the client is disconnected."""
-        if self._transport.is_closing():
+        if self.closed:
             return
         self._transport.write(data)
         while waiting := self._transport.get_write_buffer_size():
@@ -47,7 +53,7 @@ class Peer:
                     return
             except OSError:  # the time is over, or the connection
                 left = self._transport.get_write_buffer_size()
-                if self._transport.is_closing() or left > max(0, waiting - PROGRESS_BYTES):
+                if self.closed or left > max(0, waiting - PROGRESS_BYTES):
                     self.abort()
                     return
 
@@ -58,7 +64,7 @@ class Peer:
         """
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                if not self._transport.is_closing():
+                if not self.closed:
                     self._transport.write_eof()
                 while await self.read():
                     pass

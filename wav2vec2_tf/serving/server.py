@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import resource
 import signal
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from fastapi import FastAPI
 
+from wav2vec2_tf.serving.addresses import bind_sockets, url_of
 from wav2vec2_tf.serving.app import create_app
 from wav2vec2_tf.serving.context import ServerContext
 from wav2vec2_tf.serving.errors import one_line
@@ -24,15 +27,16 @@ from wav2vec2_tf.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-MAX_CONNECTIONS = 512  # of the 1024 files that a process may open by default
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MAX_CONNECTIONS = 512
+ACCEPTED_AT_ONCE = 64
 TICK_SECONDS = 0.05
 CLOSING_SECONDS = 2.0  # for answers that have begun when the time to drain is over
 CANCEL_SECONDS = 1.0  # for what is cancelled then
 
 
 def serve(options: ServeOptions | None = None, models: Iterable[SpeechModel] | None = None) -> None:
-    """Loads the models and serves them until the process gets SIGINT or SIGTERM.
+    """Loads the models and serves them until the process gets SIGINT, SIGTERM or SIGHUP.
 
     Progress is logged at level INFO, as "listening on http://127.0.0.1:8000".
 
@@ -44,10 +48,13 @@ def serve(options: ServeOptions | None = None, models: Iterable[SpeechModel] | N
         UserError: the address is in use, or a model, its decoder or the keys cannot be used.
     """
     options = options or ServeOptions()
-    with bind_socket(options.host, options.port) as listener:  # fails before models are loaded
+    with contextlib.ExitStack() as open_sockets:
+        listeners = bind_sockets(options.host, options.port)  # fails before models are loaded
+        for listener in listeners:
+            open_sockets.enter_context(listener)
         app = create_app(options, models)
-        warn_without_keys(app, listener)
-        asyncio.run(Server(app, options.drain_seconds).run(listener))
+        warn_without_keys(app, listeners)
+        asyncio.run(Server(app, options.drain_seconds).run(listeners))
 
 
 class Server:
@@ -70,21 +77,48 @@ class Server:
         self._draining: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
         self._connections: dict[asyncio.Task[None], HttpConnection] = {}
+        self._logged: tuple[str, int] | None = None
         self.started = False
         """Whether the server accepts connections."""
 
-    async def run(self, listener: socket.socket) -> None:
-        """Serves on a bound socket until `stop` is called, or in the main thread by a signal."""
-        server = await asyncio.start_server(
-            self._serve, sock=listener, limit=READ_BYTES, backlog=MAX_CONNECTIONS
-        )
-        log.info("listening on %s", url_of(listener))
+    async def run(self, listeners: Sequence[socket.socket]) -> None:
+        """Serves on bound sockets until `stop` is called, or in the main thread by a signal.
+
+        Raises:
+            UserError: another process listens on an address by now.
+        """
+        asyncio.get_running_loop().set_exception_handler(self._log_in_one_line)
+        servers = [await self._listen(listener) for listener in listeners]
+        for listener in listeners:
+            log.info("listening on %s", url_of(listener))
         self.started = True
         with self._signal_handlers():
             await self._drained.wait()
-        server.close()
+        for server in servers:
+            server.close()
         await self._close_connections()
         await self._context.close()
+
+    async def _listen(self, listener: socket.socket) -> asyncio.Server:
+        try:
+            server = await asyncio.start_server(
+                self._serve, sock=listener, limit=READ_BYTES, backlog=ACCEPTED_AT_ONCE
+            )
+            listener.listen(MAX_CONNECTIONS)  # wait to be accepted: the other meaning of `backlog`
+        except OSError as error:
+            raise UserError(f"cannot listen on {url_of(listener)}: {error}") from None
+        return server
+
+    def _log_in_one_line(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Logs what failed outside of a request, once a second.
+
+        If no connection can be accepted, asyncio of Python 3.11 tries it `ACCEPTED_AT_ONCE` times.
+        """
+        error = context.get("exception")
+        line = f"{context['message']}: {one_line(error)}" if error else context["message"]
+        if (logged := (line, int(loop.time()))) != self._logged:
+            log.error(line)
+        self._logged = logged
 
     def stop(self) -> None:
         """Starts to drain; call it in the thread of the event loop."""
@@ -94,17 +128,21 @@ class Server:
 
     @contextlib.contextmanager
     def _signal_handlers(self) -> Iterator[None]:
-        """Handles signals by `stop`, so that the exit status of a stopped server is 0."""
+        """Handles signals by `stop`, so that the exit status of a stopped server is 0.
+
+        Those that the process was started to ignore, as by `nohup`, stay ignored.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
+        numbers = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+        for number in numbers:
             loop.add_signal_handler(number, self.stop)
         try:
             yield
         finally:
-            for number in SIGNALS:
+            for number in numbers:
                 loop.remove_signal_handler(number)
 
     async def _drain(self) -> None:
@@ -120,10 +158,10 @@ class Server:
         """Serves one connection."""
         task, peer = asyncio.current_task(), Peer(reader, writer)
         assert task is not None
-        if len(self._connections) >= MAX_CONNECTIONS and not self._close_longest_idle():
+        if len(self._connections) >= connection_limit() and not self._close_longest_idle():
             peer.abort()
             return
-        connection = HttpConnection(self._app, peer, self._drained.is_set)
+        connection = HttpConnection(self._app, peer, lambda: self._context.draining)
         self._connections[task] = connection
         try:
             await connection.run()
@@ -157,33 +195,18 @@ class Server:
                 task.cancel()
 
 
-def bind_socket(host: str, port: int) -> socket.socket:
-    """Returns a socket that is bound to an address and does not listen yet.
-
-    Raises:
-        UserError: the address is in use or not one of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise UserError(f"cannot listen on host {host}, port {port}: {error}") from None
-    return listener
+def connection_limit() -> int:
+    """Returns how many connections there may be: each takes a file, and so does its upload."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if files < 0 else min(MAX_CONNECTIONS, files // 2)
 
 
-def url_of(listener: socket.socket) -> str:
-    """Returns the URL of a bound socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def warn_without_keys(app: FastAPI, listener: socket.socket) -> None:
+def warn_without_keys(app: FastAPI, listeners: Iterable[socket.socket]) -> None:
     """Logs a warning if other machines can reach the server and it accepts requests of all."""
-    host, port = listener.getsockname()[:2]
-    if not app.state.context.api_keys and not ipaddress.ip_address(host).is_loopback:
+    addresses = [listener.getsockname() for listener in listeners]
+    local = all(ipaddress.ip_address(host).is_loopback for host, *_ in addresses)
+    if not app.state.context.api_keys and not local:
+        port = addresses[0][1]
         log.warning(
             "everyone who can reach port %d may use the server, since it has no API keys: give "
             "--api-key-file, or --host 127.0.0.1",

@@ -151,6 +151,11 @@ def _parse(model: type[Message], message: str | bytes) -> Message:
         raise RequestError(400, f"{name}: {first['msg']}", "invalid_value", name) from None
 
 
+def _require_finite(speech: np.ndarray) -> None:
+    if not np.isfinite(speech).all():
+        raise RequestError(400, "some samples are NaN or infinite", "invalid_audio")
+
+
 class _SpeechStream:
     """The speech of one client: written to a file, and transcribed as it arrives.
 
@@ -210,8 +215,8 @@ class _SpeechStream:
         if self._samples > options.max_seconds * self._rate:
             text = f"the stream is longer than {options.max_seconds:g} s"
             raise RequestError(413, text, "audio_too_long")
-        if self._dtype.kind == "f" and not np.isfinite(np.frombuffer(message, self._dtype)).all():
-            raise RequestError(400, "some samples are NaN or infinite", "invalid_audio")
+        if self._dtype.kind == "f":
+            _require_finite(np.frombuffer(message, self._dtype))
         self._arrived += message
         return True
 
@@ -223,7 +228,9 @@ class _SpeechStream:
             return speech
         if self._dtype.kind == "i":
             speech = speech / np.float32(2**15)
-        return self._resample.resample_chunk(speech.astype(np.float32, copy=False), last=last)
+        speech = self._resample.resample_chunk(speech.astype(np.float32, copy=False), last=last)
+        _require_finite(speech)  # the largest samples overflow
+        return speech
 
     async def _transcribe(self, speech: np.ndarray) -> None:
         """Starts a partial transcript when it is due; waits if too much speech is pending."""

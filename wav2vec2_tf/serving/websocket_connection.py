@@ -21,8 +21,9 @@ from wav2vec2_tf.utils.errors import first_line
 log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 2**20
+MAX_FIRST_BYTES = 2**12  # of the first message, which tells who the client is
 READ_BYTES = 2**14  # parsed at once, without a turn for others
-ABNORMAL, GOING_AWAY, INVALID_DATA, INTERNAL_ERROR = 1006, 1001, 1007, 1011
+ABNORMAL, GOING_AWAY, INVALID_DATA, TOO_BIG, INTERNAL_ERROR = 1006, 1001, 1007, 1009, 1011
 
 
 class WebSocketConnection:
@@ -56,6 +57,7 @@ class WebSocketConnection:
         self._protocol = Protocol(SERVER, max_size=MAX_MESSAGE_BYTES)
         self._messages: deque[Message] = deque([{"type": "websocket.connect"}])
         self._data, self._is_text = bytearray(), False
+        self._first, self._unparsed = True, 0  # is it the first message; bytes after the last frame
         self.answered = self._accepted = self._closed = self._ended = self._logged = False
         request = Request(
             scope["raw_path"].decode("ascii"),
@@ -142,12 +144,16 @@ class WebSocketConnection:
             self._protocol.receive_data(data)
         else:
             self._protocol.receive_eof()
+        self._unparsed += len(data)
         for frame in self._protocol.events_received():
+            self._unparsed = 0
             if isinstance(frame, Frame) and not self._closed:
                 self._add(frame)
         error = self._protocol.parser_exc
         if error is not None and not isinstance(error, EOFError):
-            self._log_invalid(error)
+            self._log_invalid(first_line(error))
+        else:
+            self._check_first(self._unparsed)
 
     def _add(self, frame: Frame) -> None:
         """Adds a frame to the message that it belongs to."""
@@ -156,21 +162,37 @@ class WebSocketConnection:
         if frame.opcode is not Opcode.CONT:
             self._is_text = frame.opcode is Opcode.TEXT
         self._data += frame.data
-        if not frame.fin:
+        if not self._check_first() or not frame.fin:
             return
-        data, self._data = bytes(self._data), bytearray()
+        data, self._data, self._first = bytes(self._data), bytearray(), False
         try:
             content = {"text": data.decode()} if self._is_text else {"bytes": data}
-        except UnicodeDecodeError as error:
-            self._protocol.fail(INVALID_DATA, "invalid UTF-8")
-            self._closed = True
-            self._log_invalid(error)
+        except UnicodeDecodeError:
+            self._fail(INVALID_DATA, "invalid UTF-8")
             return
         self._messages.append({"type": "websocket.receive", **content})
 
-    def _log_invalid(self, error: Exception) -> None:
+    def _check_first(self, more: int = 0) -> bool:
+        """Returns False, and closes the WebSocket, if a first message has more than it may.
+
+        Args:
+            more: bytes that have arrived of it, beside those in whole frames.
+        """
+        if not self._first or len(self._data) + more <= MAX_FIRST_BYTES:
+            return True
+        if self._protocol.state is OPEN:
+            self._fail(TOO_BIG, f"the first message has more than {MAX_FIRST_BYTES} bytes")
+        return False
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Closes the WebSocket because of what the client sent."""
+        self._protocol.fail(code, reason)
+        self._closed = True
+        self._log_invalid(reason)
+
+    def _log_invalid(self, reason: str) -> None:
         if not self._logged:
-            log.warning("%s: invalid WebSocket: %s", self._peer.name, first_line(error))
+            log.warning("%s: invalid WebSocket: %s", self._peer.name, reason)
             self._logged = True
 
     async def _flush(self) -> None:
