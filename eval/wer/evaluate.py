@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.text.spelling import letter_case
 from wav2vec2_tf.transcription.resume import model_identity
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.journal import Journal
 from wav2vec2_tf.utils.progress import ProgressBar
+from wav2vec2_tf.utils.version import __version__
 
 from ..console import log
 from ..versions import versions_of
@@ -79,7 +81,7 @@ def evaluate(
     name = fspath(model) if isinstance(model, str | PathLike) else type(model).__name__
     modes, length = fit_to_model(name, recognizer, options)
     facts = options.facts(modes, length)
-    journal = None if resume is None else _open_journal(resume, name, corpus, facts)
+    journal = None if resume is None else _open_journal(resume, name, corpus, facts, options.hub)
     with _engine(model, recognizer, options) as engine:
         return measure(
             recognizer,
@@ -117,12 +119,15 @@ def _engine(
     return ray_engine(fspath(model), options)
 
 
-def _open_journal(path: Path, model: str, corpus: Corpus, facts: dict[str, Any]) -> Journal:
+def _open_journal(
+    path: Path, model: str, corpus: Corpus, facts: dict[str, Any], hub: HubOptions
+) -> Journal:
     identity = {name: value for name, value in facts.items() if name != "modes"}
     identity |= {"model": model, "data": corpus.source, "content of the data": corpus.identity}
     identity["content of the model"] = model_identity(
-        model, facts["target_lang"], processor=facts.get("processor")
+        model, facts["target_lang"], hub, facts.get("processor")
     )
+    identity["version of this program"] = __version__
     journal = Journal(path, identity)
     if len(journal):
         count = sum(len(batch["texts"]) for _, batch in journal)

@@ -21,14 +21,16 @@ from wav2vec2_tf.cli.shared import (
     beam_search_options,
     hub_options,
 )
+from wav2vec2_tf.data.bad_recordings import left_out
 from wav2vec2_tf.data.columns import CORPUS_HELP
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import locked
+from wav2vec2_tf.utils.files import locked, require_writable
 from wav2vec2_tf.utils.special_files import is_special
 
 from ..console import log
 from .options import EvaluateOptions, PoolOptions, TuneOptions
 
+UNUSABLE = "could not be read or lacked a text"
 EXAMPLE = (
     "example: %(prog)s --model facebook/wav2vec2-base-960h --data test-clean.tar.gz "
     "--json wer.json --report wer.html"
@@ -134,11 +136,7 @@ def _run(args: argparse.Namespace, work: Path | None) -> int:
     if work:
         work.unlink(missing_ok=True)
     if evaluation.failed:
-        key, reason = next(iter(evaluation.failed.items()))
-        found = (
-            f"{len(evaluation.failed)} of the utterances were skipped (first {key!r}: {reason}): "
-            "the figures cover the others"
-        )
+        found = left_out(len(evaluation.failed), "the lines above", UNUSABLE)
         if not options.skip_bad:
             raise UserError(found)
         log(found)
@@ -185,9 +183,7 @@ def _check_flags(args: argparse.Namespace) -> None:
             continue
         if path.is_dir():
             raise UserError(f"{path}: is a folder: name a file")
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise UserError(f"{path}: {folder} is not a folder that can be written to")
+        require_writable(path)
 
 
 def _write(path: Path, text: str) -> None:

@@ -23,6 +23,7 @@ from huggingface_hub.utils import disable_progress_bars
 
 from tests.support.paths import ROOT
 from wav2vec2_tf.checkpoint import hub as sources
+from wav2vec2_tf.transcription.resume import model_identity
 from wav2vec2_tf.utils.errors import UserError
 
 MAIN, OLD = "a" * 40, "b" * 40  # commits
@@ -262,6 +263,26 @@ def test_revisions_by_name_and_by_commit(hub: Hub, tmp_path: Path) -> None:
         assert (folder / "model.safetensors").read_bytes() == weights
     message = fails("o/n", revision="v9", cache_dir=tmp_path)
     assert message.startswith("o/n: has no revision 'v9'")
+
+
+def test_a_pinned_model_stays_the_same(hub: Hub, tmp_path: Path) -> None:
+    """Results of a model that was published again were kept as those of the new one."""
+    hub.models["o/n"] = {MAIN: BOTH, OLD: BOTH | {"model.safetensors": b"old"}}
+    hub.commits["main"] = OLD
+    options = sources.HubOptions(cache_dir=str(tmp_path))
+    assert model_identity("o/n", None, options) == model_identity("o/n", None)  # not fetched yet
+    pinned = sources.pinned("o/n", options)
+    assert (pinned.revision, pinned.local_files_only) == (OLD, True)
+    before = model_identity("o/n", None, options)
+    hub.commits["main"] = MAIN
+    again = sources.pinned("o/n", options)
+    assert again.revision == MAIN
+    assert model_identity("o/n", None, options) != before
+    assert model_identity("o/n", None, pinned) != model_identity("o/n", None, again)
+    hub.requests.clear()
+    folder = sources.resolve("o/n", **pinned.keywords())
+    assert ((folder / "model.safetensors").read_bytes(), hub.requests) == (b"old", [])
+    assert sources.pinned(tmp_path, options) is options
 
 
 def test_the_token_is_sent(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

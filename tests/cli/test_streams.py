@@ -28,6 +28,7 @@ sys.exit(start(make_parser, {}))
 """
 PRINTS = "print('a result')"
 FAILS = "raise UserError('what must hold')"
+FULL = "No space left on device: free some space, and start the same command again"
 READS = "print(repr(sys.stdin.buffer.read()))"
 INTERRUPTED = """
 import sys
@@ -66,7 +67,8 @@ def program(body: str, arguments: str = "[]") -> tuple[str, str]:
         ("CMD 2>&-", FAILS, (1, "", "")),
         ("CMD >&-", FAILS, (1, "", "error: what must hold\n")),
         ("CMD <&- >&- 2>&-", FAILS, (1, "", "")),
-        ("CMD > /dev/full", PRINTS, (1, "", "error: [Errno 28] No space left on device\n")),
+        ("CMD > /dev/full", PRINTS, (1, "", f"error: {FULL}\n")),
+        ("CMD", "raise PermissionError(13, 'denied', 'a/b')", (1, "", "error: a/b: denied\n")),
         ("CMD 2> /dev/full", FAILS, (1, "", "")),
         ("CMD | true", "import time; time.sleep(1); " + PRINTS, (141, "", "")),
         ("CMD | head -1", "[print('many') for _ in range(10**6)]", (141, "many\n", "")),
@@ -119,3 +121,9 @@ def test_an_interrupt_while_modules_are_imported(package: str, module: str) -> N
     )
     assert done.returncode == 130, done.stderr
     assert done.stderr in ("", "interrupted\n")
+
+
+def test_an_interrupt_at_the_very_end() -> None:
+    """Python prints a traceback of an interrupt while it ends; the shell makes 130 of a signal."""
+    late = "import atexit, signal; atexit.register(os.kill, os.getpid(), signal.SIGINT)"
+    assert shell("CMD; exit $?", *program(late, "None")) == (130, "", "")

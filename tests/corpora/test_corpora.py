@@ -22,6 +22,7 @@ import soundfile
 from tests.support.corpus import SPOKEN, tone, write_corpus, write_parquet, write_tar
 from tests.support.ffmpeg import au, fake_ffmpeg
 from tests.support.paths import ROOT
+from wav2vec2_tf.data.bad_recordings import BadRecordings, count_all
 from wav2vec2_tf.data.corpus import Corpus, Utterance, open_corpus
 from wav2vec2_tf.data.tar import TarMember
 from wav2vec2_tf.utils.errors import UserError
@@ -165,6 +166,27 @@ def test_audio_and_transcripts_must_pair_up(folder: Path, tmp_path: Path) -> Non
         named = "('12-3-0000', '12-3-0001', '12-3-0002', …)"
         assert f"transcripts without audio: 4 {named}" in message
         assert "audio without transcript: 1 ('11-8-0000')" in message
+
+
+def test_audio_that_is_not_there_is_a_bad_recording(folder: Path) -> None:
+    """As in a manifest: a file that was taken away because it was damaged, or a link to nothing."""
+    gone, link = (folder / "12" / "3" / f"12-3-000{n}.flac" for n in (0, 2))
+    for file in (gone, link):
+        file.unlink()
+    link.symlink_to("nothing")
+    assert "transcripts without audio: 1 ('12-3-0000')" in refusal(folder)
+    corpus = open_corpus(str(folder), keep_missing=True)
+    assert set(corpus.texts) == set(SPOKEN)
+    assert sorted(corpus.missing) == ["12-3-0000", "12-3-0002"]
+    bad = BadRecordings()
+    assert sorted(count_all(corpus, bad)) == sorted(SPOKEN.keys() - set(corpus.missing))
+    assert all("no such file" in bad[id] for id in corpus.missing)
+    with open(folder / "12" / "3" / "12-3.trans.txt", "a") as file:
+        file.write(f"../../11/7/11-7-0000 {SPOKEN['11-7-0000'][0]}\n")  # names no file
+    assert "transcripts without audio: 1 ('../../11/7" in refusal(folder, keep_missing=True)
+    for file in folder.rglob("*.flac"):
+        file.unlink()
+    assert "transcripts without audio" in refusal(folder, keep_missing=True)
 
 
 def test_ids_occur_once(folder: Path) -> None:

@@ -16,10 +16,11 @@ import pyarrow.parquet as parquet
 import pytest
 import soundfile
 
-from tests.support.corpus import RATE, tone, write_corpus
+from tests.support.corpus import RATE, tone, write_corpus, write_tar
 from wav2vec2_tf.audio.discover import audio_below
 from wav2vec2_tf.data.columns import Columns
-from wav2vec2_tf.data.corpus import Corpus, open_corpus
+from wav2vec2_tf.data.corpus import Corpus, open_corpus, recordings_of
+from wav2vec2_tf.data.make_shards import make
 from wav2vec2_tf.utils.errors import UserError
 
 SPEECH = tone(64000)
@@ -625,7 +626,9 @@ def test_links_are_followed_without_loops(tmp_path: Path) -> None:
         key: lengths[name] for key, name in names.items()
     }
     (corpus / "gone.wav").symlink_to("nothing")
-    assert "gone.wav: a link to a file that does not exist" in refusal(corpus, transcribed=False)
+    assert "rows without audio: 1 ('gone.wav')" in refusal(corpus, transcribed=False)
+    kept = open_corpus(str(corpus), transcribed=False, keep_missing=True)
+    assert (kept.missing, len(kept)) == (("gone.wav",), len(found) + 1)
 
 
 def test_a_linked_librispeech(tmp_path: Path) -> None:
@@ -633,3 +636,48 @@ def test_a_linked_librispeech(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "test-clean").symlink_to(folder)
     assert dict(open_corpus(str(tmp_path / "corpus")).texts) == dict(open_corpus(str(folder)).texts)
+
+
+# The recordings alone, one by one
+
+
+def recordings(spec: Path, **options: Any) -> dict[str, Path]:
+    return {entry.id: entry.file or Path() for entry in recordings_of(str(spec), **options)}
+
+
+def test_recordings_are_those_of_the_corpus_without_texts(tmp_path: Path) -> None:
+    write_common_voice(tmp_path / "xy")
+    write_tones(tmp_path / "af", ["train/a.wav", "test/b.wav"])
+    for split, name in (("train", "a"), ("test", "b")):
+        write(tmp_path / "af" / split / "metadata.csv", f"file_name,text\n{name}.wav,A\n")
+    write_corpus(tmp_path / "ls")
+    for spec, split in (
+        ("xy", "dev"),
+        ("xy", None),
+        ("xy/train.tsv", None),
+        ("af", "test"),
+        ("af", None),
+        ("af/train", None),
+        ("ls", None),
+    ):
+        found = recordings(tmp_path / spec, split=split)
+        corpus = open_corpus(str(tmp_path / spec), split=split, transcribed=False)
+        assert sorted(found) == sorted(corpus.texts), (spec, split)
+        assert all(file.is_file() for file in found.values())
+    for spec, options, complaint in (
+        ("xy", {"split": "test"}, "no split 'test'"),
+        ("ls", {"split": "test"}, "--split is for datasets"),
+        ("xy/train.tsv", {"split": "train"}, "--split is for datasets"),
+        ("ls", {"columns": Columns(audio_column="a")}, "this corpus has no columns"),
+        ("gone", {"split": "test"}, "no such manifest, folder or file"),
+    ):
+        with pytest.raises(UserError, match=complaint):
+            recordings(tmp_path / spec, **options)
+
+
+def test_recordings_that_are_no_files(tmp_path: Path) -> None:
+    archive = write_tar(tmp_path / "a.tar.gz", write_corpus(tmp_path / "ls"))
+    make([open_corpus(str(tmp_path / "ls"))], tmp_path / "shards")
+    for spec in (archive, tmp_path / "shards"):
+        with pytest.raises(UserError, match="are not files of their own: unpack it"):
+            recordings(spec)

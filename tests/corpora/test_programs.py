@@ -71,7 +71,7 @@ def test_shards(manifest: Path, tmp_path: Path) -> None:
 
 
 def test_batch_inputs(manifest: Path) -> None:
-    found = {one.id: one for one in inputs_named(str(manifest), "recording")}
+    found = {one.id: one for one in inputs_named(str(manifest), COLUMNS)}
     assert list(found) == list(SPOKEN)
     for key, (_, samples) in SPOKEN.items():
         stretch = found[key].stretch

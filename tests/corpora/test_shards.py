@@ -657,13 +657,34 @@ def test_bad_recordings_are_listed_or_left_out(
     assert files(out) == before
 
 
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_bad_recording_that_can_be_read_again_is_taken_in(
+    folder: Path, made: Path, tmp_path: Path, kind: int
+) -> None:
+    """One whose right to be read was missing, for example: nothing else of it changes."""
+    out = tmp_path / "out"
+    source = sorted(folder.rglob("*.flac"))[2]
+    status, content = source.stat(), source.read_bytes()
+    middle = len(content) // 2
+    amid = content[:middle] + bytes(50) + content[middle + 50 :]  # which only decoding finds
+    source.write_bytes((b"x" * len(content), amid)[kind])
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    make([open_corpus(str(folder))], out, shard_seconds=2, skip_bad=True)
+    assert list(read_bad(out)) == [source.stem]
+    source.write_bytes(content)
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    make([open_corpus(str(folder))], out, shard_seconds=2, skip_bad=True)
+    assert read_bad(out) == {}
+    assert files(out) == files(made)
+
+
 def test_bad_recordings_that_only_decoding_finds_are_all_listed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty, broken = with_bad_ones(folder)
     empty.write_bytes(broken.read_bytes())
     out = tmp_path / "out"
-    with pytest.raises(UserError, match="2 of 7 recordings cannot be read: .* --skip-bad"):
+    with pytest.raises(UserError, match="2 of 7 .* --skip-bad, which keeps the shards"):
         make([open_corpus(str(folder))], out, shard_seconds=2)
     assert not Manifest.read(out).complete
     decoded = counted(monkeypatch)

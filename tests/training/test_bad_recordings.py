@@ -24,7 +24,7 @@ from tests.support.training import (
 )
 from wav2vec2_tf.training.finetune import finetune
 from wav2vec2_tf.training.pretrain import pretrain
-from wav2vec2_tf.training.run_folder import RunFolder
+from wav2vec2_tf.training.run_folder import CONTENT, RunFolder
 from wav2vec2_tf.training.settings import FinetuneOptions, PretrainOptions
 from wav2vec2_tf.training.trainer import Trainer
 from wav2vec2_tf.utils.errors import UserError
@@ -305,3 +305,26 @@ def test_what_killed_runs_have_left_is_removed(options: FinetuneOptions) -> None
     (output / "settings.yaml").touch()
     finetune(dataclasses.replace(options, steps=1))
     assert not list(output.rglob(".*"))
+
+
+def test_a_restart_that_is_killed_can_be_repeated(
+    options: FinetuneOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder without its settings was refused from then on, also with --restart."""
+    folder, remove = RunFolder(Path(options.output)), shutil.rmtree
+    for name in CONTENT:
+        (folder.path / name).mkdir(parents=True)
+    for left in range(len(CONTENT) - 1, 0, -1):
+        removed: list[Path] = []
+
+        def remove_one(path: Path, removed: list[Path] = removed) -> None:
+            if removed:
+                raise KeyboardInterrupt
+            removed.append(path)
+            remove(path)
+
+        monkeypatch.setattr(shutil, "rmtree", remove_one)
+        with pytest.raises(KeyboardInterrupt):
+            folder.claim(options, "", None, restart=True)  # type: ignore[arg-type]
+        assert len(list(folder.path.iterdir())) == left
+        folder.check()

@@ -38,7 +38,7 @@ from tests.support.paths import CORPUS
 from wav2vec2_tf import audio
 from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
-from wav2vec2_tf.transcription.batch import attempts, plan, pool, worker
+from wav2vec2_tf.transcription.batch import attempts, job, plan, pool, worker
 from wav2vec2_tf.transcription.batch.attempts import FAILED, READ, READING, ROW, Attempt
 from wav2vec2_tf.transcription.batch.inputs import Input, inputs_named
 from wav2vec2_tf.transcription.batch.plan import Plan
@@ -52,6 +52,7 @@ from wav2vec2_tf.utils.journal import Journal
 SPEAKER = CORPUS / "1003" / "1"
 FILES = sorted(SPEAKER.glob("*.flac"))
 FEW = FILES[:6]
+LEFT_OUT = "could not be read and were left out; the reasons are in"
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_ids_may_be_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("none.tsv", None, "cannot be read"),
+        ("none.tsv", None, "no such manifest, folder or file"),
         ("none", None, "no such manifest, folder or file"),
         ("a.tsv", "id\ttext\n1\tx\n", "no column audio, path, file"),
         ("a.jsonl", '{"path": "a.wav"}\n{"path": 3}\n', "row 2 names no file"),
@@ -280,6 +281,9 @@ def test_only_a_job_is_worked_in_and_by_one(tmp_path: Path) -> None:
         store.clear()
         assert [path.name for path in store.job.iterdir()] == ["lock"]
     assert [path.name for path in store.folder.iterdir()] == ["job"]
+    (store.job / "lock").unlink()
+    with store.locked():  # a run was killed before it made the lock
+        pass
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
@@ -393,9 +397,7 @@ def test_bad_files_are_in_the_table_of_errors(
     assert main(command) == 1
     captured = capsys.readouterr()
     assert "1 of 5 recordings" in captured.out
-    assert captured.err == (
-        f"4 could not be transcribed; the reasons are in {folder}/out/errors.parquet\n"
-    )
+    assert captured.err == (f"4 recordings {LEFT_OUT} {folder}/out/errors.parquet\n")
     rows, errors = tables(folder / "out", "parquet")
     assert [row["path"] for row in rows] == [str(FEW[0])]
     assert [error["id"] for error in errors] == [paths[0], *paths[2:]]
@@ -410,6 +412,34 @@ def test_bad_files_are_in_the_table_of_errors(
 
 
 @pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_errors_keep_the_part_of_a_recording(folder: Path, form: str) -> None:
+    """The whole file was transcribed when the table of errors was the next input."""
+    bad, listed = folder / "bad.flac", folder / "list.jsonl"
+    bad.write_bytes(b"")
+    row = {"id": "a", "path": str(bad), "offset": 0.5, "duration": 1.25}
+    listed.write_text(json.dumps(row) + "\n" + json.dumps({"id": "b", "path": "none.wav"}))
+    assert main(["batch", str(listed), f"{folder}/out", "--format", form]) == 1
+    shutil.copy(FEW[0], bad)
+    first, second = inputs_named(f"{folder}/out/errors.{form}")
+    assert first == next(inputs_named(str(listed)))
+    assert (first.stretch.offset, first.stretch.duration) == (0.5, 1.25)
+    assert second.stretch == audio.stretch.WHOLE
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_split_of_a_corpus(folder: Path) -> None:
+    (folder / "xy" / "clips").mkdir(parents=True)
+    for number, split in enumerate(("train", "dev")):
+        shutil.copy(FEW[number], folder / "xy" / "clips")
+        row = f"{FEW[number].name}\tA\n"
+        (folder / "xy" / f"{split}.tsv").write_text("path\tsentence\n" + row)
+    command = ["batch", str(folder / "xy"), f"{folder}/out", "--format", "jsonl"]
+    assert main([*command, "--split", "dev"]) == 0
+    assert [row["id"] for row in tables(folder / "out", "jsonl")[0]] == [FEW[1].name]
+
+
+@pytest.mark.usefixtures("alone")
 def test_the_policy_on_bad_recordings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With --no-skip-bad they are listed before the work; with --skip-bad they are no failure."""
     (folder / "empty.wav").write_bytes(b"")
@@ -421,7 +451,7 @@ def test_the_policy_on_bad_recordings(folder: Path, capsys: pytest.CaptureFixtur
     assert "'empty.wav' (" in error and "'none.flac' (" in error
     assert not (folder / "out").exists()
     assert main([*command, "--skip-bad"]) == 0
-    assert "2 could not be transcribed" in capsys.readouterr().err
+    assert f"2 recordings {LEFT_OUT} " in capsys.readouterr().err
     assert main([*command, "--no-skip-bad"]) == 1
     (folder / "empty.wav").unlink()
     good = manifest_of(folder / "good.jsonl", [str(FEW[0])])
@@ -550,7 +580,9 @@ def test_a_long_recording_is_computed_again(
 
 
 @pytest.mark.usefixtures("alone")
-def test_another_job_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_job_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = str(folder / "out")
     source, model = folder / "in", folder / "model"
     shutil.copytree(BUNDLED_MODEL, model)
@@ -567,6 +599,10 @@ def test_another_job_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]
     ):
         assert main([*command, *more]) == 1
         assert complaint in one_error(capsys)
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "__version__", "next")
+        assert main(command) == 1
+        assert "other version of this program" in one_error(capsys)
     (model / "config.json").touch()
     assert main(command) == 1
     assert "other model; name another folder" in one_error(capsys)
@@ -656,7 +692,7 @@ def test_each_once_though_the_job_and_a_worker_are_killed(tmp_path: Path) -> Non
     # a slow machine writes lines of progress too
     assert [line for line in complaints.splitlines() if not line.startswith("batch: ")] == [
         f"kept: {len(before)} of 22 shards were done",
-        f"1 could not be transcribed; the reasons are in {out}/errors.parquet",
+        f"1 recording could not be read and was left out; the reasons are in {out}/errors.parquet",
     ]
     assert before.items() <= records(out).items()
     rows, errors = tables(out, "parquet")

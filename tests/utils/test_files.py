@@ -23,6 +23,7 @@ from wav2vec2_tf.utils.files import (
     parse_yaml,
     read_json,
     remove_leftovers,
+    require_writable,
     whole_file,
     whole_folder,
     write_whole,
@@ -124,6 +125,30 @@ def test_a_protected_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.Mo
     assert path.read_text() == "old"
 
 
+def test_places_that_cannot_be_written_to_are_found_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("file", "protected", "free/file"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "denied").mkdir()
+    (tmp_path / "denied" / "link").symlink_to(tmp_path / "free" / "out")
+    denied = [tmp_path / "denied", tmp_path / "protected"]
+    monkeypatch.setattr(os, "access", lambda place, _: Path(place) not in denied)
+    for good in ("free", "free/file", "new/folder/out", "denied/link", "/dev/null", "/dev/stdout"):
+        require_writable(tmp_path / good)
+    for bad, fault in {
+        "protected": "protected may not be written to",
+        "denied": "denied may not be written to",
+        "denied/new/out": "denied may not be written to",
+        "file/out": "file is not a folder",
+        "file/new/out": "file is not a folder",
+    }.items():
+        with pytest.raises(UserError, match=f"{bad}: .*{fault}; name another place"):
+            require_writable(tmp_path / bad)
+    assert names(tmp_path) == ["denied", "file", "free", "protected"]
+
+
 def test_a_mounted_file_is_written_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +178,16 @@ def test_names_may_have_as_many_bytes_as_the_file_system_allows(tmp_path: Path, 
     assert all(len(os.fsencode(one)) <= 255 for one in hidden)
     for one in hidden - {hidden_name(name, "part")} if name.isprintable() else ():
         one.encode()  # cut between characters
+
+
+def test_an_error_of_writing_names_the_output(tmp_path: Path) -> None:
+    """That of a full disk has no name of its own; others keep theirs."""
+    for number, name in ((errno.ENOSPC, None), (errno.ENOENT, "input")):
+        for writes in (whole_file, whole_folder):
+            with pytest.raises(OSError, match=".") as caught, writes(tmp_path / "out"):
+                raise OSError(number, os.strerror(number), name)
+            assert caught.value.filename == (name or str(tmp_path / "out"))
+    assert names(tmp_path) == []
 
 
 # Links, devices and pipes

@@ -8,16 +8,17 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from wav2vec2_tf.audio.stretch import WHOLE, Stretch
 from wav2vec2_tf.utils.errors import UserError
 
 STANDARD_INPUT = "-"
 MAXIMUM_BYTES = 2**32
-"""Most that is read of standard input, which may have no end."""
+"""Most that is read of standard input or a pipe, which may have no end."""
 BLOCK_BYTES = 2**20
 ENDINGS = tuple(
     f".{ending}"
@@ -48,28 +49,52 @@ class AudioFile:
     """Path of its output."""
     stretch: Stretch = WHOLE
     """The part of the recording that is meant."""
+    is_stream: bool = False
+    """Whether it can be read once only: standard input, or a pipe such as `<(command)` in a shell.
+    A pipe is read only where a command names it: its reader waits until something writes to it."""
+
+    @classmethod
+    def named(cls, argument: str) -> AudioFile:
+        """Returns the recording that an argument of a command names."""
+        if argument == STANDARD_INPUT:
+            return cls(argument, Path("stdin"), is_stream=True)
+        path, is_pipe = Path(argument), False
+        with suppress(OSError):  # its reader gives the reason
+            is_pipe = path.is_fifo()
+        return cls(argument, Path(path.name), is_stream=is_pipe)
 
     @contextmanager
     def opened(self) -> Iterator[str]:
-        """Yields the path to read. Standard input is copied to a file, since it is read twice."""
-        if self.name != STANDARD_INPUT:
+        """Yields the path to read. Standard input or a pipe is copied, since it is read twice."""
+        if not self.is_stream:
             yield self.name
             return
         with tempfile.NamedTemporaryFile() as copy:
-            while block := sys.stdin.buffer.read(BLOCK_BYTES):
-                copy.write(block)
-                if copy.tell() > MAXIMUM_BYTES:
-                    raise UserError(f"standard input: more than {MAXIMUM_BYTES} bytes; give a file")
-            copy.flush()
+            try:
+                self._copy_to(copy)
+            except OSError as error:
+                raise UserError(f"{self._title}: cannot be read ({error.strerror})") from None
             try:
                 yield copy.name
             except UserError as error:
-                raise UserError(str(error).replace(copy.name, "standard input")) from None
+                raise UserError(str(error).replace(copy.name, self._title)) from None
 
     def message(self, error: UserError) -> str:
         """Returns the error's message, preceded by the name of the file if it lacks it."""
-        name = "standard input" if self.name == STANDARD_INPUT else self.name
-        return str(error) if name in str(error) else f"{name}: {error}"
+        return str(error) if self._title in str(error) else f"{self._title}: {error}"
+
+    @property
+    def _title(self) -> str:
+        return "standard input" if self.name == STANDARD_INPUT else self.name
+
+    def _copy_to(self, copy: IO[bytes]) -> None:
+        stdin = nullcontext(sys.stdin.buffer)
+        with stdin if self.name == STANDARD_INPUT else open(self.name, "rb") as stream:
+            while block := stream.read(BLOCK_BYTES):
+                copy.write(block)
+                if copy.tell() > MAXIMUM_BYTES:
+                    raise UserError(f"{self._title}: more than {MAXIMUM_BYTES} bytes; give a file")
+        copy.flush()
 
     @property
     def bytes(self) -> int:
@@ -91,19 +116,19 @@ def named_by(arguments: Sequence[str], complain: Callable[[str], None]) -> list[
     found: dict[str, AudioFile] = {}
     for argument in arguments:
         path = Path(argument)
-        chosen = [AudioFile(argument, Path("stdin" if argument == STANDARD_INPUT else path.name))]
-        if path.is_dir():
+        chosen = [AudioFile.named(argument)]
+        if os.path.isdir(argument):
             below = map(Path, audio_below(argument))
             chosen = [AudioFile(str(file), file.relative_to(path)) for file in below]
             if not chosen:
                 complain(f"{argument}: no audio in this folder; name the files themselves")
-        elif glob.has_magic(argument) and not path.exists():
+        elif glob.has_magic(argument) and not os.path.exists(argument):
             files = [Path(name) for name in sorted(glob.glob(argument, recursive=True))]
             chosen = [AudioFile(str(file), Path(file.name)) for file in files if file.is_file()]
             if not chosen:
                 complain(f"{argument}: no file matches this pattern")
         for audio in chosen:
-            found.setdefault(audio.name, audio)
+            found.setdefault(str(Path(audio.name).absolute()), audio)
     return list(found.values())
 
 

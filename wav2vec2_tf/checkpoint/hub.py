@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,26 @@ def resolve(
     if adapter is not None:
         adapter_file(path, adapter)
     return path
+
+
+def pinned(
+    source: str | os.PathLike[str], hub: HubOptions, *, adapter: str | None = None
+) -> HubOptions:
+    """Fetches a model of the hub; returns options with which this commit of it is used from now on.
+
+    The options of a local model are returned as they are. See `resolve` for arguments and errors.
+    """
+    if local_path(source) is not None:
+        return hub
+    folder = resolve(source, adapter=adapter, **hub.keywords())
+    return replace(hub, revision=folder.name, local_files_only=True)
+
+
+def cached_commit(model: str, hub: HubOptions) -> str | None:
+    """Returns the commit of a model of the hub that was fetched last; None if none was."""
+    cache = None if hub.cache_dir is None else Path(hub.cache_dir).expanduser()
+    folder = _cached(model, hub.revision, cache)
+    return None if folder is None else folder.name
 
 
 def adapter_file(source: Path, language: str) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from wav2vec2_tf.cli.shared import add_hub_flags, add_model_flags, hub_options
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import same_file, write_whole
+from wav2vec2_tf.utils.files import require_writable, same_file, write_whole
 from wav2vec2_tf.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -68,15 +69,14 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             "standard input can be the recording or the text, not both: give a file for the other"
         )
-    for given in filter(None, (args.audio, args.text_file)):
-        if args.output is not None and same_file(Path(args.output), Path(given)):
-            raise UserError(f"-o {args.output}: is what is aligned: name another output")
+    if args.output is not None:
+        _check_output(Path(args.output), filter(None, (args.audio, args.text_file)))
     kind = args.format or _format_of(args.output)
     text = _read(args.text_file) if args.text is None else args.text
 
     from wav2vec2_tf.transcription.align import align
 
-    audio = AudioFile(args.audio, Path(args.audio))
+    audio = AudioFile.named(args.audio)
     with audio.opened() as path, _Progress() as progress:
         aligned = align(
             path,
@@ -93,6 +93,15 @@ def run(args: argparse.Namespace) -> int:
     else:
         write_whole(Path(args.output), content)
     return 0
+
+
+def _check_output(output: Path, inputs: Iterable[str]) -> None:
+    """Raises `UserError` if the result cannot be written, which is found out before the work."""
+    if any(same_file(output, Path(given)) for given in inputs):
+        raise UserError(f"-o {output}: is what is aligned: name another output")
+    if output.is_dir():
+        raise UserError(f"-o {output}: is a folder: name a file")
+    require_writable(output)
 
 
 class _Progress(ExitStack):

@@ -17,6 +17,7 @@ from wav2vec2_tf.cli.shared import (
     hub_options,
     transcribe_options,
 )
+from wav2vec2_tf.data.bad_recordings import left_out
 from wav2vec2_tf.transcription.batch.options import BatchOptions, PoolOptions
 
 
@@ -27,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input",
         metavar="INPUT",
         help="a manifest (.tsv, .csv, .jsonl, .parquet or NeMo's .json with a column audio, path "
-        "or file, and optionally id, offset and duration; fairseq's .tsv), a data folder of Kaldi, "
-        "another folder, or a pattern such as 'talks/**/*.mp3'",
+        "or file, and optionally id, offset and duration; fairseq's .tsv), a folder of Common "
+        "Voice, AudioFolder or Kaldi, any folder of audio, or a pattern such as 'talks/**/*.mp3'",
     )
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="the folder of the tables")
     add_model_flags(parser)
@@ -59,8 +60,5 @@ def run(args: argparse.Namespace) -> int:
         f"{result.seconds / 3600:.2f} h of audio{speed}"
     )
     if result.failed:
-        print(
-            f"{result.failed} could not be transcribed; the reasons are in {result.errors}",
-            file=sys.stderr,
-        )
+        print(left_out(result.failed, result.errors), file=sys.stderr)
     return 1 if result.failed and not options.skip_bad else 0

@@ -7,6 +7,7 @@ own below it. Its module imports nothing heavy before `run`, so that `--help` is
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
 import re
@@ -64,11 +65,20 @@ def run_program(make_parser: Callable[[], argparse.ArgumentParser], argv: list[s
             except (UserError, OSError) as error:  # OSError: a full disk, a folder without rights
                 if isinstance(error, BrokenPipeError):
                     return 141
-                complain(f"error: {' '.join(str(error).split())}")
+                complain(f"error: {' '.join(_message(error).split())}")
                 return 1
     except KeyboardInterrupt:
         complain("interrupted")
         return 130
+
+
+def _message(error: UserError | OSError) -> str:
+    if isinstance(error, UserError) or error.strerror is None:
+        return str(error)
+    place = "" if error.filename is None else f"{error.filename}: "
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = ": free some space, and start the same command again" if full else ""
+    return f"{place}{error.strerror}{remedy}"
 
 
 def _run(make_parser: Callable[[], argparse.ArgumentParser], argv: list[str] | None) -> int:
@@ -81,6 +91,7 @@ def _run(make_parser: Callable[[], argparse.ArgumentParser], argv: list[str] | N
             hint = did_you_mean(unknown[0], flags) or f"; see {command.prog} --help"
             command.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of a home it may not write to
         status: int = args.run(args)
         return status
     finally:  # after --help as well

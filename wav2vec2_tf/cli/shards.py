@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.cli.programs import positive
-from wav2vec2_tf.data.bad_recordings import BAD_FILE, SKIP_BAD_HELP, read_bad
+from wav2vec2_tf.data.bad_recordings import BAD_FILE, SKIP_BAD_HELP, left_out, read_bad
 from wav2vec2_tf.data.columns import CORPUS_HELP, SPLIT_HELP, Columns
 from wav2vec2_tf.data.make_shards import SHARD_SECONDS
 from wav2vec2_tf.utils.errors import UserError
@@ -94,11 +94,7 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{args.out}: {_summary(manifest)}")
     if bad := read_bad(args.out):
-        print(
-            f"{len(bad)} recordings could not be read and were left out; the reasons are in "
-            f"{args.out / BAD_FILE}",
-            file=sys.stderr,
-        )
+        print(left_out(len(bad), args.out / BAD_FILE), file=sys.stderr)
     if clipped := sum(shard.clipped for shard in manifest.shards):
         print(f"{clipped} samples were louder than full scale and are clipped", file=sys.stderr)
     return 0

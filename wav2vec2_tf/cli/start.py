@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,3 +21,6 @@ def start(make_parser: Callable[[], argparse.ArgumentParser], argv: list[str] | 
         return run_program(make_parser, argv)
     except KeyboardInterrupt:
         return 130
+    finally:
+        if argv is None:  # the process ends: from now on an interrupt ends it without a traceback
+            signal.signal(signal.SIGINT, signal.SIG_DFL)

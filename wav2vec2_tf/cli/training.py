@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wav2vec2_tf.cli.flags import add_flags, given
 from wav2vec2_tf.cli.shared import add_hub_flags
-from wav2vec2_tf.data.bad_recordings import BAD_FILE
+from wav2vec2_tf.data.bad_recordings import BAD_FILE, left_out
 from wav2vec2_tf.training.settings import TrainingOptions
 
 if TYPE_CHECKING:
@@ -42,8 +42,4 @@ def print_result(result: TrainingResult) -> None:
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in result.metrics.items())
     print(f"{result.best}: at the end, {metrics} on dev" if metrics else result.best)
     if result.bad:
-        print(
-            f"{len(result.bad)} recordings could not be read and were left out; the reasons are in "
-            f"{result.best.parent / BAD_FILE}",
-            file=sys.stderr,
-        )
+        print(left_out(len(result.bad), result.best.parent / BAD_FILE), file=sys.stderr)

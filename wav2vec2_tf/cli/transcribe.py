@@ -24,9 +24,8 @@ from wav2vec2_tf.cli.shared import (
 )
 from wav2vec2_tf.transcription.callbacks import FileCallback
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import same_file
+from wav2vec2_tf.utils.files import require_writable, same_file
 from wav2vec2_tf.utils.progress import ProgressBar, write
-from wav2vec2_tf.utils.special_files import is_special
 
 if TYPE_CHECKING:
     from wav2vec2_tf.audio.discover import AudioFile
@@ -77,10 +76,11 @@ def run(args: argparse.Namespace) -> int:
     options = transcribe_options(args)
     console = _Console()
     found, ending = _outputs(args, console)
-    hub = hub_options(args)
 
+    from wav2vec2_tf.checkpoint.hub import pinned
     from wav2vec2_tf.transcription.resume import Results, model_identity
 
+    hub = pinned(args.model, hub_options(args), adapter=args.target_lang)
     results = Results(
         {
             "model": model_identity(args.model, args.target_lang, hub, options.processor),
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     alone = len(args.audio) == len(found) == 1
     console.start(waiting)
     try:
-        done = transcriber.transcribe_files(waiting, console, once=len(waiting) == 1)
+        done = transcriber.transcribe_files(results.begun(waiting), console, once=len(waiting) == 1)
         for audio, transcription in done:
             content = transcription.render(ending)
             if audio.output is not None:
@@ -129,11 +129,7 @@ def _outputs(args: argparse.Namespace, console: _Console) -> tuple[list[AudioFil
             raise UserError(f"--format {ending} of {len(found)} recordings: give -o FOLDER")
         return found, ending
     output = Path(args.output)
-    if not is_special(output):
-        place = Path(os.path.realpath(output))
-        writable = next(parent for parent in (place, *place.parents) if parent.is_dir())
-        if not os.access(writable, os.W_OK):
-            raise UserError(f"-o {output}: {writable} may not be written to; name another place")
+    require_writable(output)
     one_file = [audio.name for audio in found] == args.audio and len(found) == 1
     if one_file and not output.is_dir() and not args.output.endswith(("/", os.sep)):
         suffix = output.suffix.lower().removeprefix(".")

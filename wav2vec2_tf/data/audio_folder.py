@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from wav2vec2_tf.audio.discover import is_audio
 from wav2vec2_tf.data.columns import Columns
 from wav2vec2_tf.data.manifest import manifest_entries, parquet_columns
-from wav2vec2_tf.data.utterances import SPLITS, Corpus, Entry, choose_split, corpus_of_entries
+from wav2vec2_tf.data.transcripts import is_transcript
+from wav2vec2_tf.data.utterances import SPLITS, Entry, Listing, choose_split
 
 log = logging.getLogger(__name__)
 
@@ -26,25 +27,36 @@ WHOLE_FOLDER = "train"
 """The split of files that are in no folder of a split, as in `datasets`."""
 
 
-def metadata_files(files: Sequence[Path]) -> list[Path]:
-    """Returns those of the files that are metadata in this layout."""
-    return [file for file in files if file.name in METADATA and _names_files(file)]
-
-
-def open_audio_folder(
+def audio_folder_listing(
     spec: str,
     folder: Path,
-    files: Sequence[Path],
-    metadata: Sequence[Path],
+    files: Callable[[], Iterable[Path]],
     split: str | None,
     columns: Columns,
     transcribed: bool,
-) -> Corpus | None:
-    """Opens a folder in this layout, given all its files and its metadata; see `open_corpus`.
+) -> Listing | None:
+    """Returns what the metadata of a folder lists; see `open_corpus`.
+
+    Args:
+        spec: the folder as the user named it.
+        folder: the folder.
+        files: returns all files in it and below.
+        split: the split that is asked for.
+        columns: names of the columns of audio and texts.
+        transcribed: whether texts are read.
 
     Returns:
-        The corpus; None if speech alone is asked for and no split is, of several.
+        None if the folder has another layout, or if speech alone is asked for and no split is, of
+        several.
     """
+    metadata = []
+    for file in files():
+        if is_transcript(file.name):
+            return None
+        if file.name in METADATA and _names_files(file):
+            metadata.append(file)
+    if not metadata:
+        return None
     entries: dict[str, list[Entry]] = {}
     for path in metadata:
         for entry in _entries(folder, path, columns, transcribed):
@@ -53,12 +65,10 @@ def open_audio_folder(
         return None
     chosen = entries[choose_split(spec, split, entries)] if entries else []
     named = {entry.file for part in entries.values() for entry in part}
-    unnamed = [file for file in files if is_audio(file.name) and file.absolute() not in named]
-    if unnamed:
-        log.warning("%s: skipped %d files that no metadata names", spec, len(unnamed))
-    return corpus_of_entries(
-        spec, "AudioFolder", chosen, metadata, identity=f"{columns.identity} {split}"
-    )
+    audio = (file for file in files() if is_audio(file.name))
+    if unnamed := sum(file.absolute() not in named for file in audio):
+        log.warning("%s: skipped %d files that no metadata names", spec, unnamed)
+    return Listing("AudioFolder", chosen, tuple(metadata), f"{columns.identity} {split}")
 
 
 def _entries(folder: Path, path: Path, columns: Columns, transcribed: bool) -> Iterator[Entry]:

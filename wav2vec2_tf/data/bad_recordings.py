@@ -28,6 +28,7 @@ SKIP_BY_DEFAULT_HELP = (
     "leave out recordings that cannot be read, and count them; without it they are left out too, "
     "but the exit status is 1; --no-skip-bad lists them and stops before long work"
 )
+REMEDY = "correct them or take them away, or leave them out with --skip-bad"
 UNREADABLE = (UserError, OSError)
 """Errors of reading a recording that is bad."""
 LISTED = 10
@@ -77,12 +78,13 @@ class BadRecordings(Mapping[str, str]):
             self.add(id, error)
             return None
 
-    def settle(self, source: str, total: int) -> None:
+    def settle(self, source: str, total: int, remedy: str = REMEDY) -> None:
         """Reports the bad recordings of a source, if there are any.
 
         Args:
             source: its name.
             total: the number of its recordings.
+            remedy: what to do about them.
 
         Raises:
             UserError: they are not to be skipped, or all are bad.
@@ -91,10 +93,7 @@ class BadRecordings(Mapping[str, str]):
             return
         found = f"{source}: {len(self)} of {total} recordings cannot be read"
         if not self.skip:
-            raise UserError(
-                f"{found}: {self.listed()}; correct them or take them away, or leave them out "
-                "with --skip-bad"
-            )
+            raise UserError(f"{found}: {self.listed()}; {remedy}")
         if len(self) >= total:
             raise UserError(f"{found}: {self.listed()}; name a source with recordings")
         log.warning("%s and are left out: %s", found, self.listed())
@@ -106,11 +105,25 @@ class BadRecordings(Mapping[str, str]):
         return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
+def left_out(count: int, reasons: object, fault: str = "could not be read") -> str:
+    """Returns the line with which a program ends that has left out recordings.
+
+    Args:
+        count: the number of recordings.
+        reasons: where the reasons are.
+        fault: why they were left out.
+    """
+    subject, verb = ("recording", "was") if count == 1 else ("recordings", "were")
+    return f"{count} {subject} {fault} and {verb} left out; the reasons are in {reasons}"
+
+
 def write_bad(folder: Path, bad: Mapping[str, str]) -> None:
-    """Writes `BAD_FILE`, a JSON object with `id` and `reason` for each, if there are any."""
-    if bad:
-        lines = (json.dumps({"id": id, "reason": bad[id]}) + "\n" for id in sorted(bad))
-        write_whole(folder / BAD_FILE, "".join(lines))
+    """Writes `BAD_FILE`, a JSON object with `id` and `reason` for each; none if none is bad."""
+    if not bad:
+        (folder / BAD_FILE).unlink(missing_ok=True)  # of an earlier run
+        return
+    lines = (json.dumps({"id": id, "reason": bad[id]}) + "\n" for id in sorted(bad))
+    write_whole(folder / BAD_FILE, "".join(lines))
 
 
 def read_bad(folder: Path) -> dict[str, str]:

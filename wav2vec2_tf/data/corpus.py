@@ -5,42 +5,48 @@ Transcripts are known and checked when a corpus is opened; audio is read one utt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wav2vec2_tf.audio.discover import files_below
-from wav2vec2_tf.data.audio_folder import METADATA, metadata_files, open_audio_folder
+from wav2vec2_tf.data.audio_folder import METADATA, audio_folder_listing
 from wav2vec2_tf.data.columns import Columns
 from wav2vec2_tf.data.common_voice import common_voice_tables
 from wav2vec2_tf.data.fairseq_manifest import (
+    fairseq_listing,
     fairseq_manifests,
     is_fairseq_manifest,
-    open_fairseq_manifest,
 )
 from wav2vec2_tf.data.huggingface import open_dataset
-from wav2vec2_tf.data.kaldi import RECORDINGS, is_kaldi, open_kaldi
+from wav2vec2_tf.data.kaldi import RECORDINGS, is_kaldi, kaldi_listing
 from wav2vec2_tf.data.librispeech import (
+    audio_entries,
     open_archive,
     open_table,
     open_transcribed_folder,
     open_untranscribed_folder,
 )
-from wav2vec2_tf.data.manifest import MANIFEST_SUFFIXES, open_manifest
+from wav2vec2_tf.data.manifest import MANIFEST_SUFFIXES, manifest_listing
 from wav2vec2_tf.data.shards import MANIFEST_FILE, open_shards
 from wav2vec2_tf.data.tar import TAR_SUFFIXES
 from wav2vec2_tf.data.transcripts import TRANSCRIPT_SUFFIX, TRANSCRIPT_TABLE, is_transcript
 from wav2vec2_tf.data.utterances import (
     WITHOUT_AUDIO,
     Corpus,
+    Entry,
+    Listing,
     Utterance,
     choose_split,
+    corpus_of_listing,
     refuse_faults,
     refuse_split,
     without_texts,
 )
 from wav2vec2_tf.utils.errors import UserError
 
-__all__ = ["Corpus", "Utterance", "open_corpus"]
+__all__ = ["Corpus", "Utterance", "is_list", "open_corpus", "recordings_of"]
+
+PARQUET = ".parquet"
 
 
 def open_corpus(
@@ -85,8 +91,9 @@ def open_corpus(
             be any folder or archive of audio (ids are paths within it, transcripts are ignored), or
             a manifest or data set without a column of texts.
         columns: names of the columns of a manifest or data set, where they are others.
-        keep_missing: keep rows of a manifest whose audio file does not exist: they are bad
-            recordings, see `data.bad_recordings`, and an error only when they are loaded.
+        keep_missing: keep rows of a manifest, or lines of transcripts, whose audio file does not
+            exist: they are bad recordings, see `data.bad_recordings`, and an error only when they
+            are loaded.
 
     Raises:
         UserError: there is no such corpus, it is empty, a transcript lacks audio, audio lacks a
@@ -94,17 +101,17 @@ def open_corpus(
     """
     columns = columns or Columns()
     path = Path(spec).expanduser()
-    if (path / MANIFEST_FILE).is_file() and any(path.glob("*.tfrecord")):
+    if _is_shards(path):
         refuse_split(spec, split)
         columns.refuse(spec)
         corpus = open_shards(spec, path)
     elif path.is_dir():
-        corpus = _open_folder(spec, path, split, cache_dir, transcribed, columns)
-    elif not path.exists() or (path.suffix.lower() == ".parquet" and path.is_file()):
+        corpus = _open_folder(spec, path, split, cache_dir, transcribed, columns, keep_missing)
+    elif not path.exists() or (path.suffix.lower() == PARQUET and path.is_file()):
         corpus = open_dataset(spec, split, cache_dir, transcribed, columns)
     else:
         refuse_split(spec, split)
-        corpus = _open_file(spec, path, transcribed, columns)
+        corpus = _open_file(spec, path, transcribed, columns, keep_missing)
     if not corpus.texts:
         raise UserError(f"{spec}: the corpus is empty; name one with utterances in it")
     if not keep_missing:
@@ -112,25 +119,115 @@ def open_corpus(
     return corpus if transcribed else without_texts(corpus)
 
 
-def _open_file(spec: str, path: Path, transcribed: bool, columns: Columns) -> Corpus:
-    name, suffix = path.name.lower(), path.suffix.lower()
-    is_fairseq = is_fairseq_manifest(path)
-    if suffix in MANIFEST_SUFFIXES and not is_fairseq and not name.startswith(TRANSCRIPT_TABLE):
-        return open_manifest(spec, path, columns, transcribed)
+def recordings_of(
+    spec: str, *, split: str | None = None, columns: Columns | None = None
+) -> Iterator[Entry]:
+    """Yields the recordings of a corpus one by one, without texts; their files need not exist.
+
+    They are those of `open_corpus` with `transcribed=False`. A manifest, which may have millions of
+    rows, or a folder of audio is never held in memory.
+
+    Args:
+        spec: a corpus whose recordings are files, or a Parquet table of their names.
+        split: as for `open_corpus`.
+        columns: as for `open_corpus`.
+
+    Raises:
+        UserError: there is no such corpus, or its audio is not in files of its own.
+    """
+    columns = columns or Columns()
+    path = Path(spec).expanduser()
+    if not path.exists():
+        raise UserError(f"{spec}: no such manifest, folder or file")
+    if _is_shards(path) or path.name.lower().endswith(TAR_SUFFIXES):
+        raise UserError(
+            f"{spec}: its recordings are not files of their own: unpack it, or name the folder of "
+            "the recordings"
+        )
+    if path.is_dir():
+        listing = _tables_in(spec, path, split, columns, False) or audio_folder_listing(
+            spec, path, lambda: map(Path, files_below(str(path))), split, columns, False
+        )
+        if listing is None:
+            refuse_split(spec, split)
+            columns.refuse(spec)
+            listing = Listing("folder of audio", audio_entries(path))
+    else:
+        refuse_split(spec, split)
+        listing = _list_at(spec, path, columns, False)
+        if path.suffix.lower() == PARQUET:
+            listing = manifest_listing(path, columns, False)
+        if listing is None:
+            raise _not_a_corpus(spec)
+    yield from listing.entries
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file of this name lists recordings or is an archive of them, and is no audio."""
+    name = path.name.lower()
+    return name == RECORDINGS or name.endswith((*MANIFEST_SUFFIXES, PARQUET, *TAR_SUFFIXES))
+
+
+def _is_shards(path: Path) -> bool:
+    return (path / MANIFEST_FILE).is_file() and any(path.glob("*.tfrecord"))
+
+
+def _list_at(spec: str, path: Path, columns: Columns, transcribed: bool) -> Listing | None:
+    """Returns what a file lists; None if it is none of the lists."""
+    name = path.name.lower()
+    if is_fairseq_manifest(path):
+        columns.refuse(spec)
+        return fairseq_listing(spec, path, transcribed)
+    if name.endswith(tuple(MANIFEST_SUFFIXES)) and not name.startswith(TRANSCRIPT_TABLE):
+        return manifest_listing(path, columns, transcribed)
+    if name == RECORDINGS:
+        columns.refuse(spec)
+        return kaldi_listing(spec, path.parent, transcribed)
+    return None
+
+
+def _open_file(
+    spec: str, path: Path, transcribed: bool, columns: Columns, keep_missing: bool
+) -> Corpus:
+    if listing := _list_at(spec, path, columns, transcribed):
+        return corpus_of_listing(spec, listing)
     columns.refuse(spec)
+    name = path.name.lower()
     if name.endswith(TAR_SUFFIXES):
         return open_archive(spec, path, transcribed)
-    if suffix == ".tsv" and name.startswith(TRANSCRIPT_TABLE):
-        return open_table(spec, path)
-    if is_fairseq:
-        return open_fairseq_manifest(spec, path, transcribed)
-    if name == RECORDINGS:
-        return open_kaldi(spec, path.parent, transcribed)
-    raise UserError(
+    if name.endswith(".tsv"):
+        return open_table(spec, path, keep_missing)
+    raise _not_a_corpus(spec)
+
+
+def _not_a_corpus(spec: str) -> UserError:
+    return UserError(
         f"{spec}: not a corpus this program reads; give a folder of LibriSpeech, OpenSLR, Common "
         "Voice, Kaldi, shards or AudioFolder, a .tar.gz of the first two, a .parquet file, or a "
         ".tsv, .csv, .jsonl or .json manifest"
     )
+
+
+def _tables_in(
+    spec: str, folder: Path, split: str | None, columns: Columns, transcribed: bool
+) -> Listing | None:
+    """Returns what the lists in a folder of Kaldi, Common Voice or fairseq name.
+
+    None for another layout, or if speech alone is asked for and no split is, of several.
+    """
+    if is_kaldi(folder):
+        refuse_split(spec, split)
+        columns.refuse(spec)
+        return kaldi_listing(spec, folder, transcribed)
+    if tables := common_voice_tables(folder):
+        if table := _table(spec, tables, split, transcribed):
+            return manifest_listing(table, columns, transcribed)
+    elif (manifests := fairseq_manifests(folder)) and (
+        manifest := _table(spec, manifests, split, transcribed)
+    ):
+        columns.refuse(spec)
+        return fairseq_listing(spec, manifest, transcribed)
+    return None
 
 
 def _open_folder(
@@ -140,26 +237,16 @@ def _open_folder(
     cache_dir: str | None,
     transcribed: bool,
     columns: Columns,
+    keep_missing: bool,
 ) -> Corpus:
-    if is_kaldi(folder):
-        refuse_split(spec, split)
-        columns.refuse(spec)
-        return open_kaldi(spec, folder, transcribed)
-    if tables := common_voice_tables(folder):
-        if table := _table(spec, tables, split, transcribed):
-            return open_manifest(spec, table, columns, transcribed)
-    elif (manifests := fairseq_manifests(folder)) and (
-        manifest := _table(spec, manifests, split, transcribed)
-    ):
-        columns.refuse(spec)
-        return open_fairseq_manifest(spec, manifest, transcribed)
+    if listing := _tables_in(spec, folder, split, columns, transcribed):
+        return corpus_of_listing(spec, listing)
     files = [Path(file) for file in files_below(str(folder))]
+    if listing := audio_folder_listing(spec, folder, lambda: files, split, columns, transcribed):
+        return corpus_of_listing(spec, listing)
     if not any(is_transcript(file.name) for file in files):
-        if metadata := metadata_files(files):
-            corpus = open_audio_folder(spec, folder, files, metadata, split, columns, transcribed)
-            if corpus is not None:
-                return corpus
-        elif any(file.suffix in {".parquet", ".arrow"} for file in files):
+        tables = (file for file in files if file.name not in METADATA)
+        if any(file.suffix in {PARQUET, ".arrow"} for file in tables):
             return open_dataset(spec, split, cache_dir, transcribed, columns)
         if transcribed:
             raise UserError(
@@ -170,8 +257,8 @@ def _open_folder(
     refuse_split(spec, split)
     columns.refuse(spec)
     if transcribed:
-        return open_transcribed_folder(spec, files)
-    return open_untranscribed_folder(spec, folder, files)
+        return open_transcribed_folder(spec, files, keep_missing)
+    return open_untranscribed_folder(spec, folder)
 
 
 def _table(

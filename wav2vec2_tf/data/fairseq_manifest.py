@@ -12,13 +12,7 @@ from pathlib import Path
 
 from wav2vec2_tf.data.paths import expanded, located
 from wav2vec2_tf.data.transcripts import numbered_lines
-from wav2vec2_tf.data.utterances import (
-    Corpus,
-    Entry,
-    corpus_of_entries,
-    decode_utf8,
-    read_file,
-)
+from wav2vec2_tf.data.utterances import Entry, Listing, decode_utf8, read_file
 from wav2vec2_tf.utils.errors import UserError, brief
 from wav2vec2_tf.utils.files import encodable
 
@@ -52,21 +46,20 @@ def fairseq_manifests(folder: Path) -> dict[str, Path]:
     }
 
 
-def open_fairseq_manifest(spec: str, path: Path, transcribed: bool) -> Corpus:
-    """Opens the corpus that a manifest of fairseq describes; see `open_corpus`."""
-    entries = list(fairseq_entries(path))
-    lists = [path]
-    if transcribed:
-        labels = _labels(path)
-        if not labels:
-            names = " and no ".join(f"{path.stem}{ending}" for ending in LABELS)
-            raise UserError(f"{spec}: no {names} with the transcripts beside it")
-        lists.append(labels[0])
-        entries = _with_texts(spec, entries, labels[0])
-    return corpus_of_entries(spec, "fairseq manifest", entries, lists)
+def fairseq_listing(spec: str, path: Path, transcribed: bool) -> Listing:
+    """Returns what a manifest of fairseq lists; see `open_corpus`."""
+    entries = _entries(path)
+    if not transcribed:
+        return Listing("fairseq manifest", entries, (path,))
+    labels = _labels(path)
+    if not labels:
+        names = " and no ".join(f"{path.stem}{ending}" for ending in LABELS)
+        raise UserError(f"{spec}: no {names} with the transcripts beside it")
+    with_texts = _with_texts(spec, list(entries), labels[0])
+    return Listing("fairseq manifest", with_texts, (path, labels[0]))
 
 
-def fairseq_entries(path: Path) -> Iterator[Entry]:
+def _entries(path: Path) -> Iterator[Entry]:
     """Yields an entry without text for each line of a manifest; ids are the names of files.
 
     Raises:

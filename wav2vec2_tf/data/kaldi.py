@@ -5,7 +5,7 @@ Nothing is executed: Kaldi itself would run the commands that a `wav.scp` may ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +13,7 @@ from wav2vec2_tf.audio.stretch import Stretch
 from wav2vec2_tf.data.columns import stretch_of
 from wav2vec2_tf.data.paths import as_id, located
 from wav2vec2_tf.data.transcripts import id_and_rest, match, numbered_lines
-from wav2vec2_tf.data.utterances import (
-    Corpus,
-    Entry,
-    corpus_of_entries,
-    read_file,
-    refuse_faults,
-)
+from wav2vec2_tf.data.utterances import Entry, Listing, read_file, refuse_faults
 from wav2vec2_tf.utils.errors import UserError, brief
 
 RECORDINGS, SEGMENTS, TEXTS = "wav.scp", "segments", "text"
@@ -32,22 +26,27 @@ def is_kaldi(folder: Path) -> bool:
     return (folder / RECORDINGS).is_file()
 
 
-def open_kaldi(spec: str, folder: Path, transcribed: bool) -> Corpus:
-    """Opens a data folder of Kaldi; see `open_corpus`."""
-    entries = {entry.id: entry for entry in kaldi_entries(spec, folder)}
+def kaldi_listing(spec: str, folder: Path, transcribed: bool) -> Listing:
+    """Returns what a data folder of Kaldi lists; see `open_corpus`."""
+    entries = _entries(spec, folder)
     if transcribed:
-        path = folder / TEXTS
-        if not path.is_file():
-            raise UserError(f"{spec}: no file {TEXTS!r} with transcripts beside {RECORDINGS}")
-        lines = (id_and_rest(line) for _, line in numbered_lines(str(path), read_file(path)))
-        texts = match(spec, lines, entries)
-        entries = {key: replace(entry, text=texts[key]) for key, entry in entries.items()}
-    lists = [folder / name for name in (RECORDINGS, SEGMENTS, TEXTS)]
-    lists = [path for path in lists if path.is_file()]
-    return corpus_of_entries(spec, "Kaldi folder", entries.values(), lists)
+        entries = _with_texts(spec, folder, entries)
+    lists = (folder / name for name in (RECORDINGS, SEGMENTS, TEXTS))
+    return Listing("Kaldi folder", entries, tuple(path for path in lists if path.is_file()))
 
 
-def kaldi_entries(spec: str, folder: Path) -> Iterator[Entry]:
+def _with_texts(spec: str, folder: Path, entries: Iterable[Entry]) -> Iterator[Entry]:
+    known = {entry.id: entry for entry in entries}
+    path = folder / TEXTS
+    if not path.is_file():
+        raise UserError(f"{spec}: no file {TEXTS!r} with transcripts beside {RECORDINGS}")
+    lines = (id_and_rest(line) for _, line in numbered_lines(str(path), read_file(path)))
+    texts = match(spec, lines, known)
+    for key, entry in known.items():
+        yield replace(entry, text=texts[key])
+
+
+def _entries(spec: str, folder: Path) -> Iterator[Entry]:
     """Yields an entry without text for each segment, or each recording if there are no segments.
 
     Files are relative to the folder, or to the current directory, as in Kaldi.

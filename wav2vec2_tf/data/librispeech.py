@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from wav2vec2_tf.audio.discover import files_below, is_audio
-from wav2vec2_tf.data.paths import as_id, audio_files
+from wav2vec2_tf.audio.discover import audio_below, is_audio
+from wav2vec2_tf.data.paths import as_id
 from wav2vec2_tf.data.tar import tar_members
 from wav2vec2_tf.data.transcripts import (
     TRANSCRIPT_SUFFIX,
@@ -18,13 +19,14 @@ from wav2vec2_tf.data.transcripts import (
 )
 from wav2vec2_tf.data.utterances import (
     Corpus,
+    Entry,
+    Listing,
     Utterance,
     corpus_of_files,
+    corpus_of_listing,
     listed,
     make_utterance,
     read_file,
-    refuse_faults,
-    repeated,
 )
 from wav2vec2_tf.utils.errors import UserError, brief
 from wav2vec2_tf.utils.files import files_identity
@@ -35,10 +37,10 @@ MAX_TRANSCRIPT_BYTES = 1 << 26
 """Largest transcript file in an archive; the largest of OpenSLR has a tenth of it."""
 
 
-def open_transcribed_folder(spec: str, files: Sequence[Path]) -> Corpus:
+def open_transcribed_folder(spec: str, files: Sequence[Path], keep_missing: bool) -> Corpus:
     """Opens a folder in LibriSpeech's or OpenSLR's layout, given all its files."""
     transcripts = sorted(file for file in files if is_transcript(file.name))
-    audio = sorted(audio_files(spec, files), key=lambda file: file.stem)
+    audio = sorted((file for file in files if is_audio(file.name)), key=lambda file: file.stem)
     lines = [
         entry
         for file in transcripts
@@ -47,36 +49,62 @@ def open_transcribed_folder(spec: str, files: Sequence[Path]) -> Corpus:
     kind = "LibriSpeech folder"
     if any(file.suffix == ".tsv" for file in transcripts):
         kind, lines = "OpenSLR folder", _of_downloaded_parts(spec, lines, audio)
-    texts = match(spec, lines, [file.stem for file in audio])
-    return corpus_of_files(spec, kind, texts, _by_id(audio), transcripts)
+    return _matched(spec, kind, lines, audio, transcripts, keep_missing)
 
 
-def open_table(spec: str, path: Path) -> Corpus:
+def open_table(spec: str, path: Path, keep_missing: bool) -> Corpus:
     """Opens the utterances that an OpenSLR table names, with the audio below the table's folder."""
     lines = list(transcript_lines(spec, path.name, read_file(path)))
-    audio = audio_files(spec, map(Path, files_below(str(path.parent))))
+    audio = [Path(file) for file in audio_below(str(path.parent))]
     lines = _of_downloaded_parts(spec, lines, audio)
     named = {as_id(key) for key, _ in lines}
     chosen = sorted(
         (file for file in audio if as_id(file.stem) in named), key=lambda file: file.stem
     )
-    texts = match(spec, lines, [file.stem for file in chosen])
-    return corpus_of_files(spec, "OpenSLR table", texts, _by_id(chosen), [path])
+    return _matched(spec, "OpenSLR table", lines, chosen, [path], keep_missing)
 
 
-def _by_id(audio: Sequence[Path]) -> dict[str, Path]:
-    return {as_id(file.stem): file for file in audio}
+def _matched(
+    spec: str,
+    kind: str,
+    lines: Sequence[tuple[str, str]],
+    audio: Sequence[Path],
+    transcripts: Sequence[Path],
+    keep_missing: bool,
+) -> Corpus:
+    """Returns the corpus of transcripts and audio that belong together.
+
+    Args:
+        spec: the corpus as the user named it.
+        kind: a description of the source.
+        lines: ids and texts.
+        audio: files; links to nothing are missing.
+        transcripts: the files that the lines are from.
+        keep_missing: whether a transcript may lack its audio, unless all do.
+    """
+    stems = [file.stem for file in audio]
+    files = {as_id(file.stem): file for file in audio}
+    if keep_missing and audio:
+        absent = [key for key, _ in lines if as_id(key) not in files and Path(key).name == key]
+        stems += absent
+        files |= {as_id(key): audio[0].with_name(f"{key}{audio[0].suffix}") for key in absent}
+    texts = match(spec, lines, stems)
+    missing = [key for key, file in files.items() if not os.path.isfile(file)]
+    return corpus_of_files(spec, kind, texts, files, transcripts, missing=missing)
 
 
-def open_untranscribed_folder(spec: str, folder: Path, files: Sequence[Path]) -> Corpus:
-    """Opens all audio in a folder, without transcripts; ids are paths relative to the folder."""
-    audio = audio_files(spec, files)
-    if not audio:
+def audio_entries(folder: Path) -> Iterator[Entry]:
+    """Yields all audio in a folder and below; ids are paths relative to the folder."""
+    for file in audio_below(str(folder)):
+        yield Entry(as_id(Path(file).relative_to(folder).as_posix()), "", Path(file))
+
+
+def open_untranscribed_folder(spec: str, folder: Path) -> Corpus:
+    """Opens all audio in a folder, without transcripts, in the order of its ids."""
+    entries = sorted(audio_entries(folder), key=lambda entry: entry.id)
+    if not entries:
         raise UserError(f"{spec}: no audio and no .parquet file in or below this folder")
-    ids = [as_id(file.relative_to(folder).as_posix()) for file in audio]
-    refuse_faults(spec, ("ids that occur twice", repeated(ids)))
-    paths = dict(zip(ids, audio, strict=True))
-    return corpus_of_files(spec, "folder of audio", dict.fromkeys(sorted(paths), ""), paths)
+    return corpus_of_listing(spec, Listing("folder of audio", entries))
 
 
 def open_archive(spec: str, path: Path, transcribed: bool) -> Corpus:

@@ -41,6 +41,11 @@ SHARD_SECONDS = 1800
 """Speech in a shard: 58 MB, some hundreds of utterances; 2,000 files for a thousand hours."""
 JOURNAL_FILE = "shards.partial"
 """Journal of the shards that are complete, until the manifest lists them."""
+REMEDY = (
+    "leave them out with --skip-bad, which keeps the shards that are done, or correct them and "
+    "name another folder"
+)
+"""What to do about recordings that are found to be bad when shards of their corpus exist."""
 EXAMPLES = 3
 """Number of faults of one kind that are listed."""
 
@@ -88,7 +93,7 @@ def make(
         known = len(bad)
         manifest, journal = _make(corpora, counts, folder, shard_seconds, processes, bad)
         if len(bad) > known:  # only decoding finds those
-            bad.settle(names, total)
+            bad.settle(names, total, REMEDY)
         write_bad(folder, bad)
         manifest.write(folder)
         journal.remove()
@@ -263,16 +268,19 @@ def _write_shard(task: ShardTask) -> tuple[Shard | None, dict[str, str]]:
         these recordings.
     """
     path, utterances = task.path, task.utterances
+    bad = BadRecordings()
     if task.known is not None:
         kept, left_out = task.known
-        reasons = {one.id: left_out[one.id] for one in utterances if one.id in left_out}
-        wanted = [(one.id, one.text) for one in utterances if one.id not in reasons]
+        for one in utterances:
+            if one.id in left_out:  # it may be readable by now
+                bad.read(one.id, one.load)
+        wanted = [(one.id, one.text) for one in utterances if one.id not in bad]
         if (
             [(record.id, record.text) for record in kept.records] == wanted
             and path.is_file()
             and sha256(path) == kept.sha256
         ):
-            return kept, reasons
+            return kept, dict(bad)
     import tensorflow as tf
 
     bad = BadRecordings()

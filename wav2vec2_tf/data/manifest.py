@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from wav2vec2_tf.audio.stretch import WHOLE
 from wav2vec2_tf.data.columns import Columns, selecting, stated_id, stretch_of
 from wav2vec2_tf.data.paths import located
-from wav2vec2_tf.data.utterances import Corpus, Entry, corpus_of_entries, listed, repeated
+from wav2vec2_tf.data.utterances import Entry, Listing, listed, repeated
 from wav2vec2_tf.utils.errors import UserError, first_line
 from wav2vec2_tf.utils.files import encodable, parse_json
 
@@ -29,10 +29,10 @@ PARQUET_ROWS = 4096
 MAXIMUM_COLUMNS = 1000
 
 
-def open_manifest(spec: str, path: Path, columns: Columns, transcribed: bool) -> Corpus:
-    """Opens the corpus that a manifest describes; see `open_corpus`."""
+def manifest_listing(path: Path, columns: Columns, transcribed: bool) -> Listing:
+    """Returns what a manifest lists; see `open_corpus`."""
     entries = manifest_entries(path, columns, transcribed=transcribed)
-    return corpus_of_entries(spec, "manifest", entries, [path], identity=columns.identity)
+    return Listing("manifest", entries, (path,), columns.identity)
 
 
 def manifest_entries(

@@ -8,9 +8,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 
-from wav2vec2_tf.audio.discover import is_audio
-from wav2vec2_tf.utils.errors import UserError
-
 
 def located(name: str, folders: Iterable[Path]) -> Path:
     """Returns the file of this name, relative to the first of the folders that has it.
@@ -50,19 +47,6 @@ def as_id(name: str) -> str:
 def printable(name: str) -> str:
     """Returns a name, or a message with one, with escapes for bytes that are not UTF-8."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def audio_files(spec: str, files: Iterable[Path]) -> list[Path]:
-    """Returns those of the files that are audio.
-
-    Raises:
-        UserError: one is a link to a file that does not exist: the corpus would silently shrink.
-    """
-    audio = [file for file in files if is_audio(file.name)]
-    for file in audio:
-        if not os.path.isfile(file):
-            raise UserError(f"{spec}: {as_id(str(file))}: a link to a file that does not exist")
-    return audio
 
 
 def _in_other_form(path: Path) -> Path | None:

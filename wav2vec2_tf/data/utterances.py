@@ -113,17 +113,26 @@ class Entry:
     stretch: Stretch = WHOLE
 
 
-def corpus_of_entries(
-    spec: str, kind: str, entries: Iterable[Entry], lists: Iterable[Path], *, identity: str = ""
-) -> Corpus:
-    """Returns a corpus with an utterance for each entry, in their order.
+@dataclass(frozen=True)
+class Listing:
+    """The utterances that a manifest, or another list, names."""
+
+    kind: str
+    """A description of the source."""
+    entries: Iterable[Entry]
+    """The utterances; a manifest of any length is read one by one."""
+    lists: tuple[Path, ...] = ()
+    """The files that the entries are read from."""
+    identity: str = ""
+    """What the entries depend on beside those files."""
+
+
+def corpus_of_listing(spec: str, listing: Listing) -> Corpus:
+    """Returns a corpus with an utterance for each entry of a listing, in their order.
 
     Args:
         spec: the corpus as the user named it.
-        kind: a description of the source.
-        entries: the utterances.
-        lists: the files that the entries were read from.
-        identity: what the entries depend on beside those files.
+        listing: the utterances.
 
     Raises:
         UserError: an entry names no audio, lacks its transcript, or an id occurs twice; or no audio
@@ -131,7 +140,7 @@ def corpus_of_entries(
     """
     known: dict[str, Entry] = {}
     without_text, without_audio, twice = [], [], []
-    for entry in entries:
+    for entry in listing.entries:
         if entry.file is None or not os.path.isfile(entry.file):
             without_audio.append(entry.id)
         if entry.text is None:
@@ -149,8 +158,16 @@ def corpus_of_entries(
             ("ids that occur twice", list(dict.fromkeys(twice))),
         )
     stretches = {key: entry.stretch for key, entry in known.items() if entry.stretch != WHOLE}
-    corpus = corpus_of_files(spec, kind, texts, files, lists, stretches, identity=identity)
-    return replace(corpus, missing=tuple(without_audio))
+    return corpus_of_files(
+        spec,
+        listing.kind,
+        texts,
+        files,
+        listing.lists,
+        stretches,
+        identity=listing.identity,
+        missing=without_audio,
+    )
 
 
 def corpus_of_files(
@@ -162,6 +179,7 @@ def corpus_of_files(
     stretches: Mapping[str, Stretch] | None = None,
     *,
     identity: str = "",
+    missing: Iterable[str] = (),
 ) -> Corpus:
     """Returns a corpus in which each id has an audio file, or a part of one.
 
@@ -173,19 +191,21 @@ def corpus_of_files(
         lists: the other files that the corpus consists of; its identity depends on all files.
         stretches: id → the part of the file that is meant, where that is not all of it.
         identity: what else the corpus depends on.
+        missing: ids whose file does not exist.
     """
-    stretches = stretches or {}
+    stretches, missing = stretches or {}, tuple(missing)
 
     def utterances() -> Iterator[Utterance]:
         for key, text in texts.items():
             yield make_utterance(key, text, audio[key], stretches.get(key, WHOLE))
 
-    content = files_identity(file for file in {*lists, *audio.values()} if os.path.exists(file))
+    files = {*lists, *audio.values()} - {audio[key] for key in missing}
+    content = files_identity(files)
     if stretches or identity:
         parts = "\n".join(f"{key!r} {stretch}" for key, stretch in stretches.items())
         digest = hashlib.sha256(f"{identity}\n{parts}".encode())
         content = f"{content} {digest.hexdigest()}"
-    return Corpus(spec, kind, texts, content, utterances)
+    return Corpus(spec, kind, texts, content, utterances, missing=missing)
 
 
 def without_texts(corpus: Corpus) -> Corpus:

@@ -36,9 +36,10 @@ EXAMPLES_FILE = "examples.jsonl"
 EVENTS, CHECKPOINTS, BEST, LAST = "events", "checkpoints", "best", "last"
 PROCESSOR = "processor"
 CONTENT = (
-    *(SETTINGS_FILE, CURVES_FILE, LOG_FILE, EXAMPLES_FILE, BAD_FILE),
-    *(EVENTS, CHECKPOINTS, BEST, LAST, PROCESSOR),
+    *(CHECKPOINTS, EVENTS, BEST, LAST, PROCESSOR),
+    *(CURVES_FILE, LOG_FILE, EXAMPLES_FILE, BAD_FILE, SETTINGS_FILE),
 )
+"""What a run writes, in the order in which it is deleted: the settings show that it is a run's."""
 FREE = ("output", "model", "train", "dev", "skip_bad")
 """Options that may differ when a run resumes: its data may be elsewhere, or have become bad."""
 log = logging.getLogger(__name__)
@@ -200,7 +201,7 @@ class RunLog:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         lines = text.splitlines(keepends=True)
         kept = "".join(line for line in lines if _is_before(line, step))
-        path.write_text(kept, encoding="utf-8")
+        write_whole(path, kept)
         self._file = path.open("a", encoding="utf-8")
         self._events = tf.summary.create_file_writer(str(folder.path / EVENTS))
 

@@ -118,11 +118,32 @@ def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
         raise UserError(f"{path}: is a folder: name a file")
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    with _scratch(path) as (scratch, mode):
+    with errors_named(path), _scratch(path) as (scratch, mode):
         beside = scratch / path.name
         yield beside
         beside.chmod(mode)  # some writers make private files
         _move(beside, path, durable)
+
+
+def require_writable(path: Path) -> None:
+    """Raises `UserError` unless a file or folder at `path` can be made, or replaced if it is there.
+
+    It is called before the work whose result is written there.
+    """
+    if is_special(path):
+        return
+    target = _target(path)
+    folder = next(place for place in target.parents if os.path.exists(place))
+    places = [folder]
+    if target.is_dir():
+        places = [target]
+    elif target.exists():
+        places = [target, folder]
+    for place in places:
+        if not os.access(place, os.W_OK):
+            raise UserError(f"{path}: {place} may not be written to; name another place")
+    if not places[-1].is_dir():
+        raise UserError(f"{path}: {folder} is not a folder; name another place")
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -148,9 +169,9 @@ def whole_folder(path: Path, *, replace: bool = False, durable: bool = False) ->
     """
     path = _target(path.expanduser())
     if path.parent.is_dir():
-        _remove_leftovers_of(path)
+        remove_leftovers_of(path)
     _check_replaceable(path, replace)
-    with _scratch(path) as (scratch, _):
+    with errors_named(path), _scratch(path) as (scratch, _):
         beside = scratch / path.name
         beside.mkdir()
         yield beside
@@ -205,6 +226,17 @@ def folders_above(path: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def errors_named(path: Path) -> Iterator[None]:
+    """Names the output in errors of writing that have no name, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def remove_leftovers(folder: Path, pattern: str = hidden_name("*", "part")) -> None:
     """Removes what killed processes have left in a folder of files and folders they were writing.
 
@@ -226,7 +258,8 @@ def remove_leftovers(folder: Path, pattern: str = hidden_name("*", "part")) -> N
                 scratch.rmdir()
 
 
-def _remove_leftovers_of(path: Path) -> None:
+def remove_leftovers_of(path: Path) -> None:
+    """Removes what killed processes have left of writing one file or folder."""
     if os.path.lexists(path.with_name(hidden_name(path.name, "part"))):
         remove_leftovers(path.parent)
 
@@ -244,7 +277,7 @@ def _scratch(path: Path) -> Iterator[tuple[Path, int]]:
     usual = path.with_name(hidden_name(path.name, "part"))
     with folders_above(path), ExitStack() as held:
         while True:
-            _remove_leftovers_of(path)
+            remove_leftovers_of(path)
             try:
                 usual.mkdir(0o700)
                 scratch = usual

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import parse_json
+from wav2vec2_tf.utils.files import errors_named, parse_json
 from wav2vec2_tf.utils.locks import NOT_FOLLOWED
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Journal:
 
     def _append(self, line: bytes) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab", opener=_no_link) as file:
+        with errors_named(self.path), open(self.path, "ab", opener=_no_link) as file:
             if file.tell() != self._end:
                 raise UserError(
                     f"{self.path}: another run has changed it: wait until that ends, and start the "

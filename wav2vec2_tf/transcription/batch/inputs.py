@@ -1,4 +1,4 @@
-"""The recordings of a batch job: those of a manifest, a folder or a pattern.
+"""The recordings of a batch job: those of a corpus, a pattern or a file.
 
 They are yielded one by one and never held in a list, because there may be millions. A file that
 cannot be read is found by the worker that opens it, and becomes a row of the table of errors.
@@ -9,19 +9,14 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wav2vec2_tf.audio.discover import audio_below
-from wav2vec2_tf.audio.read import blocks
-from wav2vec2_tf.audio.stretch import Stretch
+from wav2vec2_tf.audio.stretch import Stretch, count_samples
 from wav2vec2_tf.data.columns import AUDIO_COLUMNS, Columns
-from wav2vec2_tf.data.fairseq_manifest import fairseq_entries, is_fairseq_manifest
-from wav2vec2_tf.data.kaldi import RECORDINGS, is_kaldi, kaldi_entries
-from wav2vec2_tf.data.manifest import MANIFEST_SUFFIXES, manifest_entries
+from wav2vec2_tf.data.corpus import is_list, recordings_of
 from wav2vec2_tf.data.paths import as_id
-from wav2vec2_tf.data.utterances import Entry
+from wav2vec2_tf.data.utterances import Entry, refuse_split
 from wav2vec2_tf.utils.errors import UserError
 
 
@@ -58,61 +53,52 @@ class Input:
             return cls(name, path, 0, 0)
         return cls(name, path, status.st_size, status.st_mtime_ns)
 
-    def check(self) -> None:
-        """Raises `UserError` if the file cannot be read, by its first seconds."""
-        with closing(blocks(self.path)) as found:
-            next(found)
+    def samples(self) -> int:
+        """Returns the number of its samples; raises `UserError` if it cannot be read."""
+        return count_samples(Path(self.path), self.stretch)
 
 
-def inputs_named(spec: str, audio_column: str | None = None) -> Iterator[Input]:
+def inputs_named(
+    spec: str, columns: Columns | None = None, split: str | None = None
+) -> Iterator[Input]:
     """Yields the recordings of a job, in an order that depends only on their names.
 
     Args:
-        spec: a manifest (.tsv, .csv, .jsonl, .json, .parquet, or fairseq's .tsv) with a column
-            audio, path or file, relative to the manifest, and optionally id, and offset and
-            duration in seconds; a data folder of Kaldi or its wav.scp; a folder, searched
-            recursively; a pattern; an audio file.
-        audio_column: the column of the audio, where a manifest has another name for it.
+        spec: a corpus whose recordings are files, see `data.corpus.recordings_of`; a pattern; or an
+            audio file.
+        columns: names of the columns of a manifest, where they are others.
+        split: the split of a corpus that has several.
 
     Raises:
         UserError: nothing has this name, a row names no file, or an id occurs twice.
     """
-    path = Path(spec).expanduser()
-    if is_kaldi(path) or path.name == RECORDINGS:
-        folder = path if path.is_dir() else path.parent
-        yield from _listed(path, kaldi_entries(spec, folder))
-    elif path.is_dir():
-        root = str(path.absolute())
-        for found in audio_below(root):
-            yield Input.of(as_id(os.path.relpath(found, root)), found)
-    elif path.suffix.lower() in MANIFEST_SUFFIXES | {".parquet"}:
-        if is_fairseq_manifest(path):
-            yield from _listed(path, fairseq_entries(path))
-        else:
-            columns = Columns(audio_column=audio_column)
-            yield from _listed(path, manifest_entries(path, columns))
-    elif path.exists():
+    columns, path = columns or Columns(), Path(spec).expanduser()
+    is_pattern = glob.has_magic(spec) and not path.exists()
+    if not is_pattern and (not path.is_file() or is_list(path)):
+        yield from _listed(spec, recordings_of(spec, split=split, columns=columns))
+        return
+    refuse_split(spec, split)
+    columns.refuse(spec)
+    if not is_pattern:
         yield Input.of(as_id(path.name), str(path.absolute()))
-    elif glob.has_magic(spec):
-        for found in sorted(glob.glob(str(path), recursive=True)):
-            if os.path.isfile(found):
-                yield Input.of(as_id(found), os.path.abspath(found))
-    else:
-        raise UserError(f"{spec}: no such manifest, folder or file")
+        return
+    for found in sorted(glob.glob(str(path), recursive=True)):
+        if os.path.isfile(found):
+            yield Input.of(as_id(found), os.path.abspath(found))
 
 
-def _listed(path: Path, entries: Iterable[Entry]) -> Iterator[Input]:
+def _listed(spec: str, entries: Iterable[Entry]) -> Iterator[Input]:
     """Yields the input of each entry. Hashes of 8 bytes are kept of the ids, which must differ."""
     known: set[int] = set()
     for number, entry in enumerate(entries, start=1):
         if entry.file is None:
             raise UserError(
-                f"{path}: row {number} names no file: each row needs one in a column "
+                f"{spec}: row {number} names no file: each row needs one in a column "
                 f"{', '.join(AUDIO_COLUMNS[:-1])} or {AUDIO_COLUMNS[-1]}"
             )
         name = entry.id
         if hash(name) in known:
-            raise UserError(f"{path}: id must be unique, but {name!r} occurs twice")
+            raise UserError(f"{spec}: id must be unique, but {name!r} occurs twice")
         known.add(hash(name))
         found, part = Input.of(name, str(entry.file.absolute())), entry.stretch
         offset = part.offset if part.is_stated else None

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from wav2vec2_tf.checkpoint.hub import BUNDLED, HubOptions
+from wav2vec2_tf.checkpoint.hub import BUNDLED, HubOptions, pinned
 from wav2vec2_tf.data.bad_recordings import require_readable
+from wav2vec2_tf.data.columns import Columns
 from wav2vec2_tf.transcription.batch import pool
-from wav2vec2_tf.transcription.batch.inputs import inputs_named
+from wav2vec2_tf.transcription.batch.inputs import Input, inputs_named
 from wav2vec2_tf.transcription.batch.options import BatchOptions, PoolOptions
 from wav2vec2_tf.transcription.batch.plan import Plan
 from wav2vec2_tf.transcription.batch.store import ShardResult, Store
@@ -26,6 +27,7 @@ from wav2vec2_tf.transcription.options import TranscribeOptions
 from wav2vec2_tf.transcription.resume import model_identity
 from wav2vec2_tf.utils.files import absolute_if_exists
 from wav2vec2_tf.utils.progress import ProgressBar
+from wav2vec2_tf.utils.version import __version__
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def transcribe_batch(
     """Transcribes a collection of recordings into tables, or resumes a job that was interrupted.
 
     Args:
-        recordings: a manifest, folder, pattern or file; see `inputs_named`.
+        recordings: a corpus, pattern or file; see `inputs_named`.
         output: the folder of the job.
         model: see `Recognizer.load`; all machines must see it under the same name.
         target_lang: the language, for models with an adapter for each (MMS).
@@ -82,11 +84,12 @@ def transcribe_batch(
         Model(str(model), target_lang, hub or HubOptions(), transcribe or TranscribeOptions())
     )
     store = Store(Path(output).expanduser().absolute(), options.format)
+    columns = Columns(audio_column=options.audio_column)
+    named = partial(inputs_named, str(recordings), columns, options.split)
     if options.skip_bad is False:
-        named = inputs_named(str(recordings), options.audio_column)
-        require_readable(str(recordings), ((one.id, one.check) for one in named))
+        require_readable(str(recordings), ((one.id, one.samples) for one in named()))
     with store.locked():
-        plan = _plan(str(recordings), job_model, options, store)
+        plan = _plan(named, job_model, options, store)
         done = {
             shard.number: result
             for shard in plan.shards
@@ -117,14 +120,18 @@ def transcribe_batch(
 
 
 def _for_any_machine(model: Model) -> Model:
-    """Returns the model with absolute paths of files, since workers may run anywhere."""
+    """Returns the model as workers that may run anywhere find it: by absolute paths, one commit."""
     search = model.options.beam_search.with_absolute_paths()
     processor = model.options.processor and absolute_if_exists(model.options.processor)
     options = replace(model.options, beam_search=search, processor=processor)
-    return replace(model, source=absolute_if_exists(model.source), options=options)
+    commit = pinned(model.source, model.hub, adapter=model.target_lang).revision
+    hub = replace(model.hub, revision=commit)
+    return replace(model, source=absolute_if_exists(model.source), options=options, hub=hub)
 
 
-def _plan(recordings: str, model: Model, options: BatchOptions, store: Store) -> Plan:
+def _plan(
+    named: Callable[[], Iterator[Input]], model: Model, options: BatchOptions, store: Store
+) -> Plan:
     """Returns the plan of an earlier run if it has the same identity, or makes one."""
     identity = {
         "model": model_identity(
@@ -134,12 +141,12 @@ def _plan(recordings: str, model: Model, options: BatchOptions, store: Store) ->
         "--format": options.format,
         "--vad": model.options.vad,
         "--window": model.options.window,
+        "version of this program": __version__,
     }
     if model.options.keep_special_tokens:
         identity["--keep-special-tokens"] = True
     if options.shard_files is not None:
         identity["--shard-files"] = options.shard_files
-    named = partial(inputs_named, recordings, options.audio_column)
     if options.overwrite:
         if sum(1 for _ in named()):  # raises before anything is removed
             store.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wav2vec2_tf.data.bad_recordings import SKIP_BY_DEFAULT_HELP
+from wav2vec2_tf.data.columns import SPLIT_HELP
 from wav2vec2_tf.utils.options import check, option
 
 FORMATS = ("parquet", "jsonl")
@@ -47,6 +48,7 @@ class BatchOptions:
     audio_column: str | None = option(
         None, metavar="NAME", help="column of the audio in a manifest (default: as for corpora)"
     )
+    split: str | None = option(None, help=SPLIT_HELP)
     format: str = option("parquet", choices=FORMATS, help="file format of the tables")
     shard_files: int | None = option(
         None,

@@ -22,7 +22,13 @@ from typing import TYPE_CHECKING, Any
 from wav2vec2_tf.data.paths import printable
 from wav2vec2_tf.transcription.batch.options import FORMATS
 from wav2vec2_tf.utils.errors import UserError
-from wav2vec2_tf.utils.files import read_json, remove_leftovers, whole_file, write_whole
+from wav2vec2_tf.utils.files import (
+    read_json,
+    remove_leftovers,
+    require_writable,
+    whole_file,
+    write_whole,
+)
 from wav2vec2_tf.utils.locks import LockedError, exclusive
 
 if TYPE_CHECKING:
@@ -30,7 +36,8 @@ if TYPE_CHECKING:
     from wav2vec2_tf.transcription.batch.inputs import Input
 
 COLUMNS = ("id", "path", "seconds", "text", "confidence", "words")
-ERROR_COLUMNS = ("id", "path", "reason")
+ERROR_COLUMNS = ("id", "path", "reason", "offset", "duration", "channel")
+"""The last three as in a manifest, so that the table can be one."""
 LOCK_FILE = "lock"
 
 
@@ -41,7 +48,7 @@ class ShardResult:
     transcribed: int
     seconds: float
     """Duration of the transcribed recordings."""
-    errors: tuple[Mapping[str, str], ...]
+    errors: tuple[Mapping[str, Any], ...]
     """Rows of the table of errors."""
 
     def to_json(self) -> str:
@@ -68,6 +75,12 @@ def row_of(one: Input, seconds: float, transcript: Transcript) -> dict[str, Any]
             strict=True,
         )
     )
+
+
+def error_row(one: Input, reason: str) -> dict[str, Any]:
+    """Returns an input's row of the table of errors."""
+    values = (one.id, printable(one.path), reason, one.offset, one.duration, one.channel)
+    return dict(zip(ERROR_COLUMNS, values, strict=True))
 
 
 @dataclass(frozen=True)
@@ -110,8 +123,9 @@ class Store:
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder}: is a file: name a folder for the results")
         lock_file = self.job / LOCK_FILE
-        if self.folder.exists() and any(self.folder.iterdir()) and not lock_file.exists():
+        if not lock_file.exists() and any(not path.is_dir() for path in self.folder.rglob("*")):
             raise UserError(f"{self.folder}: holds other files: name a new or an empty folder")
+        require_writable(self.folder)
         self.job.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
             try:
@@ -146,7 +160,7 @@ class Store:
         return self._records / f"{shard:05}.json"
 
     def write(
-        self, shard: int, rows: Sequence[dict[str, Any]], errors: Sequence[Mapping[str, str]]
+        self, shard: int, rows: Sequence[dict[str, Any]], errors: Sequence[Mapping[str, Any]]
     ) -> ShardResult:
         """Writes the transcripts of a shard, and then its record."""
         with whole_file(self.part(shard), durable=True) as beside:  # before the record exists
@@ -188,4 +202,6 @@ def _transcript_schema() -> Any:
 def _error_schema() -> Any:
     import pyarrow as pa
 
-    return pa.schema([(name, pa.string()) for name in ERROR_COLUMNS])
+    number, text = pa.float64(), pa.string()
+    kinds = (text, text, text, number, number, pa.int64())
+    return pa.schema(zip(ERROR_COLUMNS, kinds, strict=True))

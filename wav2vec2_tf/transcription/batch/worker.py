@@ -16,7 +16,7 @@ from wav2vec2_tf.data.paths import printable
 from wav2vec2_tf.transcription.batch.attempts import Attempt
 from wav2vec2_tf.transcription.batch.inputs import Input
 from wav2vec2_tf.transcription.batch.plan import Plan
-from wav2vec2_tf.transcription.batch.store import ShardResult, Store, row_of
+from wav2vec2_tf.transcription.batch.store import ShardResult, Store, error_row, row_of
 from wav2vec2_tf.transcription.callbacks import FileCallback
 from wav2vec2_tf.transcription.options import TranscribeOptions
 from wav2vec2_tf.utils.errors import UserError
@@ -100,10 +100,8 @@ class Worker:
                 place = _place(audio)
                 attempt.add(place, row_of(inputs[place], found.duration, found.transcript))
             rows = [attempt.rows[place] for place in sorted(attempt.rows)]
-            errors = [
-                {"id": inputs[place].id, "path": printable(inputs[place].path), "reason": reason}
-                for place, reason in sorted(attempt.reasons.items())
-            ]
+            reasons = sorted(attempt.reasons.items())
+            errors = [error_row(inputs[place], reason) for place, reason in reasons]
             return self._job.store.write(number, rows, errors)
 
 
