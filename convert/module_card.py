@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from wav2vec2_tf.audio import SAMPLE_RATE
 from wav2vec2_tf.export.loading import (
@@ -29,6 +31,8 @@ SIGNATURES = {
     "transcribe": "raw 16 kHz waveforms → text, and words with start and end in seconds and "
     "confidence, of which each row's first `count` are valid",
 }
+URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
+"""What an address may have beside letters and digits of ASCII; the rest is escaped."""
 LOAD_ARCHIVE = """\
 ```python
 import tarfile
@@ -100,6 +104,7 @@ def module_card(
     Raises:
         UserError: the certificate is of another model, or found a difference.
     """
+    url = url and quote(url, safe=URL_CHARACTERS)
     facts = model / SAVED_MODEL_FACTS
     config, origin = saved_model_config(model), Provenance.load(facts)
     head_name = head_of_export(model, config)
@@ -112,11 +117,11 @@ def module_card(
     signatures, fixed = loaded.signatures, speech_spec_of(loaded).shape[1]
     length = f"{fixed} samples ({fixed / SAMPLE_RATE:.3g} s)" if fixed else "any length"
     frame = 1000 * config.stride / SAMPLE_RATE
-    target_lang = processor.tokenizer.target_lang if processor and processor.tokenizer else None
+    lang = processor.tokenizer.target_lang if processor and processor.tokenizer else None
     licence = origin.licence
-    terms = f"`{licence}`" if licence != UNKNOWN else "unknown: ask whoever trained the checkpoint"
+    terms = _code(licence) if licence != UNKNOWN else "unknown: ask whoever trained the checkpoint"
     lines = [
-        f"# Module {name}",
+        f"# Module {' '.join(name.split())}",
         "",
         head.title.format(paper.name),
         "",
@@ -126,21 +131,21 @@ def module_card(
         "<!-- format: saved_model_2 -->",
         "<!-- fine-tunable: true -->",
         f"<!-- license: {licence} -->",
-        f"<!-- language: {language or target_lang or 'en'} -->",
+        f"<!-- language: {language or lang or 'en'} -->",
         "",
         "## Overview",
         "",
-        f"The weights are those of the PyTorch checkpoint `{origin.source}`"
-        + (f" at revision `{origin.revision}`" if origin.revision not in ("", UNKNOWN) else "")
+        f"The weights are those of the PyTorch checkpoint {_code(origin.source)}"
+        + (f" at revision {_code(origin.revision)}" if origin.revision not in ("", UNKNOWN) else "")
         + f", converted by wav2vec2-tf. The checkpoint's licence: {terms}.",
         "",
         *([f"Its own card says: {origin.description}", ""] if origin.description else []),
-        *(f"- `{file}`: SHA-256 `{digest}`" for file, digest in origin.sha256.items()),
-        *(f"- `{key}` is not in the checkpoint: newly initialized" for key in origin.seeded),
+        *(f"- {_code(file)}: SHA-256 `{digest}`" for file, digest in origin.sha256.items()),
+        *(f"- {_code(key)} is not in the checkpoint: newly initialized" for key in origin.seeded),
         f"- {_layers(config)}",
         f"- input: 16 kHz mono speech of {length}, {_scale(config, processor)}"
         + (f"; one frame of output in {frame:g} ms" if head_name not in OF_UTTERANCES else ""),
-        *([f"- the adapter and the tokens are those of `{target_lang}`"] if target_lang else []),
+        *([f"- the adapter and the tokens are those of {_code(lang)}"] if lang else []),
         "",
         "## Signatures",
         "",
@@ -182,6 +187,14 @@ def _use_lines(archive: str, url: str | None) -> list[str]:
 def _quoted(text: str) -> str:
     """Returns text as a literal of Python, in double quotes."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def _code(text: str) -> str:
+    """Returns text as code in Markdown, on one line, whatever characters it has."""
+    text = " ".join(text.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def _layers(config: Config) -> str:
@@ -256,7 +269,7 @@ def _parity_lines(parity: dict[str, Any] | None) -> list[str]:
 def _wer_lines(wer: dict[str, Any] | None) -> list[str]:
     if wer is None:
         return ["## Word error rate", "", "Not evaluated.", ""]
-    lines = ["## Word error rate", "", f"On `{Path(str(wer['data'])).name}`:", ""]
+    lines = ["## Word error rate", "", f"On {_code(Path(str(wer['data'])).name)}:", ""]
     lines += ["| mode | WER | CER | utterances |", "|---|---|---|---|"]
     lines += [
         f"| {mode} | {100 * m['wer']:.2f} % | {100 * m['cer']:.2f} % | {m['utterances']} |"

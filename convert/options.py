@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.checkpoint.hub import HubOptions, ProcessorOption
 from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.cli.shared import add_hub_flags, hub_options
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
@@ -26,7 +26,7 @@ HEADS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertOptions:
+class ConvertOptions(ProcessorOption):
     """How a checkpoint is read, and whether its conversion may replace what is there."""
 
     head: str | None = option(
@@ -39,12 +39,6 @@ class ConvertOptions:
         None,
         metavar="FILE",
         help="the letters of a fairseq checkpoint; by default dict.ltr.txt beside the .pt file",
-    )
-    processor: Path | None = option(
-        None,
-        metavar="FOLDER",
-        help="folder with vocab.json and preprocessor_config.json, for a checkpoint without them, "
-        "such as checkpoint-500 of a training run",
     )
     target_lang: str | None = option(
         None,

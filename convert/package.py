@@ -26,6 +26,9 @@ EXAMPLE = (
 )
 
 
+ENDING = ".tar.gz"
+
+
 @dataclass(frozen=True, kw_only=True)
 class PackageOptions:
     """What a module card states, and whether the archive may replace what is there."""
@@ -85,18 +88,18 @@ def package(model: Path, out: Path, options: PackageOptions | None = None) -> Pa
     Raises:
         UserError: the model is no SavedModel, a file exists, or a report is of another model.
     """
-    from wav2vec2_tf.utils.files import whole_file
+    from wav2vec2_tf.utils.files import encodable, whole_file
 
     options = options or PackageOptions()
     parity, wer = options.parity, options.wer
     model = named_saved_model(model)
-    if not out.name.endswith(".tar.gz"):
+    if not out.name.removesuffix(ENDING) or not out.name.endswith(ENDING):
         raise UserError(
-            f"{out}: the archive's name must end in .tar.gz, as TensorFlow Hub needs it"
+            f"{out}: the archive's name must be NAME{ENDING}, as TensorFlow Hub needs it"
         )
-    if out.absolute().is_relative_to(model.absolute()):
+    if out.resolve().is_relative_to(model.resolve()):
         raise UserError(f"{out} must not be in the SavedModel: name a place outside")
-    card = out.with_name(out.name.removesuffix(".tar.gz") + ".md")
+    card = out.with_name(out.name.removesuffix(ENDING) + ".md")
     for path in (out, card):
         if path.exists() and not options.force:
             raise UserError(f"{path} exists already: name another, or replace it with --force")
@@ -105,7 +108,7 @@ def package(model: Path, out: Path, options: PackageOptions | None = None) -> Pa
     try:
         text = module_card(
             model,
-            options.name or f"{out.name.removesuffix('.tar.gz')}/1",
+            options.name or f"{out.name.removesuffix(ENDING)}/1",
             options.language,
             _read_report(parity, "comparisons", "convert verify") if parity else None,
             _read_report(wer, "modes", "eval wer") if wer else None,
@@ -119,6 +122,11 @@ def package(model: Path, out: Path, options: PackageOptions | None = None) -> Pa
         raise UserError(
             f"{reports}: not a report of `convert verify` or `eval wer` ({error!r})"
         ) from None
+    if not encodable(text):
+        raise UserError(
+            f"{card}: the card's text would not be valid Unicode: name the archive in UTF-8, and "
+            "give options in UTF-8"
+        )
     with whole_file(out) as beside, whole_file(card) as card_beside:
         _archive(model, beside)
         card_beside.write_text(text, encoding="utf-8")
@@ -144,12 +152,13 @@ def _archive(model: Path, out: Path) -> None:
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.mtime = member.uid = member.gid = 0
         member.uname = member.gname = ""
+        member.mode = 0o755 if member.isdir() else 0o644
         return member
 
     with (
         out.open("wb") as file,
         gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as zipped,
-        tarfile.open(fileobj=zipped, mode="w") as archive,
+        tarfile.open(fileobj=zipped, mode="w", dereference=True) as archive,
     ):
         for path in sorted(model.rglob("*")):
             name = path.relative_to(model)

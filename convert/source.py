@@ -156,8 +156,12 @@ def open_source(
     config, checkpoint = open_model(source, target_lang=target_lang, **hub)
     kind.check_head(config)
     plan = kind.plan(config, checkpoint)
-    processor = Processor.from_pretrained(
-        options.processor or source, target_lang=target_lang, dictionary=options.dictionary, **hub
+    processor = Processor.of_model(
+        source,
+        options.processor,
+        target_lang=target_lang,
+        dictionary=options.dictionary,
+        **hub,
     )
     processor.check_feature_extractor(path, config)
     if kind.head == CTC and processor.tokenizer is None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.checkpoint.hub import HubOptions, ProcessorOption
 from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.cli.shared import add_hub_flags, hub_options
 from wav2vec2_tf.data.columns import SPLIT_HELP, Columns
@@ -33,7 +33,7 @@ ONE_PASS = "one pass"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LongFormOptions(Columns):
+class LongFormOptions(Columns, ProcessorOption):
     """The recordings, and how they are cut."""
 
     target_lang: str | None = option(
@@ -175,7 +175,12 @@ def compare(
     if not recordings:
         raise UserError(f"{corpus}: has no utterances")
     bucket(max(len(recording.speech) for recording in recordings))  # raises if one is too long
-    recognizer = Recognizer.load(model, target_lang=options.target_lang, **options.hub.keywords())
+    recognizer = Recognizer.load(
+        model,
+        target_lang=options.target_lang,
+        processor=options.processor,
+        **options.hub.keywords(),
+    )
     for cut in windows:
         cut.length(recognizer)  # raises if windows are too short or too long
     seconds = sum(len(recording.speech) for recording in recordings) / SAMPLE_RATE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from wav2vec2_tf.checkpoint.hub import HubOptions
+from wav2vec2_tf.checkpoint.hub import HubOptions, ProcessorOption
 from wav2vec2_tf.data.bad_recordings import SKIP_BY_DEFAULT_HELP
 from wav2vec2_tf.data.columns import SPLIT_HELP, Columns
 from wav2vec2_tf.models.config import PUBLISHED_LENGTH
@@ -20,7 +20,7 @@ PUBLISHED = "published"
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions(Columns):
+class EvaluateOptions(Columns, ProcessorOption):
     """How a model is run on a corpus.
 
     `padded` cuts and zero-pads every utterance to `length` and does not pass the lengths to the
@@ -50,12 +50,6 @@ class EvaluateOptions(Columns):
     jit_compile: bool = option(False, help="compile the model with XLA")
     target_lang: str | None = option(
         None, metavar="LANG", help="language, for MMS models with an adapter for each"
-    )
-    processor: str | None = option(
-        None,
-        metavar="FOLDER",
-        help="folder with vocab.json and preprocessor_config.json, for a checkpoint without them "
-        "(default: the model's own)",
     )
     split: str | None = option(None, help=SPLIT_HELP)
     skip_bad: bool | None = option(None, help=SKIP_BY_DEFAULT_HELP)

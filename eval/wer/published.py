@@ -23,12 +23,13 @@ def published_references(references: Mapping[str, str]) -> dict[str, str]:
     256 characters, and transcripts of one word are left out.
 
     Args:
-        references: single-spaced transcripts by id.
+        references: the corpus's transcripts by id.
     """
     kept = {}
     for key, text in references.items():
-        letters = re.sub("[^A-Z' ]", "", text.replace("-", " ").upper())
+        words = text.split()
+        letters = re.sub("[^A-Z' ]", "", " ".join(words).replace("-", " ").upper())
         label = letters[:CHARACTERS].strip()
-        if label and len(text.split()) >= FEWEST_WORDS:
+        if label and len(words) >= FEWEST_WORDS:
             kept[key] = label
     return kept

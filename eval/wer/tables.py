@@ -85,11 +85,17 @@ def mode_table(evaluation: Evaluation) -> Table:
 
 def band_table(evaluation: Evaluation) -> Table:
     """Returns the WER by duration: a row for each band, a column for each mode."""
-    results = list(evaluation.modes.values())
-    header = ["duration", "utterances", *(f"{result.mode} WER %" for result in results)]
+    modes = [{band.name: band.counts for band in r.bands} for r in evaluation.modes.values()]
+    header = ["duration", "utterances", *(f"{mode} WER %" for mode in evaluation.modes)]
+    # a mode may leave out all utterances of a band, and the one with the most leaves out none
+    names = max(modes, key=len)
     rows = [
-        [bands[0].name, str(bands[0].counts.utterances), *(percent(b.counts.wer) for b in bands)]
-        for bands in zip(*(result.bands for result in results), strict=True)
+        [
+            name,
+            str(max(mode[name].utterances for mode in modes if name in mode)),
+            *(percent(mode[name].wer if name in mode else None) for mode in modes),
+        ]
+        for name in names
     ]
     return header, rows
 

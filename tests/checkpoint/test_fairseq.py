@@ -575,6 +575,13 @@ def test_the_vocabulary_of_a_genuine_dictionary() -> None:
     assert list(result.values()) == list(range(32))
 
 
+def test_a_byte_order_mark_is_not_of_the_first_symbol(tmp_path: Path) -> None:
+    """It made "|" unknown, and all text one word."""
+    text = (FAIRSEQ / "dict.ltr.txt").read_text(encoding="utf-8")
+    (tmp_path / "dict.ltr.txt").write_text(text, encoding="utf-8-sig")
+    assert vocabulary(tmp_path / "dict.ltr.txt") == vocabulary(FAIRSEQ / "dict.ltr.txt")
+
+
 def test_symbols_are_kept_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "dict.txt"
     path.write_text("é 3\r\n\u2028x 2\na b 1\n# 0\n", encoding="utf-8", newline="")

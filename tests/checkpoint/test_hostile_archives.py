@@ -31,6 +31,7 @@ from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 NAME = b"archive/data.pkl"
+NO_ENTRY = "bytes that belong to no entry of its zip directory"
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,16 @@ def in_local(offset: int, data: bytes, entry: bytes = NAME) -> Callable[[bytes],
     return lambda content: patched(content, header_of(content, LOCAL, entry) + offset, data)
 
 
+def with_checksum(entry: bytes) -> Callable[[bytes], bytes]:
+    """Changes the checksum of an entry wherever it is."""
+
+    def change(content: bytes) -> bytes:
+        place = header_of(content, CENTRAL, entry) + 16
+        return content.replace(content[place : place + 4], b"\1\2\3\4")
+
+    return change
+
+
 def renamed(content: bytes, signature: bytes, new: bytes) -> bytes:
     length = 30 if signature == LOCAL else 46
     return patched(content, header_of(content, signature) + length, new)
@@ -95,6 +106,25 @@ def moved(content: bytes) -> bytes:
     return content[:start] + copy + directory + ending
 
 
+def hidden_between(content: bytes) -> bytes:
+    """A second data.pkl between two entries, where a reader of the stream sees it."""
+    start, end = content.index(CENTRAL), content.rindex(END)
+    place = header_of(content, LOCAL, b"archive/.format")
+    copy = content[header_of(content, LOCAL) : place]
+    directory = content[start:end]
+    at = 0
+    while directory[at : at + 4] == CENTRAL:
+        lengths = struct.unpack_from("<3H", directory, at + 28)
+        (offset,) = struct.unpack_from("<I", directory, at + 42)
+        if offset >= place:
+            offset = struct.pack("<I", offset + len(copy))
+            directory = patched(directory, at + 42, offset)
+        at += 46 + sum(lengths)
+    ending = patched(content[end:], 16, struct.pack("<I", start + len(copy)))
+    # without torch's zip64 record, whose numbers are of before
+    return content[:place] + copy + content[place:start] + directory[:at] + ending
+
+
 def two_directories(content: bytes) -> bytes:
     """The zip64 record leads to another directory than the record that all readers know."""
     start, end = content.index(CENTRAL), content.rindex(END)
@@ -113,6 +143,17 @@ def two_directories(content: bytes) -> bytes:
         + zip64
         + locator
         + patched(ending, 12, struct.pack("<2I", len(directory), start))
+    )
+
+
+def padded_before_the_directory(content: bytes) -> bytes:
+    start, end = content.index(CENTRAL), content.rindex(END)
+    directory = content[start : start + struct.unpack_from("<I", content, end + 12)[0]]
+    return (
+        content[:start]
+        + b"!"
+        + directory
+        + patched(content[end:], 16, struct.pack("<I", start + 1))
     )
 
 
@@ -148,11 +189,12 @@ ARCHIVES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda c: renamed(c, CENTRAL, b"archive/data.p\0l"),
         "null character|not one of torch.save",
     ),
-    "a wrong checksum of the pickle": (in_directory(16, b"\0\0\0\0"), "checksum of its part"),
+    "a wrong checksum of the pickle": (with_checksum(NAME), "checksum of its part"),
     "a wrong checksum of values": (
-        in_directory(16, b"\0\0\0\0", b"archive/data/0"),
+        with_checksum(b"archive/data/0"),
         "checksum of its part 'archive/data/0' is wrong",
     ),
+    "another checksum in the directory": (in_directory(16, b"\1\0\0\0"), "two different ways"),
     "another checksum at the entry": (in_local(14, b"\1\0\0\0"), "two different ways"),
     "another size at the entry": (in_local(22, b"\1\0\0\0"), "two different ways"),
     "compressed at the entry only": (in_local(8, b"\x08\0"), "is compressed"),
@@ -160,20 +202,22 @@ ARCHIVES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "larger than the file": (in_directory(20, b"\xff\xff\xff\x7f" * 2), "cut short or damaged"),
     "outside the file": (
         in_directory(42, b"\xf0\xff\xff\x7f", b"archive/data/0"),
-        "cut short or damaged",
+        NO_ENTRY,
     ),
     "a comment with another directory": (commented, "two zip directories"),
     "a comment": (
         lambda c: patched(c, c.rindex(END) + 20, b"\2\0") + b"PK",
         "has a comment or another number of entries",
     ),
-    "an archive after another": (lambda c: c + c, "an entry that its zip directory lacks"),
+    "an archive after another": (lambda c: c + c, "two zip directories"),
     "a pickle before the archive": (lambda c: b"\x80\x02N." + c, "plain pickle"),
     "fewer entries than there are": (
         lambda c: patched(c, c.rindex(END) + 8, b"\1\0\1\0"),
         "has a comment or another number of entries",
     ),
-    "a second copy of the pickle": (moved, "an entry that its zip directory lacks"),
+    "a second copy of the pickle": (moved, NO_ENTRY),
+    "a copy between two entries": (hidden_between, NO_ENTRY),
+    "bytes before the directory": (padded_before_the_directory, NO_ENTRY),
     "two directories": (two_directories, "two zip directories"),
 }
 

@@ -25,8 +25,10 @@ import tensorflow as tf
 import torch
 from safetensors.numpy import load_file, save_file
 
+from convert import module_card
 from convert.__main__ import PROGRAMS, main
 from convert.checkpoint import ConvertOptions, convert
+from convert.package import package
 from tests.support import reference
 from tests.support.hub_pages import FINE_TUNED_PAGE, run_with_hub
 from tests.support.paths import ROOT
@@ -250,6 +252,7 @@ class Blocker:
             raise ImportError(f"{name} is not here")
 
 sys.meta_path.insert(0, Blocker())
+from convert import module_card
 from convert.__main__ import main
 for out, source in zip(sys.argv[1::2], sys.argv[2::2]):
     assert main(["torch", source, out]) == 0
@@ -594,6 +597,68 @@ def test_every_block_of_the_card_runs(
     assert only == blocks[0]
 
 
+AWKWARD = "sprach-Modell é {x} (1) ?* 'a' \"b\" | %s"
+
+
+@packaging
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning:tensorflow_hub")  # pkg_resources is deprecated
+def test_names_with_any_characters(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of folders, of the archive, of its address and in its card."""
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+    place = tmp_path / AWKWARD / "published"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    model = Path(shutil.copytree(saved, tmp_path / AWKWARD / "model"))
+    speech = tf.constant(reference.noise(1, saved_model.PUBLISHED_LENGTH))
+    wanted = tf.saved_model.load(saved)(speech)
+    with served(place) as address:
+        url = f"{address}/{AWKWARD.replace('%', '%25').replace('?', '%3F')}.tar.gz"
+        assert run("package", model, f"{AWKWARD}.tar.gz", "--name", AWKWARD, "--url", url) == 0
+        card = Path(f"{AWKWARD}.md")
+        assert card.read_text(encoding="utf-8").startswith(f"# Module {AWKWARD}\n")
+        for block in code_blocks(card):
+            names: dict[str, Any] = {}
+            exec(block, names)
+            assert difference(names["model"](speech), wanted) < 1e-5
+
+
+@packaging
+def test_the_same_archive_of_a_copy_with_other_rights(
+    archive: Path, saved: Path, tmp_path: Path
+) -> None:
+    """Of a cache that links to its files, and after another umask."""
+    linked, files = tmp_path / "linked", tmp_path / "files"
+    shutil.copytree(saved, files)
+    for number, path in enumerate(sorted(files.rglob("*"))):
+        place = linked / path.relative_to(files)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            place.mkdir(mode=0o700, exist_ok=True)
+            continue
+        path.chmod(0o600)
+        (place.symlink_to if number % 2 else place.hardlink_to)(path)
+    assert run("package", linked, tmp_path / "tiny.tar.gz") == 0
+    assert (tmp_path / "tiny.tar.gz").read_bytes() == archive.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("a|b", "`a|b`"), ("a`b", "`` a`b ``"), ("``", "``` `` ```"), ("a\n# b", "`a # b`")],
+)
+def test_code_in_the_card(text: str, wanted: str) -> None:
+    assert module_card._code(text) == wanted
+
+
+@packaging
+def test_an_archive_whose_name_is_not_utf_8(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="would not be valid Unicode: name the archive in UTF-8"):
+        package(saved, tmp_path / "caf\udce9.tar.gz")
+    assert not list(tmp_path.iterdir())
+
+
 @packaging
 def test_the_card_and_the_archive_name_no_path_of_the_machine(
     saved: Path, archive: Path, converted: Path, parity: Path
@@ -657,7 +722,8 @@ def test_module_card_without_provenance(saved: Path, tmp_path: Path) -> None:
     ("model", "out", "complaint"),
     [
         ("none", "a.tar.gz", "there is no SavedModel: make one with `wav2vec2-tf convert saved"),
-        ("saved", "a.zip", "must end in .tar.gz"),
+        ("saved", "a.zip", "the archive's name must be NAME.tar.gz"),
+        ("saved", ".tar.gz", "the archive's name must be NAME.tar.gz"),
         ("saved", "there.tar.gz", "there.tar.gz exists already"),
         ("saved", "card.tar.gz", "card.md exists already"),
     ],

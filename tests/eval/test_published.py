@@ -17,6 +17,7 @@ from eval.__main__ import main
 from eval.wer.evaluate import measure
 from eval.wer.options import PADDED, PUBLISHED, EvaluateOptions
 from eval.wer.published import published_references
+from eval.wer.tables import band_table
 from eval.wer.tune import tune
 from tests.support.corpus import Parrot, bucket, write_corpus
 from tests.support.paths import CORPUS
@@ -35,6 +36,7 @@ FIFTY = "ABCD " * 50  # of 250 characters
         ("A SHORT ONE", "A SHORT ONE"),
         ("lower case, with marks: 7 of them!", "LOWER CASE WITH MARKS  OF THEM"),
         ("DON'T — RE-ENTER", "DON'T  RE ENTER"),
+        ("  two \t spaces\u00a0here", "TWO SPACES HERE"),
         (f"{FIFTY}ABCDEF", f"{FIFTY}ABCDEF"),  # 256
         (f"{FIFTY}ABCDEFG", f"{FIFTY}ABCDEF"),
         (f"{FIFTY}ABCDE FG", f"{FIFTY}ABCDE"),
@@ -80,6 +82,15 @@ def test_letters_are_those_of_the_model(tmp_path: Path) -> None:
     assert [row.reference for row in result.modes[PUBLISHED].rows] == ["in the beginning"]
 
 
+def test_letters_that_change_with_their_case(tmp_path: Path) -> None:
+    """The notebook removes a dotted I and a capital sharp s; in lower case they become others."""
+    spoken = {"1-1-0000": ("İT IS A STRAẞE", 6000)}
+    corpus = open_corpus(str(write_corpus(tmp_path / "corpus", spoken)))
+    parrot = Parrot(spoken=spoken, characters=frozenset("abcdefghijklmnopqrstuvwxyz'"))
+    result = measure(parrot, corpus, modes=[PUBLISHED], length=6000, bucket=bucket)
+    assert [row.reference for row in result.modes[PUBLISHED].rows] == ["t is a strae"]
+
+
 def test_a_model_that_takes_no_lengths_has_the_published_mode(tmp_path: Path) -> None:
     folder = write_corpus(tmp_path / "corpus")
     options = EvaluateOptions(modes=(PADDED, PUBLISHED), length=16000)
@@ -87,6 +98,29 @@ def test_a_model_that_takes_no_lengths_has_the_published_mode(tmp_path: Path) ->
     assert list(result.modes) == [PADDED, PUBLISHED]
     with pytest.raises(UserError, match="leave published out of the modes"):
         tune("bundled", folder, EvaluateOptions(modes=(PUBLISHED,)))
+
+
+def test_bands_of_utterances_that_the_notebook_leaves_out(
+    tmp_path: Path,
+) -> None:
+    """A band that only they fill has no figure, and the others stay beside their own."""
+    spoken = {"11-7-0000": ("GOOD", 1600), "11-7-0001": ("BE STILL", 24000)}
+    corpus = open_corpus(str(write_corpus(tmp_path / "corpus", spoken)))
+    result = measure(
+        Parrot(spoken=spoken), corpus, modes=[PADDED, PUBLISHED], length=16000, bucket=bucket
+    )
+    _, rows = band_table(result)
+    assert rows == [["0 to 1 s", "1", "100.00", "-"], ["1 to 5 s", "1", "50.00", "50.00"]]
+
+
+@pytest.mark.parametrize("text", ["GOOD", "7 8 9", "ДОБРЫЙ ДЕНЬ"])
+def test_no_transcript_that_the_notebook_scores(tmp_path: Path, text: str) -> None:
+    spoken = {"11-7-0000": (text, 1600)}
+    corpus = open_corpus(str(write_corpus(tmp_path / "corpus", spoken)))
+    parrot = Parrot(spoken=spoken)
+    with pytest.raises(UserError, match="no transcript has two words .* leave published out"):
+        measure(parrot, corpus, modes=[PADDED, PUBLISHED], length=16000, bucket=bucket)
+    assert not parrot.calls
 
 
 def test_it_is_a_mode_of_the_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ from wav2vec2_tf.export.loading import load_export
 from wav2vec2_tf.models import families
 from wav2vec2_tf.models.layers import PACKAGE
 from wav2vec2_tf.models.pretrained import load_config
-from wav2vec2_tf.models.saved_model_folder import saved_model_folder
+from wav2vec2_tf.models.saved_model_folder import named_saved_model, saved_model_folder
 from wav2vec2_tf.models.transformer import EncoderLayer
 from wav2vec2_tf.serving.models import _names_and_sources
 from wav2vec2_tf.transcription import recognizer
@@ -291,3 +291,13 @@ def test_config_of_the_facts_is_read_before_the_graph(both: Path, nothing_is_loa
     facts.write_text(json.dumps({"model_type": "gpt2"}))
     with pytest.raises(UserError, match="model_type 'gpt2' is unknown"):
         load_export(both / "saved_model.pb")
+
+
+@pytest.mark.parametrize("name", ["run[1]", "back\\slash"])
+def test_a_path_that_tensorflow_takes_for_a_pattern(tmp_path: Path, name: str) -> None:
+    """It finds no variables there, and said that the SavedModel is damaged."""
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "saved_model.pb").touch()
+    with pytest.raises(UserError, match="for a pattern: rename the folder"):
+        named_saved_model(folder)

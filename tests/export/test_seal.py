@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from wav2vec2_tf.cli.main import main
-from wav2vec2_tf.export import litert, runtimes, seal
+from wav2vec2_tf.export import litert, runtimes, seal, sessions
+from wav2vec2_tf.export import openvino as openvino_format
 from wav2vec2_tf.export.contract import Contract
 from wav2vec2_tf.export.exported_file import PREFIX, contract_of, from_metadata
 from wav2vec2_tf.utils.errors import UserError
@@ -130,7 +132,12 @@ FOREIGN = {
 NOT_EVEN = {
     "tflite": [b"", b"\x08\0\0\0TFL3", b"\x08\0\0\0TFL3" + b"\xff" * 50, b"<xml/>"],
     "onnx": [b"", b"\x08", b"\xff" * 50, b"\x72\x4a\x0a\x06sha256\x12\x40" + b"0" * 64],
-    "xml": [b"", b"<net/>", b"<net" + b" " * 50, b"<a>" * 100_000 + b"</a>" * 100_000],
+    "xml": [
+        *(b"", b"<net/>", b"<net" + b" " * 50, b"<a>" * 100_000 + b"</a>" * 100_000),
+        *(b'<?xml version="1.0" encoding="%s"?><net/>' % name for name in (b"none", b"idna")),
+    ],
+    "TFLITE": [b"", b"<xml/>"],
+    "Onnx": [b""],
 }
 
 
@@ -167,6 +174,79 @@ def test_metadata_that_repeat_themselves(tmp_path: Path) -> None:
         runtimes.load(tmp_path / "model.tflite")
 
 
+def test_metadata_that_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 names of one buffer of weights would be 100 texts of its size."""
+    foreign_tflite(tmp_path / "model.tflite", metadata=2)
+    assert litert._metadata(tmp_path / "model.tflite") == {"min_runtime_version": "\0" * 1000}
+    monkeypatch.setattr(litert, "MAX_METADATA_BYTES", 999)
+    assert litert._metadata(tmp_path / "model.tflite") == {}
+
+
+def test_an_ir_beyond_all_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign_ir(tmp_path / "model.xml")
+    monkeypatch.setattr(openvino_format, "MAX_XML_BYTES", 100)
+    with pytest.raises(UserError, match="not an OpenVINO IR .over 100 bytes"):
+        runtimes.load(tmp_path / "model.xml")
+
+
+def test_a_weight_beyond_the_end(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(bytes(10))
+    (tmp_path / "model.xml").write_text('<net><data offset="8" size="3"/></net>')
+    with pytest.raises(
+        UserError, match=r"^\S+model\.bin: is cut short; model\.xml refers to bytes"
+    ):
+        runtimes.load(tmp_path / "model.xml")
+
+
+@pytest.mark.parametrize(
+    ("shapes", "wanted"),
+    [
+        (
+            {"speech": [None, None], "lengths": [None]},
+            {"speech": (1, 4000), "lengths": [4000]},
+        ),
+        ({"inputs": [1, 30480]}, {"inputs": (1, 30480)}),
+        (
+            {"lengths": [2], "input_features": [2, None, 160]},
+            {"input_features": (2, 100, 160), "lengths": [100, 100]},
+        ),
+        ({"x": [3]}, None),
+        ({"x": [None, 3], "y": [None, 3]}, None),
+        ({}, None),
+    ],
+)
+def test_a_trial_computes_short_silence(
+    shapes: dict[str, list[int | None]], wanted: dict[str, Any] | None
+) -> None:
+    calls: list[dict[str, Any]] = []
+    sessions.Session(shapes, lambda named: calls.append(named) or np.zeros(1)).try_out()
+    found = [
+        {name: a.tolist() if name == "lengths" else a.shape for name, a in named.items()}
+        for named in calls
+    ]
+    assert found == ([] if wanted is None else [wanted])
+
+
+def test_a_file_that_fails_at_its_first_call(tmp_path: Path) -> None:
+    """It loads, and could take down the process later."""
+    path = tmp_path / "model.onnx"
+    shape = onnx.helper.make_tensor("shape", onnx.TensorProto.INT64, [2], [7, 3])
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Reshape", ["speech", "shape"], ["logits"])],
+        "broken",
+        [onnx.helper.make_tensor_value_info("speech", FLOAT, [None, None])],
+        [onnx.helper.make_tensor_value_info("logits", FLOAT, [7, 3])],
+        [shape],
+    )
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9
+    )
+    onnx.helper.set_model_props(model, {f"{PREFIX}config.json": "{}"})
+    onnx.save(model, path)
+    with pytest.raises(UserError, match="damaged, or not a file of this format"):
+        runtimes.load(path)
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "/x", "a/b", "a\0b", "a\nb"])
 def test_names_in_metadata_are_no_paths(tmp_path: Path, name: str) -> None:
     metadata = {f"{PREFIX}config.json": "{}", f"{PREFIX}{name}": "x"}
@@ -188,7 +268,7 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     foreign_onnx(tmp_path / "model.onnx", **{f"{PREFIX}config.json": "{}"})
     content = (tmp_path / "model.onnx").read_bytes().replace(b"config.json", b"config.\xffson")
     (tmp_path / "model.onnx").write_bytes(content)
-    with pytest.raises(UserError, match="ONNX Runtime does not load it"):
+    with pytest.raises(UserError, match="damaged, or not a file of this format"):
         runtimes.load(tmp_path / "model.onnx")
 
 

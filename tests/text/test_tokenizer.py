@@ -535,7 +535,7 @@ def test_a_language_must_be_chosen_and_known(tmp_path: Path) -> None:
         ({"vocab.json": {"a": 0.0}}, r"must be an integer, got 0\.0"),
         ({"vocab.json": {"a": 0, "b": 0}}, "'a' and 'b' both have id 0"),
         ({"vocab.json": {"a": 0, "b": 2}}, "no token has id 1"),
-        ({"vocab.json": {"a": -1, "b": 0}}, "no token has id 0"),
+        ({"vocab.json": {"a": -1, "b": 0}}, "the id of 'a' must not be negative, got -1"),
         ({"vocab.json": {"a": 0, "b": 10**30}}, "no token has id 1"),
         ({"vocab.json": '{"\\ud800": 0}'}, "half of a surrogate pair"),
         ({"vocab.json": {"a": {"b": 0}}}, "pass target_lang="),

@@ -1,4 +1,4 @@
-"""Damages exported files at random and loads them, with and without their checksum.
+"""Damages exported files at random, loads and runs them, with and without their checksum.
 
 `python -m tests.tools.damage_exports SECONDS FILE [FILE …]`
 
@@ -16,6 +16,8 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+
+import numpy as np
 
 from wav2vec2_tf.export import runtimes
 from wav2vec2_tf.export.seal import DIGITS
@@ -37,7 +39,7 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
 
 
 def attempt(path: Path, source: Path, chance: random.Random) -> str:
-    """Loads a damaged copy of a file; returns how that ended."""
+    """Loads and runs a damaged copy of a file; returns how that ended."""
     module = runtimes.SUFFIXES[source.suffix]
     content = source.read_bytes()
     is_sealed = chance.random() < 0.5
@@ -46,8 +48,9 @@ def attempt(path: Path, source: Path, chance: random.Random) -> str:
     path.write_bytes(damaged(content, chance))
     started, before = time.monotonic(), peak()
     try:
-        runtimes.load(path, threads=1)
-        result = "loaded"
+        file = runtimes.load(path, threads=1)
+        file(np.zeros((1, file.contract.length or 16_000), np.float32))
+        result = "ran"
     except UserError as error:
         assert "\n" not in str(error) and len(str(error)) < 1000, error
         result = "refused"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import keras
 import numpy as np
@@ -246,6 +247,32 @@ def test_padding_with_the_blank_or_negative_numbers_is_padding(
     assert float(found) == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "float32"])
+@pytest.mark.parametrize("form", ["ragged", "sparse"])
+def test_ragged_and_sparse_labels_need_no_padding(form: str, dtype: str) -> None:
+    labels, logits, _, _ = drawn(6, 3, 20, 6, 5)
+    counts = [4, 6, 0]
+    wanted = torch_mean(labels, counts, logits, 0)
+    rows = [row[:count] for row, count in zip(labels, counts, strict=True)]
+    given: Any = tf.RaggedTensor.from_row_lengths(np.concatenate(rows).astype(dtype), counts)
+    if form == "sparse":
+        given = given.to_sparse()
+    for loss in (CTCLoss(), tf.function(CTCLoss())):
+        assert float(loss(given, logits)) == pytest.approx(wanted, rel=1e-5)
+    model = keras.Sequential([keras.layers.Identity()])
+    model.compile(loss=CTCLoss())
+    batches = tf.data.Dataset.from_tensors((logits, given))
+    assert model.evaluate(batches, verbose=0) == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("blank_at", [0, 1])
+def test_a_blank_within_ragged_labels_is_refused(blank_at: int) -> None:
+    labels = [2, 1, 2]
+    labels[blank_at] = 0
+    with pytest.raises(UserError, match=r"labels must be tokens .* other than the blank, 0"):
+        CTCLoss()(tf.ragged.constant([[1, 2], labels]), np.zeros((2, 9, 4), np.float32))
+
+
 def test_labels_as_the_processor_pads_them() -> None:
     processor = AutoProcessor.from_pretrained(BUNDLED_MODEL)
     texts = ["HE SAID UNTO THEM", "GO"]
@@ -316,6 +343,11 @@ def test_sample_weights_and_serialization() -> None:
 def test_other_shapes_are_refused(labels: np.ndarray, logits: np.ndarray) -> None:
     with pytest.raises(UserError, match=r"CTCLoss takes \(batch, labels\)"):
         CTCLoss()(labels, logits.astype(np.float32))
+
+
+def test_rows_of_several_lengths_are_no_tensor() -> None:
+    with pytest.raises(UserError, match=r"got rows of several lengths .* tf\.ragged\.constant"):
+        CTCLoss()([[1, 2], [1]], np.zeros((2, 9, 4), np.float32))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("blank", [-1, 3])

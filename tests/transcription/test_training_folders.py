@@ -7,7 +7,9 @@ import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -17,6 +19,7 @@ from eval.wer.evaluate import evaluate
 from eval.wer.options import EvaluateOptions
 from tests.support.paths import CORPUS, TEXT
 from wav2vec2_tf import (
+    AutoConfig,
     Processor,
     Recognizer,
     TranscribeOptions,
@@ -24,9 +27,15 @@ from wav2vec2_tf import (
     UserError,
     load_audio,
 )
+from wav2vec2_tf.checkpoint.hub import HubOptions
 from wav2vec2_tf.cli.main import main
 from wav2vec2_tf.data.bundled import BUNDLED_MODEL
 from wav2vec2_tf.models.feature_extractor import feature_extractor
+from wav2vec2_tf.serving.models import load_models
+from wav2vec2_tf.serving.options import ServeOptions
+from wav2vec2_tf.training.finetune import finetune, load_processor
+from wav2vec2_tf.training.settings import FinetuneOptions
+from wav2vec2_tf.transcription.long_form import windows
 
 FILE = CORPUS / "1003" / "1" / "1003-1-0000.flac"
 PROCESSOR_FILES = ("vocab.json", "tokenizer_config.json", "preprocessor_config.json")
@@ -66,6 +75,21 @@ def test_a_processor_from_elsewhere(
     assert Transcriber(checkpoint_500, options).transcribe(FILE).text == expected.text
 
 
+def test_the_revision_is_that_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other options of the hub are for both."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def resolve(source: str, **hub: Any) -> Path:
+        asked.append((source, hub))
+        return BUNDLED_MODEL
+
+    monkeypatch.setattr("wav2vec2_tf.checkpoint.hub.resolve", resolve)
+    hub = {"revision": "v2", "token": "t", "cache_dir": None, "local_files_only": True}
+    Processor.of_model("us/model", None, **hub)
+    Processor.of_model("us/model", "us/base", **hub)
+    assert asked == [("us/model", hub), ("us/base", {**hub, "revision": None})]
+
+
 def test_programs_take_it(
     checkpoint_500: Path, processor: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,10 +98,79 @@ def test_programs_take_it(
     text = capsys.readouterr().out
     assert main(["transcribe", str(FILE)]) == 0
     assert capsys.readouterr().out == text != ""
+    aligned = ["align", str(FILE), "--text", text, "--format", "tsv"]
+    assert main(aligned) == main([*aligned, *flags]) == 0
+    first, second = np.array_split(capsys.readouterr().out.splitlines(), 2)
+    assert first.tolist() == second.tolist() != []
     out = tmp_path / "whole"
     assert convert(["torch", str(checkpoint_500), str(out), "--processor", str(processor)]) == 0
     assert main(["transcribe", str(FILE), "--model", str(out)]) == 0
     assert text in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["", "mine="])
+def test_served_with_it(
+    checkpoint_500: Path,
+    processor: Path,
+    name: str,
+    bundled_recognizer: Recognizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wav2vec2_tf.serving.models.warm_up", lambda *arguments: None)
+    models, processors = (f"mine={checkpoint_500}",), (f"{name}{processor}",)
+    (mine,) = load_models(ServeOptions(models=models, processors=processors), windows(1.0, 1.0))
+    assert mine.recognizers[None].tokenizer.tokens == bundled_recognizer.tokenizer.tokens
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("mime=folder",), r"NAME=FOLDER .* got 'mime=folder'; did you mean mine\?"),
+        (("mine=",), "NAME=FOLDER with a model's name, got 'mine='"),
+        (("a", "mine=b"), "the model mine has two processors"),
+    ],
+)
+def test_a_processor_is_of_a_served_model(given: tuple[str, ...], message: str) -> None:
+    options = ServeOptions(models=("mine=nowhere", "other=nowhere"), processors=given)
+    with pytest.raises(UserError, match=message):
+        load_models(options, windows(1.0, 1.0))
+
+
+def test_trained_with_it(checkpoint_500: Path, processor: Path, tmp_path: Path) -> None:
+    folder = str(tmp_path / "run")
+    options = FinetuneOptions(
+        model=str(checkpoint_500), processor=str(processor), output=folder, train=("none",)
+    )
+    found = load_processor(options, [], HubOptions()).tokenizer
+    wanted = Processor.from_pretrained(BUNDLED_MODEL).tokenizer
+    assert found is not None and wanted is not None and found.tokens == wanted.tokens
+    with pytest.raises(UserError, match="checkpoint-500 has no vocabulary: build one"):
+        load_processor(replace(options, processor=None), [], HubOptions())
+
+
+def test_trained_with_the_processor_of_another_model(processor: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(processor, tmp_path / "other")
+    tokens = ("<pad>", "<s>", "</s>", "<unk>", "|", "A")
+    (other / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}))
+    options = FinetuneOptions(
+        model="bundled", processor=str(other), output=str(tmp_path / "run"), train=(str(CORPUS),)
+    )
+    with pytest.raises(UserError, match="the vocabulary has 6 tokens and the model's head 32"):
+        finetune(options)
+
+
+def test_a_vocabulary_whose_blank_is_not_named(tmp_path: Path) -> None:
+    """Without it every frame would be a letter: "[PAD][PAD]H[PAD]I"."""
+    folder = shutil.copytree(BUNDLED_MODEL, tmp_path / "model")
+    tokens = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    tokens = {token.replace("<pad>", "[PAD]"): index for token, index in tokens.items()}
+    (folder / "vocab.json").write_text(json.dumps(tokens))
+    (folder / "tokenizer_config.json").unlink()
+    config = AutoConfig.from_pretrained(folder)
+    with pytest.raises(UserError, match="the vocabulary lacks the blank, '<pad>': name the token"):
+        Processor.from_pretrained(folder).tokenizer_for(folder, config)
+    (folder / "tokenizer_config.json").write_text('{"pad_token": "[PAD]"}')
+    assert Processor.from_pretrained(folder).tokenizer_for(folder, config).pad_token_id == 0
 
 
 def test_evaluated_with_it(

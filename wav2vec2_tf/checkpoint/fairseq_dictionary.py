@@ -33,7 +33,7 @@ def vocabulary(file: str | Path) -> dict[str, int]:
     path = Path(file)
     remedy = "give the model's own dict.ltr.txt, lines of a symbol, a space and a count"
     try:
-        with path.open(encoding="utf-8") as file_:
+        with path.open(encoding="utf-8-sig") as file_:
             content = file_.read(MAX_DICTIONARY_LENGTH + 1)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; {remedy}") from error

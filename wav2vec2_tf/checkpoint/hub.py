@@ -53,6 +53,18 @@ class HubOptions:
         return asdict(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProcessorOption:
+    """Where the processor of a checkpoint is that comes without one."""
+
+    processor: str | None = option(
+        None,
+        metavar="FOLDER",
+        help="folder with vocab.json and preprocessor_config.json, for a checkpoint without them, "
+        "such as checkpoint-500 of a training run (default: the model's own)",
+    )
+
+
 def resolve(
     source: str | os.PathLike[str],
     *,

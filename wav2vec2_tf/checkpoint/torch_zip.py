@@ -30,13 +30,16 @@ from wav2vec2_tf.utils.errors import UserError
 
 MAGIC = b"PK\x03\x04"
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # zip specification (APPNOTE) 4.3.7
+DESCRIPTOR_MAGIC = b"PK\x07\x08"
+DESCRIPTORS = (struct.Struct("<3I"), struct.Struct("<I2Q"))  # 4.3.9: checksum and sizes
 END = struct.Struct("<4s4H2IH")  # 4.3.16
 END_MAGIC = b"PK\x05\x06"
 MANY = 2**16 - 1  # stands for a number that the record before has
+NO_ENTRY = "it holds bytes that belong to no entry of its zip directory"
 ENCRYPTED = 0x1
 SIZES_FOLLOW, UTF_8 = 0x8, 0x800
 KNOWN_FLAGS = SIZES_FOLLOW | UTF_8 | 0x6  # the last: how well it was compressed
-IN_ZIP64 = 2**32 - 1  # stands for a size that a further field has
+MAX_32_BITS = 2**32 - 1  # stands for a size that a further field has
 MAX_DIRECTORY_BYTES = 4 * 2**20  # ten times that of the largest model with its optimizer's state
 
 
@@ -52,6 +55,7 @@ def read(path: Path) -> object:
     pickles = [name for name in archive.names() if name.endswith("/data.pkl")]
     if len(pickles) != 1 or pickles[0].count("/") != 1:
         raise Unsupported("it is a zip file, but not one of torch.save")
+    archive.check_cover()
     folder = pickles[0].removesuffix("data.pkl")
     if archive.entry(pickles[0]).size > MAX_PICKLE_BYTES:
         raise Unsupported(f"its data.pkl is over {MAX_PICKLE_BYTES} bytes, too many for tensors")
@@ -109,8 +113,22 @@ def _agree(info: zipfile.ZipInfo, local: tuple, local_name: bytes) -> bool:
     if local_name != info.filename.encode(encoding):
         return False
     stated, here = (info.CRC, info.compress_size, info.file_size), (checksum, compressed, size)
-    alike = all(a in (b, IN_ZIP64) for a, b in zip(here, stated, strict=True))
+    alike = all(a in (b, MAX_32_BITS) for a, b in zip(here, stated, strict=True))
     return alike or bool(flags & SIZES_FOLLOW and not any(here))
+
+
+def _two_ways(name: str) -> Malformed:
+    return Malformed(f"its part {quoted(name)} is described in two different ways")
+
+
+def _descriptors(info: zipfile.ZipInfo) -> set[bytes]:
+    """Returns what may follow the bytes of an entry, and belongs to it."""
+    found = {b""}
+    if info.flag_bits & SIZES_FOLLOW:
+        for form in DESCRIPTORS[info.file_size > MAX_32_BITS :]:
+            content = form.pack(info.CRC, info.compress_size, info.file_size)
+            found |= {content, DESCRIPTOR_MAGIC + content}
+    return found
 
 
 class _Archive:
@@ -133,10 +151,9 @@ class _Archive:
             raise Malformed("its zip directory has a comment or another number of entries")
         if any(info.filename != info.orig_filename for info in infos):
             raise Malformed("its zip directory has a name with a null character")
-        if min((info.header_offset for info in infos), default=0) != 0:
-            raise Malformed("it begins with an entry that its zip directory lacks")
-        if start not in (directory, IN_ZIP64):
+        if start not in (directory, MAX_32_BITS):
             raise Malformed("it has two zip directories")
+        self._directory = directory
         self._checked: set[str] = set()
         self._mapped = np.asarray(np.memmap(path, np.uint8, mode="r"))
 
@@ -146,8 +163,26 @@ class _Archive:
     def names(self) -> list[str]:
         return list(self._infos)
 
+    def check_cover(self) -> None:
+        """Raises `Malformed` if bytes belong to no entry: they may be one that others read."""
+        in_order = sorted(self._infos.values(), key=lambda info: info.header_offset)
+        starts = [*(info.header_offset for info in in_order), self._directory]
+        if starts[0] != 0:
+            raise Malformed(NO_ENTRY)
+        for info, following in zip(in_order, starts[1:], strict=True):
+            end, allowed = self._start(info.filename) + info.file_size, _descriptors(info)
+            if following - end not in map(len, allowed):
+                raise Malformed(NO_ENTRY)
+            if self._mapped[end:following].tobytes() not in allowed:
+                raise _two_ways(info.filename)
+
     def entry(self, name: str) -> np.ndarray:
         """Returns the bytes of an entry as a mapped uint8 array, not yet verified."""
+        start = self._start(name)
+        return self._mapped[start : start + self._infos[name].file_size]
+
+    def _start(self, name: str) -> int:
+        """Returns the place of an entry's first byte, behind its own header."""
         info = self._infos.get(name)
         if info is None:
             raise Malformed(f"its part {quoted(name)} is missing")
@@ -164,11 +199,11 @@ class _Archive:
         start += LOCAL_HEADER.size
         local_name = bytes(self._mapped[start : start + name_length])
         if not _agree(info, header, local_name):
-            raise Malformed(f"its part {quoted(name)} is described in two different ways")
+            raise _two_ways(name)
         start += name_length + extra_length
         if info.file_size > self._mapped.size - start:
             raise damaged
-        return self._mapped[start : start + info.file_size]
+        return start
 
     def check(self, name: str) -> None:
         """Compares an entry with its checksum, once; `Malformed` where they differ."""

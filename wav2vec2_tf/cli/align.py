@@ -16,7 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wav2vec2_tf.checkpoint.hub import ProcessorOption
+from wav2vec2_tf.cli.flags import add_flags, options_from
 from wav2vec2_tf.cli.shared import add_hub_flags, add_model_flags, hub_options
+from wav2vec2_tf.transcription.options import TranscribeOptions
 from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.files import require_writable, same_file, write_whole
 from wav2vec2_tf.utils.progress import ProgressBar
@@ -49,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     given.add_argument("--text", metavar="WORDS", help="the words themselves")
     add_model_flags(parser)
+    add_flags(parser, ProcessorOption)
     parser.add_argument(
         "--format",
         choices=ENDINGS,
@@ -82,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
             path,
             text,
             args.model,
+            options_from(TranscribeOptions, args),
             target_lang=args.target_lang,
             hub=hub_options(args),
             progress=progress,

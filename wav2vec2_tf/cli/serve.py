@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"${KEYS_VARIABLE} may hold API keys, separated by commas. example: wav2vec2-tf serve "
         "--model en=facebook/wav2vec2-base-960h --ui --port 9000"
     )
-    add_flags(parser, ServeOptions, only=("models", "target_langs"))
+    add_flags(parser, ServeOptions, only=("models", "target_langs", "processors"))
     for title, fields in GROUPS.items():
         add_flags(parser.add_argument_group(title), ServeOptions, only=fields)
     add_beam_search_flags(parser, n_best=False)

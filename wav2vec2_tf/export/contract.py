@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wav2vec2_tf.models.config import Config
-from wav2vec2_tf.models.log_mel import log_mel
+if TYPE_CHECKING:
+    from wav2vec2_tf.models.config import Config
 
 SPEECH, FEATURES, LENGTHS = "speech", "input_features", "lengths"
 MODEL_ZOO_SPEECH, MODEL_ZOO_LENGTH = "inputs", 30_480
@@ -56,6 +57,8 @@ def _features(
     config: Config, speech: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns (batch, frames, channels) log-mel features of each row, and their lengths."""
+    from wav2vec2_tf.models.log_mel import log_mel  # and TensorFlow
+
     frames = config.encoder_frames(speech.shape[1])
     features = np.zeros((len(speech), frames, config.feature_channels), np.float32)
     counts = np.zeros(len(speech), np.int32)

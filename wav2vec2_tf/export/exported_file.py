@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +80,10 @@ def contract_of(path: Path, shapes: Mapping[str, Sequence[int | None]]) -> Contr
     return Contract(length, rows, speech=first[0], takes_lengths=LENGTHS in shapes)
 
 
-def missing_runtime(path: Path, runtime: str, extra: str) -> UserError:
-    """Returns the error to raise where the runtime of a file is not installed."""
-    return UserError(f"{path}: {runtime} runs it: pip install 'wav2vec2-tf[{extra}]'")
+def require_runtime(path: Path, package: str, runtime: str, extra: str) -> None:
+    """Raises `UserError` where the runtime of a file is not installed."""
+    if find_spec(package) is None:
+        raise UserError(f"{path}: {runtime} runs it: pip install 'wav2vec2-tf[{extra}]'")
 
 
 @dataclass(frozen=True)

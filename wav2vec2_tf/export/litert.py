@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wav2vec2_tf.export import sessions
 from wav2vec2_tf.export.contract import NamedArrays
 from wav2vec2_tf.export.exported_file import (
     ExportedFile,
     contract_of,
     from_metadata,
-    missing_runtime,
+    require_runtime,
     to_metadata,
 )
 from wav2vec2_tf.export.quantization import (
@@ -27,7 +28,9 @@ from wav2vec2_tf.export.quantization import (
     STATISTICS,
 )
 from wav2vec2_tf.export.seal import Seal
+from wav2vec2_tf.export.sessions import SIGNATURE
 from wav2vec2_tf.utils.errors import UserError, first_line
+from wav2vec2_tf.utils.files import MAX_JSON_BYTES
 
 if TYPE_CHECKING:
     from wav2vec2_tf.export.frozen import FrozenGraph
@@ -37,15 +40,13 @@ SUFFIXES = (SUFFIX,)
 WRITTEN_WITH = ("ai_edge_litert",)
 QUANTIZED_WITH = ("ai_edge_quantizer",)
 IDENTIFIER = b"TFL3"  # bytes 4 to 8
-SIGNATURE = "serving_default"
 SEAL = Seal(
     b"wav2vec2_tf sha256 ",  # tables refer to one another: what follows them is not read
     b"\n",
-    "from ai_edge_litert.interpreter import Interpreter; "
-    "Interpreter(path, num_threads=1).allocate_tensors()",
+    "from wav2vec2_tf.export import sessions; sessions.litert(path, 1).try_out()",
 )
-MAX_METADATA = 100
-"""Entries that are read; tables may refer to the same bytes again and again."""
+MAX_METADATA, MAX_METADATA_BYTES = 100, MAX_JSON_BYTES
+"""Entries that are read, and bytes of ours: tables may refer to the same bytes again and again."""
 
 
 def write(
@@ -145,28 +146,14 @@ def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
 
 def load(path: Path, threads: int) -> ExportedFile:
     """Loads a file that `write` wrote; raises `UserError` if it is damaged or from elsewhere."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        raise missing_runtime(path, "LiteRT", "litert") from None
+    require_runtime(path, "ai_edge_litert", "LiteRT", "litert")
     files = from_metadata(path, _metadata(path))
     SEAL.check(path)
     try:
-        interpreter = Interpreter(str(path), num_threads=threads)
-        runner = interpreter.get_signature_runner(SIGNATURE)
-        shapes = {
-            name: [None if size < 0 else int(size) for size in detail["shape_signature"]]
-            for name, detail in runner.get_input_details().items()
-        }
-        (output,) = runner.get_output_details()
+        session = sessions.litert(path, threads)
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: LiteRT does not load it ({first_line(error)})") from None
-
-    def call(named: NamedArrays) -> np.ndarray:
-        result: np.ndarray = runner(**named)[output]
-        return result
-
-    return ExportedFile(path, files, contract_of(path, shapes), call)
+    return ExportedFile(path, files, contract_of(path, session.shapes), session.compute)
 
 
 def _metadata(path: Path) -> dict[str, str]:
@@ -182,10 +169,13 @@ def _metadata(path: Path) -> dict[str, str]:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             try:
                 model = schema.Model.GetRootAs(content, 0)
-                found = {}
+                found, left = {}, MAX_METADATA_BYTES
                 for place in range(min(model.MetadataLength(), MAX_METADATA)):
                     entry = model.Metadata(place)
                     buffer = model.Buffers(entry.Buffer())
+                    left -= buffer.DataLength()
+                    if left < 0:
+                        break
                     data = bytes(buffer.DataAsNumpy()) if buffer.DataLength() else b""
                     found[entry.Name().decode()] = data.decode(errors="replace")
                 return found

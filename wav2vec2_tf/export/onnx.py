@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wav2vec2_tf.export import sessions
 from wav2vec2_tf.export.contract import NamedArrays
 from wav2vec2_tf.export.exported_file import (
     ExportedFile,
     contract_of,
     from_metadata,
-    missing_runtime,
+    require_runtime,
     to_metadata,
 )
 from wav2vec2_tf.export.quantization import (
@@ -38,10 +39,7 @@ OPSET = 18
 SEAL = Seal(
     b"\x72\x4a\x0a\x06sha256\x12\x40",  # one more entry of ModelProto.metadata_props (field 14)
     b"",
-    "import onnxruntime; options = onnxruntime.SessionOptions(); "
-    "options.intra_op_num_threads = options.inter_op_num_threads = 1; "
-    "options.log_severity_level = 4; "
-    "onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])",
+    "from wav2vec2_tf.export import sessions; sessions.onnx(path, 1).try_out()",
 )
 MATRIX_PRODUCTS = ["MatMul", "Gemm"]
 SMALLEST = 1024
@@ -188,29 +186,11 @@ class _Reader:
 
 def load(path: Path, threads: int) -> ExportedFile:
     """Loads a file that `write` wrote; raises `UserError` if it is damaged or from elsewhere."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise missing_runtime(path, "ONNX Runtime", "onnx") from None
+    require_runtime(path, "onnxruntime", "ONNX Runtime", "onnx")
     SEAL.check(path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors
     try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-        metadata = session.get_modelmeta().custom_metadata_map  # a name may not be UTF-8
-        shapes = {
-            each.name: [size if isinstance(size, int) else None for size in each.shape]
-            for each in session.get_inputs()
-        }
+        session = sessions.onnx(path, threads)
     except Exception as error:  # its own types derive from Exception alone
         raise UserError(f"{path}: ONNX Runtime does not load it ({first_line(error)})") from None
-    files = from_metadata(path, metadata)
-
-    def call(named: NamedArrays) -> np.ndarray:
-        result: np.ndarray = session.run(None, named)[0]
-        return result
-
-    return ExportedFile(path, files, contract_of(path, shapes), call)
+    files = from_metadata(path, session.metadata)
+    return ExportedFile(path, files, contract_of(path, session.shapes), session.compute)

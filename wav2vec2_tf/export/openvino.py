@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-import numpy as np
-
+from wav2vec2_tf.export import sessions
 from wav2vec2_tf.export.contract import NamedArrays
 from wav2vec2_tf.export.exported_file import (
     ExportedFile,
     contract_of,
     from_metadata,
-    missing_runtime,
+    require_runtime,
     to_metadata,
 )
 from wav2vec2_tf.export.quantization import (
@@ -37,8 +36,10 @@ QUANTIZED_WITH: tuple[str, ...] = ("nncf",)
 SEAL = Seal(
     b"<!-- sha256 ",  # comments may follow the root element
     b" -->\n",
-    "import openvino; openvino.Core().compile_model(path, 'CPU', {'INFERENCE_NUM_THREADS': 1})",
+    "from wav2vec2_tf.export import sessions; sessions.openvino(path, 1).try_out()",
 )
+MAX_XML_BYTES = 2**26
+"""Parsing takes many times the memory; 48 layers take about a tenth of it."""
 ENTRY = "wav2vec2_tf"
 """Element of the IR's `rt_info` that holds the model files."""
 
@@ -94,57 +95,41 @@ def write(
 
 def load(path: Path, threads: int) -> ExportedFile:
     """Loads a file that `write` wrote; raises `UserError` if it is damaged or from elsewhere."""
-    try:
-        import openvino
-    except ImportError:
-        raise missing_runtime(path, "OpenVINO", "openvino") from None
+    require_runtime(path, "openvino", "OpenVINO", "openvino")
     weights = path.with_suffix(SUFFIXES[1])
     files = from_metadata(path, _checked_metadata(path, weights))
     SEAL.check(path, weights)
-    settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": threads,
-        "PERFORMANCE_HINT": "LATENCY",
-    }
     try:
-        compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+        session = sessions.openvino(path, threads)
     except RuntimeError as error:
         reason = (str(error).splitlines() or [type(error).__name__])[-1]
         raise UserError(f"{path}: OpenVINO does not load it ({reason})") from None
-    shapes = {
-        port.any_name: [
-            size.get_length() if size.is_static else None for size in port.partial_shape
-        ]
-        for port in compiled.inputs
-    }
-
-    def call(named: NamedArrays) -> np.ndarray:
-        result: np.ndarray = compiled(named)[0].copy()  # the next call overwrites it
-        return result
-
-    return ExportedFile(path, files, contract_of(path, shapes), call)
+    return ExportedFile(path, files, contract_of(path, session.shapes), session.compute)
 
 
 def _checked_metadata(path: Path, weights: Path) -> dict[str, str]:
     """Returns the metadata in `rt_info`, read without the runtime.
 
     Raises:
-        UserError: a weight lies beyond the end of the `.bin`, which the runtime does not check.
+        UserError: the `.xml` is not an IR, there is no `.bin`, or a weight lies beyond its end,
+            which the runtime does not check.
     """
     if not weights.is_file():
         raise UserError(
             f"{weights}: no such file; it must be there, as it holds the weights of {path.name}"
         )
+    if path.stat().st_size > MAX_XML_BYTES:
+        raise UserError(
+            f"{path}: not an OpenVINO IR (over {MAX_XML_BYTES} bytes, its weights apart)"
+        )
     try:
         root = ElementTree.parse(path).getroot()
-        held = weights.stat().st_size
-        for data in root.iter("data"):
-            if int(data.get("offset", 0)) + int(data.get("size", 0)) > held:
-                raise UserError(
-                    f"{weights}: is cut short; {path.name} refers to bytes beyond its end"
-                )
-    except (ElementTree.ParseError, ValueError) as error:
+        ends = (int(d.get("offset", 0)) + int(d.get("size", 0)) for d in root.iter("data"))
+        end = max(ends, default=0)
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise UserError(f"{path}: not an OpenVINO IR ({error})") from None
+    if end > weights.stat().st_size:
+        raise UserError(f"{weights}: is cut short; {path.name} refers to bytes beyond its end")
     found = root.find(f"rt_info/{ENTRY}")
     entries = [] if found is None else list(found)
     return {f"{ENTRY}/{entry.tag}": entry.get("value", "") for entry in entries}

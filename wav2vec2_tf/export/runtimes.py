@@ -17,8 +17,8 @@ SUFFIXES = {module.SUFFIX: module for module in FORMATS.values()}
 
 
 def is_exported_file(path: str | PathLike[str]) -> bool:
-    """Returns whether a path has the suffix of such a file and is not a folder."""
-    return Path(path).suffix in SUFFIXES and not Path(path).is_dir()
+    """Returns whether a path has the suffix of such a file, in any case, and is not a folder."""
+    return Path(path).suffix.lower() in SUFFIXES and not Path(path).is_dir()
 
 
 def load(path: Path, threads: int | None = None) -> ExportedFile:
@@ -34,6 +34,6 @@ def load(path: Path, threads: int | None = None) -> ExportedFile:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; give one that `wav2vec2-tf convert` wrote")
-    module: ModuleType = SUFFIXES[path.suffix]
+    module: ModuleType = SUFFIXES[path.suffix.lower()]
     file: ExportedFile = module.load(path, threads or len(os.sched_getaffinity(0)))
     return file

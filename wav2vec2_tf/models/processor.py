@@ -26,7 +26,7 @@ from wav2vec2_tf.models.feature_extractor import (
 from wav2vec2_tf.models.preprocessor_files import PROCESSOR_FILE
 from wav2vec2_tf.text.tokenizer import CharOffset, CTCTokenizer, WordOffset
 from wav2vec2_tf.text.tokenizer_files import VOCABULARY_FILE
-from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.errors import UserError, brief
 
 DICTIONARY_FILE = "dict.ltr.txt"  # fairseq's name
 DELIMITER = "|"  # between words, in fairseq's dictionaries of letters
@@ -108,6 +108,21 @@ class Processor:
             tokenizer = CTCTokenizer.from_pretrained(folder, target_lang=target_lang)
         return cls(feature_extractor(folder), tokenizer)
 
+    @classmethod
+    def of_model(
+        cls, model: str | PathLike[str], processor: str | PathLike[str] | None, **options: Any
+    ) -> Processor:
+        """Reads the processor of a model that may have none of its own.
+
+        Args:
+            model: see `from_pretrained`.
+            processor: a folder that has the processor, or another model; None for the model's own.
+            options: of `from_pretrained`; `revision` is the model's.
+        """
+        if processor is None:
+            return cls.from_pretrained(model, **options)
+        return cls.from_pretrained(processor, **{**options, "revision": None})
+
     @property
     def normalizes(self) -> bool:
         """Whether waveforms are scaled to zero mean and unit variance; not for log-mel models."""
@@ -148,7 +163,8 @@ class Processor:
             config: the model's.
 
         Raises:
-            UserError: there is no tokenizer, or it has another number of tokens than the head.
+            UserError: there is no tokenizer, it has another number of tokens than the head, or its
+                blank is beyond the head.
         """
         tokenizer = self.tokenizer
         if tokenizer is None:
@@ -161,6 +177,12 @@ class Processor:
             raise UserError(
                 f"{source}: the vocabulary has {tokenizer.vocab_size} tokens and the model's head "
                 f"{config.vocab_size}: take the vocabulary that the checkpoint was trained with"
+            )
+        if tokenizer.pad_token_id >= (config.vocab_size or 0):
+            blank = brief(tokenizer.special_tokens["pad_token"])
+            raise UserError(
+                f"{source}: the vocabulary lacks the blank, {blank}: name the token that is the "
+                "blank as pad_token in tokenizer_config.json"
             )
         if tokenizer.pad_token_id != config.pad_token_id:
             log.warning(

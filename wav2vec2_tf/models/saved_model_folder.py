@@ -6,6 +6,7 @@ names it, and never because it lies in the folder of a checkpoint.
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -16,6 +17,8 @@ SAVED_MODEL_FACTS = "assets.extra"
 """Folder in a SavedModel for the config and the processor's files; servers leave it alone."""
 SAVED_MODEL_PARTS = (SAVED_MODEL_FILE, "fingerprint.pb", "variables", "assets", SAVED_MODEL_FACTS)
 """Files and folders that a SavedModel consists of."""
+PATTERN = re.compile(r"\[.*\]|\\")
+"""What of a path does not match itself: TensorFlow looks for a SavedModel's variables so."""
 WEIGHTS = (
     *("*.safetensors", "*.index.json", "pytorch_model*.bin", "adapter.*.bin"),
     *("*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack"),
@@ -41,10 +44,16 @@ def named_saved_model(path: Path) -> Path:
     """Returns the folder of the SavedModel that a path names.
 
     Raises:
-        UserError: it names none; a checkpoint that has one beside its weights, for example.
+        UserError: it names none, such as a checkpoint that has one beside its weights; or the path
+            has a pattern of file names.
     """
     folder = saved_model_folder(path)
     if folder is not None:
+        if found := PATTERN.search(str(folder)):
+            raise UserError(
+                f"{folder}: TensorFlow finds no variables there, as it takes {found[0]} in the "
+                "path for a pattern: rename the folder"
+            )
         return folder
     beside = path / SAVED_MODEL_FILE
     if beside.is_file():

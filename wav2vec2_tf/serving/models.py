@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -116,13 +116,18 @@ def load_models(options: ServeOptions, windows: Windows) -> list[SpeechModel]:
         UserError: a model or its decoder cannot be used, or two models have the same name.
     """
     models: dict[str, SpeechModel] = {}
-    for name, source in _names_and_sources(options.models):
-        if name in models:
-            raise UserError(f"two models have the name {name}: give them names, NAME=SOURCE")
+    sources = _names_and_sources(options.models)
+    processors = _processors(options.processors, [name for name, _ in sources])
+    for name, source in sources:
         recognizers: dict[str | None, Recognizer] = {}
         for language in options.target_langs or (None,):
             log.info("loading %s", f"{name} ({language})" if language else name)
-            recognizer = Recognizer.load(source, target_lang=language, **options.hub.keywords())
+            recognizer = Recognizer.load(
+                source,
+                target_lang=language,
+                processor=processors.get(name),
+                **options.hub.keywords(),
+            )
             decoder = options.beam_search.decoder(recognizer.alphabet)
             recognizer = replace(recognizer, decoder=decoder)
             log.info("warming up")
@@ -145,7 +150,7 @@ def warm_up(recognizer: Recognizer, windows: Windows) -> None:
 
 def _names_and_sources(models: Iterable[str]) -> list[tuple[str, str]]:
     """Splits `NAME=SOURCE`; without a name, a model has that of its folder or its id on the Hub."""
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for model in models:
         name, separator, source = model.partition("=")
         if not separator:
@@ -153,5 +158,25 @@ def _names_and_sources(models: Iterable[str]) -> list[tuple[str, str]]:
             name, source = (path.name if path.exists() else model), model
         if not name or not source:
             raise UserError(f"a model must be SOURCE or NAME=SOURCE, got {model!r}")
+        if name in dict(pairs):
+            raise UserError(f"two models have the name {name}: give them names, NAME=SOURCE")
         pairs.append((name, source))
     return pairs or [(BUNDLED_NAME, str(BUNDLED_MODEL))]
+
+
+def _processors(processors: Iterable[str], names: Sequence[str]) -> dict[str, str]:
+    """Splits `NAME=FOLDER`; without a name, a processor is that of the first model."""
+    found: dict[str, str] = {}
+    for given in processors:
+        name, separator, folder = given.partition("=")
+        if not separator:
+            name, folder = names[0], given
+        if name not in names or not folder:
+            raise UserError(
+                f"a processor must be FOLDER or NAME=FOLDER with a model's name, got {given!r}"
+                + did_you_mean(name, names)
+            )
+        if name in found:
+            raise UserError(f"the model {name} has two processors: give each model at most one")
+        found[name] = folder
+    return found

@@ -39,6 +39,15 @@ class ServeOptions:
         help="a language of MMS models; may be given more than once, each takes the memory of a "
         "model",
     )
+    processors: tuple[str, ...] = option(
+        (),
+        flag="processor",
+        repeated=True,
+        metavar="[NAME=]FOLDER",
+        help="folder with vocab.json and preprocessor_config.json for the model of this name, by "
+        "default the first, if it has none, such as checkpoint-500 of a training run; may be given "
+        "more than once",
+    )
 
     host: str = option(
         "127.0.0.1",

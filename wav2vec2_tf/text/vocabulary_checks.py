@@ -39,6 +39,8 @@ def check_ids(ids: Mapping[str, Any]) -> None:
     for token, index in ids.items():
         if type(index) is not int:
             raise UserError(f"the id of {brief(token)} must be an integer, got {brief(index)}")
+        if index < 0:
+            raise UserError(f"the id of {brief(token)} must not be negative, got {brief(index)}")
     in_order = sorted(ids, key=ids.__getitem__)
     for index, token in enumerate(in_order):
         if ids[token] != index:

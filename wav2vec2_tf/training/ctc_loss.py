@@ -202,10 +202,12 @@ def _reversed(values: tf.Tensor, frame_lengths: tf.Tensor, states: tf.Tensor) ->
 class CTCLoss(keras.losses.Loss):
     """The CTC loss for `model.compile(loss=CTCLoss())`; see `ctc_loss`.
 
-    Called with (batch, labels) labels, padded at the ends of rows with the blank, as the processor
-    pads them, or with negative numbers, such as -100; and with (batch, frames, vocab) logits. Valid
-    frames are those of the logits' Keras mask, which this library's models set if they are given
-    lengths, and which layers such as `Dense` pass on; without a mask all are valid.
+    Called with (batch, labels) labels and (batch, frames, vocab) logits. Labels are padded at the
+    ends of rows with the blank, as the processor pads them, or with negative numbers, such as -100;
+    or they are a `tf.RaggedTensor`, or a `tf.SparseTensor` as `tf.nn.ctc_loss` takes it, without
+    padding, which XLA cannot compile. Valid frames are those of the logits' Keras mask, which this
+    library's models set if they are given lengths, and which layers such as `Dense` pass on;
+    without a mask all are valid.
 
     Args:
         blank: the tokenizer's `pad_token_id`.
@@ -238,11 +240,14 @@ class CTCLoss(keras.losses.Loss):
         self.blank, self.zero_infinity = int(blank), zero_infinity
 
     def __call__(
-        self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
+        self,
+        y_true: tf.Tensor | tf.RaggedTensor | tf.SparseTensor,
+        y_pred: tf.Tensor,
+        sample_weight: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Returns the reduced loss."""
         mask = keras_mask(y_pred)
-        y_true, y_pred = tf.convert_to_tensor(y_true), tf.convert_to_tensor(y_pred)
+        y_true, y_pred = _padded(y_true), tf.convert_to_tensor(y_pred)
         if y_true.shape.rank != 2 or y_pred.shape.rank != 3:
             raise UserError(
                 "CTCLoss takes (batch, labels) labels and (batch, frames, vocab) logits, "
@@ -283,6 +288,22 @@ class CTCLoss(keras.losses.Loss):
             "blank": self.blank,
             "zero_infinity": self.zero_infinity,
         }
+
+
+def _padded(labels: tf.Tensor | tf.RaggedTensor | tf.SparseTensor) -> tf.Tensor:
+    """Returns labels as a tensor, padded where they are ragged or sparse."""
+    if not isinstance(labels, tf.RaggedTensor | tf.SparseTensor):
+        try:
+            return tf.convert_to_tensor(labels)
+        except (TypeError, ValueError):
+            raise UserError(
+                "labels must be a tensor, got rows of several lengths or no numbers: pad them, or "
+                "give tf.ragged.constant(labels)"
+            ) from None
+    labels = tf.cast(labels, tf.float32)  # no unsigned type has the padding
+    if isinstance(labels, tf.SparseTensor):
+        return tf.sparse.to_dense(labels, float(PADDING))
+    return labels.to_tensor(float(PADDING))
 
 
 class CTCObjective:

@@ -75,6 +75,8 @@ def finetune(
 
         with model_scope(strategy, options.precision):
             model = load_model(options, tokenizer, hub)
+        processor.check_feature_extractor(Path(options.model), model.config)
+        processor.tokenizer_for(Path(options.model), model.config)
         model.base_model.encoder.gradient_checkpointing = options.gradient_checkpointing
 
         variables = select_variables(model, freeze=options.freeze, train_only=options.train_only)
@@ -130,14 +132,17 @@ def load_processor(
         UserError: if there is no such vocabulary.
     """
     keeps = options.vocabulary == KEEP
-    processor = Processor.from_pretrained(
-        options.model, target_lang=options.target_lang if keeps else None, **hub.keywords()
+    processor = Processor.of_model(
+        options.model,
+        options.processor,
+        target_lang=options.target_lang if keeps else None,
+        **hub.keywords(),
     )
     if keeps:
         if processor.tokenizer is None:
             raise UserError(
-                f"{options.model} has no vocabulary: build one with vocabulary: transcripts, or "
-                "name a folder with a vocab.json"
+                f"{options.processor or options.model} has no vocabulary: build one with "
+                "vocabulary: transcripts, or name a folder with a vocab.json"
             )
         processor.tokenizer.keep_target_lang()
         return processor

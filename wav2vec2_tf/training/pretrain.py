@@ -64,7 +64,7 @@ def pretrain(
             )
         )
 
-        processor = Processor.from_pretrained(options.model, **hub.keywords())
+        processor = Processor.of_model(options.model, options.processor, **hub.keywords())
         with model_scope(strategy, options.precision):
             model = load_model(options, hub)
         model.base_model.encoder.gradient_checkpointing = options.gradient_checkpointing

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from wav2vec2_tf.checkpoint.hub import ProcessorOption
 from wav2vec2_tf.data.bad_recordings import SKIP_BAD_HELP
 from wav2vec2_tf.data.columns import SPLIT_HELP, Columns
 from wav2vec2_tf.text.normalize import LETTER_CASES, UNICODE_FORMS, TextRules
@@ -33,7 +34,7 @@ SCHEDULE_HELP = "schedule of the learning rate"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(Columns):
+class TrainingOptions(Columns, ProcessorOption):
     """Options that fine-tuning and pre-training share.
 
     Raises:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from wav2vec2_tf.checkpoint.hub import ProcessorOption
 from wav2vec2_tf.text.decoding import BeamSearchOptions
 from wav2vec2_tf.utils.options import check, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranscribeOptions:
+class TranscribeOptions(ProcessorOption):
     """How recordings are cut, computed and decoded."""
 
     vad: bool = option(
@@ -30,12 +31,6 @@ class TranscribeOptions:
         maximum=1e6,
         metavar="SECONDS",
         help="speech computed at once; memory grows with it (default: 15.4, on a GPU 240)",
-    )
-    processor: str | None = option(
-        None,
-        metavar="FOLDER",
-        help="folder with vocab.json and preprocessor_config.json, for a checkpoint without them, "
-        "such as checkpoint-500 of a training run (default: the model's own)",
     )
     keep_special_tokens: bool = option(
         False, help="keep special tokens such as <unk> in the text (default: leave them out)"

@@ -114,7 +114,7 @@ class Recognizer:
             return cls._of_export(load_export(path, head=CTC, jit_compile=jit_compile))
         config, checkpoint = open_model(path, target_lang=target_lang)
         _require_ctc(path, "lm_head.weight" in checkpoint)
-        described = Processor.from_pretrained(processor or path, target_lang=target_lang)
+        described = Processor.of_model(path, processor, target_lang=target_lang, **hub)
         described.check_feature_extractor(path, config)
         tokenizer = described.tokenizer_for(path, config)
         if note := language_model_in(path):
