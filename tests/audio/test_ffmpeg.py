@@ -157,6 +157,18 @@ def test_a_recording_without_end(ffmpeg: Path, monkeypatch: pytest.MonkeyPatch) 
         audio.load(UNKNOWN)
 
 
+def test_a_joined_file_that_ffmpeg_cannot_decode(
+    ffmpeg: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is not read is named."""
+    first, second = b"TTA1\1\0" + bytes(100), b"TTA1\1\0" + bytes(50)
+    (ffmpeg / "answer").write_bytes(au(np.full((100, 1), 0.5), 16000))
+    assert len(audio.load(first + second)) == 200
+    script(ffmpeg, f"mv {ffmpeg}/answer {ffmpeg}/last || exit 1", f"cat {ffmpeg}/last")
+    assert len(audio.load(first + second)) == 100
+    assert "its 56 bytes from 106 on are not read" in caplog.text
+
+
 def test_nothing_is_left_behind(
     ffmpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +225,8 @@ def make(tmp_path: Path) -> Callable[..., Path]:
         ("talk.wv", "-c:a wavpack -f wv"),
         ("talk.tta", "-c:a tta -f tta"),
         ("talk.ts", "-c:a mp2 -f mpegts"),
+        ("talk.au", "-c:a aac -f ipod"),
+        ("talk.gsm", "-c:a aac -f ipod"),
     ],
 )
 def test_formats_and_names(make: Callable[..., Path], name: str, options: str) -> None:
@@ -240,6 +254,40 @@ def test_formats_and_names(make: Callable[..., Path], name: str, options: str) -
     np.testing.assert_array_equal(audio.load(path.read_bytes()), speech)
     with path.open("rb") as file:
         np.testing.assert_array_equal(audio.load(file), speech)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "-c:a aac -f ipod",
+        "-c:a alac -f mov",
+        "-c:a tta -f tta",
+        "-c:a wavpack -f wv",
+        "-c:a wmav2 -f asf",
+        "-c:a libmp3lame -ar 44100 -f flv",
+        "-c:a adpcm_g722 -f wav",
+        "-c:a libspeex -f ogg",
+    ],
+)
+def test_joined_files(make: Callable[..., Path], tmp_path: Path, options: str) -> None:
+    """ffmpeg by itself would stop behind the first one."""
+    path = make("talk", *options.split())
+    one = audio.load(path)
+    (tmp_path / "joined").write_bytes(path.read_bytes() * 2)
+    speech = audio.load(tmp_path / "joined")
+    np.testing.assert_allclose(speech[: len(one)], one, atol=1e-3)
+    assert abs(len(speech) - 2 * len(one)) <= 1
+    assert audio.count_samples(tmp_path / "joined") == len(speech)
+
+
+def test_a_chain_of_ogg_streams_that_one_reader_cannot_decode(
+    make: Callable[..., Path],
+) -> None:
+    parts = [make(codec, "-c:a", codec, "-f", "ogg") for codec in ("libvorbis", "libspeex")]
+    lengths = [len(audio.load(part)) for part in parts]
+    content = b"".join(part.read_bytes() for part in parts)
+    assert abs(len(audio.load(content)) - sum(lengths)) < 500
+    assert audio.count_samples(content) == len(audio.load(content))
 
 
 def test_an_mp3_behind_zeros(make: Callable[..., Path], tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.support.ffmpeg import without_ffmpeg
 from tests.support.flac import flac
 from wav2vec2_tf import audio
 from wav2vec2_tf.audio import ogg
+from wav2vec2_tf.audio.content import warn_once
 from wav2vec2_tf.utils.errors import UserError
 
 RATE = 16000
@@ -31,8 +32,9 @@ WANTED = (SPEECH / 32768).astype(np.float32)
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No other program helps."""
+    """No other program helps, and no warning was shown before."""
     without_ffmpeg(monkeypatch)
+    warn_once.cache_clear()
 
 
 def read(content: bytes | bytearray, folder: Path | None = None) -> np.ndarray:
@@ -61,6 +63,13 @@ def refused(content: bytes | bytearray) -> str:
 
 # FLAC
 
+APE_ITEM = struct.pack("<II", 5, 0) + b"Title\0words"
+
+
+def ape_mark(flags: int) -> bytes:
+    """Returns the header or the footer of an APE tag with `APE_ITEM`."""
+    return b"APETAGEX" + struct.pack("<IIII", 2000, len(APE_ITEM) + 32, 1, flags) + bytes(8)
+
 
 @pytest.mark.parametrize("total", [None, 0, 1, 1024, 1800, 4999])
 def test_flac_is_read_to_its_last_frame(total: int | None, tmp_path: Path) -> None:
@@ -69,6 +78,11 @@ def test_flac_is_read_to_its_last_frame(total: int | None, tmp_path: Path) -> No
     np.testing.assert_array_equal(read(content, tmp_path), WANTED)
     tagged = content + b"TAG" + bytes(125)
     np.testing.assert_array_equal(read(tagged, tmp_path), WANTED)
+    for header in (b"", ape_mark(0xA0000000)):
+        footer = ape_mark(0x80000000 if header else 0)
+        tagged = content + header + APE_ITEM + footer
+        np.testing.assert_array_equal(read(tagged), WANTED)
+        np.testing.assert_array_equal(read(tagged + b"TAG" + bytes(125)), WANTED)
     artist = b"ID3\4\0\0\0\0\0\x10" + bytes(16)
     np.testing.assert_array_equal(read(artist + content, tmp_path), WANTED)
 
@@ -81,9 +95,12 @@ def test_flac_that_states_more_than_there_is() -> None:
     np.testing.assert_array_equal(read(content + bytes(100)), WANTED)
 
 
-def test_flac_of_unknown_length_is_read_to_its_last_whole_frame() -> None:
+def test_flac_of_unknown_length_is_read_to_its_last_whole_frame(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     content = flac(SPEECH[:, None], RATE, total=0)
     np.testing.assert_array_equal(read(content[:-100]), WANTED[:4096])
+    assert "its last 904 samples are cut short" in caplog.text
 
 
 @pytest.mark.parametrize("rate", [16000, 24000, 22050, 12345, 123450, 44100])
@@ -127,6 +144,16 @@ def test_only_the_size_of_the_samples_counts(riff: int) -> None:
     chunk = (b"LIST", 12, b"INFOISFT\4\0\0\0"[:12])
     content = wav(FORMAT, (b"data", 10000, SAMPLES), chunk, riff=riff)
     np.testing.assert_array_equal(read(content), WANTED)
+
+
+def test_samples_that_a_wav_does_not_state(caplog: pytest.LogCaptureFixture) -> None:
+    """ffmpeg leaves them out too. Padding and tags are no samples."""
+    content = wav(FORMAT, (b"data", 9000, SAMPLES[:9000]))
+    for behind in (bytes(1000), b"TAG" + bytes(125)):
+        np.testing.assert_array_equal(read(content + behind), WANTED[:4500])
+    assert not caplog.messages
+    np.testing.assert_array_equal(read(content + SAMPLES[9000:]), WANTED[:4500])
+    assert "1000 bytes behind its 9000 bytes of samples are not read" in caplog.text
 
 
 def test_wav_of_other_byte_order_and_of_64_bit_sizes() -> None:
@@ -175,7 +202,18 @@ def test_joined_wav() -> None:
     np.testing.assert_array_equal(speech[5000:], audio.load(encoded(tone(0.1, 8000), 8000)))
 
 
-# Core Audio
+# Core Audio, AIFF and others
+
+
+@pytest.mark.parametrize("form", ["AIFF", "CAF", "AU", "W64", "VOC"])
+def test_joined_files(form: str, tmp_path: Path) -> None:
+    """Each is read, with its own rate; their readers alone would stop behind the first one."""
+    content = encoded(WANTED, RATE, format=form, subtype="PCM_16")
+    second = encoded(tone(0.1, 8000), 8000, format=form, subtype="PCM_16")
+    joined = [audio.load(content), audio.load(second), audio.load(content)]
+    assert len(joined[0]) == len(WANTED)
+    speech = read(content + second + content, tmp_path)
+    np.testing.assert_array_equal(speech, np.concatenate(joined))
 
 
 def test_caf_of_unknown_length(tmp_path: Path) -> None:
@@ -212,21 +250,67 @@ def test_a_chain_of_ogg_streams(subtype: str, rate: int, tmp_path: Path) -> None
     np.testing.assert_allclose(read(first + second, tmp_path), joined, atol=1e-6)
     np.testing.assert_allclose(read(first + b"junk" + second), joined, atol=1e-6)
     assert len(read(first * 7)) == 56000
+    other = encoded(tone(0.3, 48000), 48000, format="OGG", subtype="OPUS")
+    speech = np.concatenate([audio.load(first), audio.load(other)])
+    np.testing.assert_allclose(read(first + other), speech, atol=1e-6)
 
 
-@pytest.mark.parametrize("shift", [-20000, 10**9])
-def test_ogg_whose_positions_jump_is_left_to_ffmpeg(shift: int) -> None:
-    """libsndfile would stop early, or miss samples that never were; ffmpeg reads all."""
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 10 * RATE)
-    content = bytearray(encoded(noise, RATE, format="OGG", subtype="VORBIS"))
+def pages(content: bytes) -> list[bytes]:
     starts = [match.start() for match in re.finditer(b"OggS", content)]
-    for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
-        if start > len(content) // 2:
-            position = int.from_bytes(content[start + 6 : start + 14], "little") + shift
-            content[start + 6 : start + 14] = position.to_bytes(8, "little")
-            content[start + 22 : start + 26] = bytes(4)
-            content[start + 22 : start + 26] = ogg._crc(content[start:end]).to_bytes(4, "little")
-    assert "positions of its pages jump" in refused(content)
+    return [content[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def with_position(page: bytes, change: int) -> bytes:
+    """Returns a page whose position is changed."""
+    position = int.from_bytes(page[6:14], "little") + change
+    page = page[:6] + position.to_bytes(8, "little") + page[14:]
+    return page[:22] + ogg._crc(page) + page[26:]
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize(("place", "flags"), [(4, 4), (4, 1), (-1, 0)])
+def test_flags_of_ogg_pages_that_are_wrong(subtype: str, place: int, flags: int) -> None:
+    """libsndfile stops behind a page that says it is the last, and counts those behind it."""
+    all_pages = pages(encoded(NOISE, RATE, format="OGG", subtype=subtype))
+    page = all_pages[place]
+    page = page[:5] + bytes([flags]) + page[6:]
+    all_pages[place] = page[:22] + ogg._crc(page) + page[26:]
+    assert len(read(b"".join(all_pages))) > 2 * RATE
+
+
+NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 8 * RATE)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("shift", [-20000, -2000, -100, 100, 2000, 20000, 10**9])
+def test_ogg_whose_positions_jump(
+    subtype: str, shift: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By them, libsndfile would stop early, fill in what never was, or say "cut short"."""
+    whole = encoded(NOISE, RATE, format="OGG", subtype=subtype)
+    first, *others = pages(whole)
+    middle = len(others) // 2
+    moved = [with_position(page, shift) for page in others[middle:]]
+    speech = read(b"".join([first, *others[:middle], *moved]))
+    np.testing.assert_allclose(speech, audio.load(whole), atol=1e-6)
+    assert ("s are missing within it" in caplog.text) == (shift > 0)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("damage", ["lost", "cut", "changed"])
+def test_ogg_without_one_of_its_pages(
+    subtype: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the other pages hold is read: that is no file that was cut short."""
+    whole = encoded(NOISE, RATE, format="OGG", subtype=subtype)
+    all_pages = pages(whole)
+    page = all_pages[4]
+    left = {"lost": b"", "cut": page[:50], "changed": page[:-1] + bytes([page[-1] ^ 1])}
+    speech = read(b"".join([*all_pages[:4], left[damage], *all_pages[5:]]))
+    ends = [int.from_bytes(one[6:14], "little") for one in all_pages[3:5]]
+    lost = (ends[1] - ends[0]) // (1 if subtype == "VORBIS" else 3)
+    assert abs(len(speech) - (len(NOISE) - lost)) < 1000
+    assert "s are missing within it" in caplog.text
 
 
 # MP3

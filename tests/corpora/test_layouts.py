@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tarfile
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -167,15 +168,16 @@ def test_other_columns_do_not_matter(long: Path) -> None:
 
 def test_a_part_beyond_the_end(long: Path) -> None:
     """Half a second is rounding, as in Kaldi; milliseconds taken for seconds are an error."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"audio_filepath": "long.wav", "text": "A", "offset": offset, "duration": duration}
-        for offset, duration in [(3.0, 1.4), (3.0, 1.6), (500, 700), (0, 4000)]
+        for offset, duration in [(3.0, 1.4), (3.0, 1.6), (500, 700), (4, 1), (0, 4000)]
     ]
+    rows.append({"audio_filepath": "long.wav", "text": "A", "duration": 4000})
     first, *others = open_corpus(str(written(long.parent, "jsonl", rows)))
     np.testing.assert_array_equal(first.load(), SPEECH[48000:])
     for utterance in others:
         for read in (utterance.load, utterance.samples):
-            with pytest.raises(UserError, match=r"long\.wav"):
+            with pytest.raises(UserError, match=r"long\.wav: .*: state offset and duration in sec"):
                 read()
 
 
@@ -233,6 +235,35 @@ def test_a_table_with_more_fields_than_its_header(tmp_path: Path) -> None:
     assert len(open_corpus(str(write(tmp_path / "m.csv", "path,text\na.wav,HELLO,,\n")))) == 1
     message = refusal(write(tmp_path / "m.csv", "path,text,text\na.wav,A,B\n"))
     assert "a column occurs twice" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("m.csv", 'path;text\r\na.wav;"A; B, C"\r\n;\r\n'),  # a spreadsheet where 1,5 is a number
+        ("m.csv", "path\ttext\na.wav\tA; B, C\n"),
+        ("m.tsv", 'path,text\na.wav,"A; B, C"\n'),
+        ("m.tsv", "path\ttext\na.wav\tA; B, C\n\n  \n"),
+    ],
+)
+def test_the_header_says_what_separates_columns(tmp_path: Path, name: str, table: str) -> None:
+    write_tones(tmp_path, ["a.wav"])
+    assert open_corpus(str(write(tmp_path / name, table))).texts == {"a.wav": "A; B, C"}
+
+
+def test_a_file_is_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Manifests have millions of rows, and files may be behind a network."""
+    write_tones(tmp_path, ["a.wav"])
+    path = write(tmp_path / "m.csv", "path,text\na.wav,A\n")
+    asked, stat = [], os.stat
+
+    def counted(path: Any, **options: Any) -> os.stat_result:
+        asked.append(str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", counted)
+    open_corpus(str(path))
+    assert asked.count(str(tmp_path / "a.wav")) == 1
 
 
 def test_values_that_are_no_text_or_file(tmp_path: Path) -> None:
@@ -299,6 +330,49 @@ def test_common_voice(tmp_path: Path) -> None:
     assert "no split 'test'" in refusal(tmp_path / "xy", split="test")
     speech = open_corpus(str(tmp_path / "xy"), transcribed=False)
     assert list(speech.texts) == [f"clips/{name}" for name in names]
+
+
+def test_common_voice_of_a_release_without_endings(tmp_path: Path) -> None:
+    lengths = write_tones(tmp_path / "clips", ["c1.mp3", "c.2.mp3"])
+    table = write(tmp_path / "train.tsv", "path\tsentence\nc1\tONE\nc.2.mp3\tTWO\n")
+    found = loaded(open_corpus(str(table)))
+    assert [len(speech) for speech in found.values()] == list(lengths.values())
+
+
+def test_an_archive_of_common_voice(tmp_path: Path) -> None:
+    """It is published as one. It is read in the order of the archive."""
+    lengths = write_common_voice(tmp_path / "xy")
+    archive = tmp_path / "cv.tar.gz"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(tmp_path / "xy", "cv-corpus/xy")
+    identities = set()
+    for split, numbers in {"train": [0, 1], "validation": [2], "validated": [0, 1, 2]}.items():
+        corpus = open_corpus(str(archive), split=split)
+        names = [f"common_voice_xy_{number}" for number in numbers]
+        assert corpus.texts == {name: f'"{name[-1]}' for name in names}
+        assert {key: len(speech) for key, speech in loaded(corpus).items()} == {
+            name: lengths[f"{name}.mp3"] for name in names
+        }
+        identities.add(corpus.identity)
+    assert len(identities) == 3
+    assert "several splits; choose with --split from dev, train, validated" in refusal(archive)
+    assert "no split 'test'; choose with --split from dev, " in refusal(archive, split="test")
+    (tmp_path / "xy" / "clips" / "common_voice_xy_0.mp3").unlink()
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(tmp_path / "xy", "cv-corpus/xy")
+    message = refusal(archive, split="train")
+    assert "transcripts without audio: 1 ('common_voice_xy_0')" in message
+
+
+def test_archives_that_must_be_unpacked(tmp_path: Path) -> None:
+    write_tones(tmp_path, ["a.wav"])
+    write(tmp_path / "metadata.csv", "file_name,text\na.wav,A\n")
+    for name in ("f.tar.gz", "f.tar.bz2", "f.zip"):
+        kind = name.partition(".")[2]
+        with tarfile.open(tmp_path / name, "w:gz" if kind == "tar.gz" else "w") as file:
+            file.add(tmp_path / "a.wav", "a.wav")
+            file.add(tmp_path / "metadata.csv", "metadata.csv")
+        assert "unpack" in refusal(tmp_path / name)
 
 
 # AudioFolder
@@ -372,7 +446,7 @@ def write_kaldi(folder: Path, **more: str) -> Path:
     soundfile.write(folder / "long.wav", SPEECH, RATE, "FLOAT")
     files = {
         "wav.scp": "rec1 long.wav\n",
-        "segments": "u-1 rec1 0.50 1.78\nu-2\trec1  2.25 -1\n",
+        "segments": "u-1 rec1 0.50 1.78\nu-2\trec1  2.25 -1.000\n",
         "text": "u-1 OF JUDAH\nu-2\tAND  FROM\n",
         "utt2spk": "u-1 s\nu-2 s\n",
         **more,
@@ -416,6 +490,7 @@ def test_kaldi_without_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ({"wav.scp": "rec1\n"}, "wav.scp: line 1: must have the id of a recording and its file"),
         ({"wav.scp": "rec1 long.wav\nrec1 a.wav\n"}, "occur twice in wav.scp: 1 ('rec1')"),
         ({"wav.scp": "rec1 gone.wav\n"}, "rows without audio: 2"),
+        ({"wav.scp": "rec1 long.ark:17\n"}, "audio inside archives"),
         ({"text": "u-1 \xff"}, "text: not UTF-8 text"),
     ],
 )
@@ -430,7 +505,8 @@ def test_commands_of_kaldi_are_not_run(tmp_path: Path) -> None:
     folder = write_kaldi(tmp_path / "data")
     write(folder / "wav.scp", f"rec1 touch {tmp_path}/run; cat long.wav |\nrec2 |cat\n")
     message = refusal(folder)
-    assert "commands (…|), which are not run: 2 ('rec1', 'rec2')" in message
+    assert "commands (…|), which are not run (run them yourself, and name the files" in message
+    assert "2 ('rec1', 'rec2')" in message
     assert not (tmp_path / "run").exists()
 
 
@@ -491,6 +567,7 @@ def test_fairseq_splits_and_roots(tmp_path: Path) -> None:
         ({"train.wrd": "ONE\n"}, "train.wrd must have a line for each of the 2 files, got 1"),
         ({"train.tsv": "audio\na.wav\t5000\nb/b.flac\n"}, "line 3: must have a file and its"),
         ({"train.tsv": "sound\na.wav\t5000\nb/b.flac\t9\n"}, "rows without audio: 2"),
+        ({"train.tsv": "audio\na.zip:9:99\t50\nb/b.flac\t9\n"}, "audio inside archives (such as"),
     ],
 )
 def test_faulty_fairseq_manifest(tmp_path: Path, files: dict[str, str], complaint: str) -> None:

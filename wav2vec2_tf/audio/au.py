@@ -13,13 +13,13 @@ HEAD_BYTES = 12
 UNKNOWN = 0xFFFFFFFF
 
 
-def parts(content: Content) -> list[Part]:
-    """Returns the file, read to its end: nothing may follow the samples in this format."""
-    head = content.read_at(0, HEAD_BYTES)
+def part(content: Content, start: int, end: int) -> Part:
+    """Returns a file, read to its end: nothing may follow the samples in this format."""
+    head = content.read_at(start, HEAD_BYTES)
     if len(head) < HEAD_BYTES:
-        return [Part(0, content.size)]
+        return Part(start, end)
     order = MAGIC[head[:4]]
     offset, size = struct.unpack(f"{order}II", head[4:])
-    is_wrong = size < content.size - offset or size >= STREAMED_BYTES
+    is_wrong = size < end - start - offset or size >= STREAMED_BYTES
     patches = ((8, struct.pack(f"{order}I", UNKNOWN)),) if is_wrong else ()
-    return [Part(0, content.size, patches=patches)]
+    return Part(start, end, patches=patches)

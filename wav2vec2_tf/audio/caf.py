@@ -12,25 +12,25 @@ CHUNK = struct.Struct(">4sq")
 MAXIMUM_CHUNKS = 10_000
 
 
-def parts(content: Content) -> list[Part]:
-    """Returns the file with the size of its samples in its header, if that was unknown.
+def part(content: Content, start: int, end: int) -> Part:
+    """Returns a file with the size of its samples in its header, if that was unknown.
 
     Raises:
         UserError: the file ends before its samples do.
     """
-    at = 8
+    at = start + 8
     for _ in range(MAXIMUM_CHUNKS):
         head = content.read_at(at, CHUNK.size)
         if len(head) < CHUNK.size:
             break
         name, size = CHUNK.unpack(head)
-        there = content.size - at - CHUNK.size
+        there = end - at - CHUNK.size
         if name == b"data":
             if size > there:
                 raise lacking(content.name, size, there, "bytes of samples")
-            patch = () if size >= 0 else ((at, CHUNK.pack(name, there)),)
-            return [Part(0, content.size, patches=patch)]
+            patch = () if size >= 0 else ((at - start, CHUNK.pack(name, there)),)
+            return Part(start, end, patches=patch)
         if size < 0:
             break
         at += CHUNK.size + size
-    return [Part(0, content.size)]
+    return Part(start, end)

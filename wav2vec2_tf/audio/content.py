@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, BinaryIO
 
 from wav2vec2_tf.utils.errors import UserError
@@ -15,13 +19,20 @@ FIRST_SEARCH_BYTES, SEARCH_BYTES = 2**10, 2**20
 """Bytes that a search reads at first, and at most at a time."""
 MAXIMUM_PARTS = 10_000
 """Most streams in a file; radio recordings have one for each song."""
-PATTERN_BYTES = 16
+PATTERN_BYTES = 32
+"""Most bytes of a pattern."""
 ID3V1_BYTES = 128
 """Size of an ID3v1 tag, which some programs append."""
+APE_MAGIC, APE_BYTES = b"APETAGEX", 32
+"""Start and size of the footer of an APE tag, which others append, and of its header."""
+PATCH_BYTES = 16
 BUFFER_BYTES = 2**15
 """Bytes of a part that are read at a time: libsndfile asks for MP3 frame by frame."""
 ENDLESS = 2**63 - 1
 """The size that libsndfile is given for a file whose length it must not guess."""
+
+
+log = logging.getLogger(__name__)
 
 
 class Malformed(Exception):
@@ -44,6 +55,12 @@ def cut_short(name: str, found: str) -> UserError:
 def lacking(name: str, stated: int, there: int, unit: str) -> UserError:
     """Returns the error for a file that holds less than its header states."""
     return cut_short(name, f"(its header states {stated} {unit}, and {there} are there)")
+
+
+@lru_cache(maxsize=1024)
+def warn_once(message: str) -> None:
+    """Logs a warning about a file, which is read more than once."""
+    log.warning(message)
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,9 @@ class Content:
             raise UserError(f"{name}: cannot be read ({error.strerror or error})") from None
 
     def read_at(self, start: int, count: int) -> bytes:
-        """Returns up to `count` bytes from `start` on; none if `count` is negative."""
+        """Returns up to `count` bytes from `start` on; none if one of them is negative."""
+        if start < 0:
+            return b""
         self.file.seek(start)
         return self.file.read(max(0, count))
 
@@ -94,6 +113,20 @@ class Content:
             count = min(4 * count, SEARCH_BYTES)
         return -1
 
+    def find_all(self, pattern: re.Pattern[bytes], start: int) -> list[int]:
+        """Returns where `pattern` is from `start` on; see `find`.
+
+        Raises:
+            Malformed: it is in more than `MAXIMUM_PARTS` places.
+        """
+        places: list[int] = []
+        while (start := self.find(pattern, start, self.size)) >= 0:
+            places.append(start)
+            start += 1
+            if len(places) >= MAXIMUM_PARTS:
+                raise Malformed(f"it has more than {MAXIMUM_PARTS} streams")
+        return places
+
     def behind_id3(self, start: int = 0) -> int:
         """Returns where the ID3v2 tags end that begin at `start`, which is there if none does."""
         while len(head := self.read_at(start, 10)) == 10 and head[:3] == b"ID3":
@@ -102,6 +135,18 @@ class Content:
                 length = length << 7 | byte & 0x7F
             start += 10 + length + (10 if head[5] & 0x10 else 0)
         return start
+
+    def before_tags(self, end: int) -> int:
+        """Returns where the APE and ID3v1 tags begin that end at `end`; `end` if none do."""
+        if self.read_at(end - ID3V1_BYTES, 3) == b"TAG":
+            end -= ID3V1_BYTES
+        footer = self.read_at(end - APE_BYTES, APE_BYTES)
+        if not footer.startswith(APE_MAGIC):
+            return end
+        start = end - int.from_bytes(footer[12:16], "little")
+        if self.read_at(start - APE_BYTES, len(APE_MAGIC)) == APE_MAGIC:
+            start -= APE_BYTES
+        return start if 0 < start < end else end
 
 
 @dataclass(frozen=True)
@@ -115,7 +160,8 @@ class Part:
     endless: bool = False
     """Whether to read to the end of the data, whatever libsndfile's count is."""
     patches: tuple[tuple[int, bytes], ...] = ()
-    """Bytes to replace, with their places in the part: lengths that the header has wrong."""
+    """Bytes to replace, up to `PATCH_BYTES`, with their places in the part, in order: lengths that
+    the header has wrong."""
     prefix: bytes = b""
     """Bytes that are read before the part."""
 
@@ -181,7 +227,9 @@ class _RawWindow(io.RawIOBase):
             block = self._content.read_at(self._part.start + first, last - first)
         except OSError:
             return b""
-        for place, patch in self._part.patches:
+        patches, where = self._part.patches, itemgetter(0)
+        left = bisect_left(patches, first - PATCH_BYTES, key=where)
+        for place, patch in patches[left : bisect_left(patches, last, key=where)]:
             start, end = max(place, first), min(place + len(patch), first + len(block))
             if start < end:
                 new = patch[start - place : end - place]

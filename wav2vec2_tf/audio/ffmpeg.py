@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import select
@@ -13,17 +12,19 @@ import tempfile
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Self
 
 import numpy as np
 
-from wav2vec2_tf.audio.content import Content, Malformed, cut_short
+from wav2vec2_tf.audio import joined
+from wav2vec2_tf.audio.content import Content, Malformed, cut_short, warn_once
 
 AU_HEADER = struct.Struct(">4sIIIII")
 """Magic, offset of the samples, size, encoding, rate, channels."""
 BLOCK_SAMPLES = 2**20
 """Samples decoded at a time, over all channels."""
+COPIED_BYTES = 2**20
+"""Bytes of a part of a file that are copied at a time."""
 FORMATS = (
     "aac,ac3,adts,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,iff,ircam,loas,"
     "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,ogg,rm,shn,sox,tak,"
@@ -53,16 +54,14 @@ WHITELIST = re.compile("not on whitelist.*")
 HARMLESS = re.compile("monoton|Last message repeated")
 """Complaints about times, which samples do not have."""
 
-log = logging.getLogger(__name__)
-
 
 def decoded(
     program: str, content: Content, *, strict: bool = False
 ) -> Generator[tuple[int, np.ndarray], None, None]:
     """Runs ffmpeg to decode the first audio track of a file; stops it when it is closed.
 
-    The track is read as Sun's AU: a header with rate and channels, then samples. Mixing and
-    resampling are left to the caller, so that they are the same for every format.
+    Files that were joined are decoded one after the other. What ffmpeg cannot decode behind the
+    first one is named in a warning.
 
     Args:
         program: path of ffmpeg.
@@ -76,7 +75,27 @@ def decoded(
         Malformed: ffmpeg cannot decode it, or takes too much time or memory.
         UserError: the file is cut short.
     """
-    with _path(content) as path:
+    for number, (start, end) in enumerate(joined.bounds(content)):
+        try:
+            yield from _decoded(program, content, start, end, strict)
+        except Malformed as error:
+            if not number or strict:
+                raise
+            warn_once(
+                f"{content.name}: its {end - start} bytes from {start} on are not read ({error}): "
+                "it consists of several files; split it"
+            )
+
+
+def _decoded(
+    program: str, content: Content, start: int, end: int, strict: bool
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Decodes a file, which is a part of `content`; see `decoded`.
+
+    The track is read as Sun's AU: a header with rate and channels, then samples. Mixing and
+    resampling are left to the caller, so that they are the same for every format.
+    """
+    with _path(content, start, end) as path:
         url = f"file:{os.path.abspath(path)}"
         command = [program, "-nostdin", "-v", "error", "-max_alloc", str(ALLOCATION_BYTES)]
         command += ["-format_whitelist", FORMATS, "-protocol_whitelist", "file", "-threads", "1"]
@@ -96,22 +115,23 @@ def decoded(
     # without the demuxer, its address, and the path, which the message has
     reasons = [re.sub(r"^\[[^]]*\] ", "", line).removeprefix(f"{url}: ") for line in lines]
     reason = WHITELIST.sub("not allowed", reasons[0]) if reasons else "no audio track"
-    if end := next(filter(CUT_SHORT.search, reasons), None):
-        raise cut_short(content.name, f"(ffmpeg: {end})")
+    if complaint := next(filter(CUT_SHORT.search, reasons), None):
+        raise cut_short(content.name, f"(ffmpeg: {complaint})")
     if status or len(header) < AU_HEADER.size or (strict and reasons):
         raise Malformed(STOPPED.get(status, reason))
     if reasons:
-        _say_errors(content.name, reason)
+        warn_once(f"{content.name}: parts may be missing, ffmpeg met errors ({reason})")
 
 
 @contextmanager
-def _path(content: Content) -> Iterator[str]:
-    """Yields the file's path; bytes are written to a temporary one, since ffmpeg has to seek."""
-    if isinstance(content.source, str):
+def _path(content: Content, start: int, end: int) -> Iterator[str]:
+    """Yields the file's path; bytes and parts are written to a file, since ffmpeg has to seek."""
+    if isinstance(content.source, str) and (start, end) == (0, content.size):
         yield content.source
         return
     with tempfile.NamedTemporaryFile() as copy:
-        copy.write(content.source)
+        for at in range(start, end, COPIED_BYTES):
+            copy.write(content.read_at(at, min(COPIED_BYTES, end - at)))
         copy.flush()
         yield copy.name
 
@@ -176,8 +196,3 @@ class _Process:
         self._drain.join()
         lines = self._complaints.decode(errors="replace").strip().splitlines()
         return status, [line for line in lines if not HARMLESS.search(line)]
-
-
-@lru_cache(maxsize=1024)
-def _say_errors(name: str, reason: str) -> None:
-    log.warning("%s: parts may be missing, ffmpeg met errors (%s)", name, reason)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wav2vec2_tf.audio.content import ID3V1_BYTES, MAXIMUM_PARTS, Content, Malformed, Part, lacking
+from wav2vec2_tf.audio.content import Content, Part, lacking, warn_once
 
 MAGIC = b"fLaC"
 STREAM = re.compile(rb"fLaC[\x00\x80]\0\0\x22")
@@ -65,23 +65,24 @@ class Header:
         )
 
 
-def parts(content: Content, start: int) -> list[Part]:
+def parts(content: Content, start: int, *, proven: bool) -> list[Part]:
     """Returns the streams of a file whose first one is at `start`; several may be joined.
+
+    Args:
+        content: the file.
+        start: a place in it.
+        proven: whether `Part.exact` is needed: the checksum takes a third of a millisecond.
 
     Raises:
         Malformed: there are too many.
         UserError: one ends before its samples do.
     """
-    starts = [start]
-    while (at := content.find(STREAM, starts[-1] + len(MAGIC), content.size)) >= 0:
-        starts.append(at)
-        if len(starts) > MAXIMUM_PARTS:
-            raise Malformed(f"it has more than {MAXIMUM_PARTS} streams")
+    starts = [start, *content.find_all(STREAM, start + len(MAGIC))]
     ends = [*starts[1:], content.size]
-    return [_stream(content, first, last) for first, last in zip(starts, ends, strict=True)]
+    return [_stream(content, *each, proven) for each in zip(starts, ends, strict=True)]
 
 
-def _stream(content: Content, start: int, end: int) -> Part:
+def _stream(content: Content, start: int, end: int, proven: bool) -> Part:
     """Returns a stream as a part with the true number of samples in its header, if that is larger.
 
     The last frame holds its number.
@@ -90,17 +91,18 @@ def _stream(content: Content, start: int, end: int) -> Part:
     if len(head) < HEAD_BYTES:
         return Part(start, end)
     header = Header.of(head)
+    frames_end = content.before_tags(end)
     frames: list[tuple[int, int]] = []
     for count in TAIL_BYTES:
-        first = max(start + HEAD_BYTES, end - count)
-        tail = content.read_at(first, end - first)
+        first = max(start + HEAD_BYTES, frames_end - count)
+        tail = content.read_at(first, frames_end - first)
         if frames := _frames(tail, header):
             break
     if not frames:
         return Part(start, end)
     last, there = frames[-1]
     if there == header.total:  # what follows the last frame does not matter to libsndfile
-        return Part(start, end, exact=_is_whole(tail, last, None))
+        return Part(start, end, exact=proven and _is_whole(tail, last, None))
     if there < header.total:
         raise lacking(content.name, header.total, there, "samples")
     ends = [*(place for place, _ in frames[1:]), None]
@@ -112,6 +114,8 @@ def _stream(content: Content, start: int, end: int) -> Part:
         ),
         frames[-1][1],
     )
+    if total < there:
+        warn_once(f"{content.name}: its last {there - total} samples are cut short, and not read")
     word = int.from_bytes(head[-5:], "big") >> TOTAL_BITS << TOTAL_BITS | total
     return Part(start, end, patches=((HEAD_BYTES - 5, word.to_bytes(5, "big")),))
 
@@ -168,9 +172,7 @@ def _samples_at_end(head: bytes, header: Header) -> int | None:
 
 
 def _is_whole(tail: bytes, start: int, end: int | None) -> bool:
-    """Whether the checksum of a frame is right: it ends at `end`, or else before an ID3v1 tag."""
-    if end is None:
-        end = len(tail) - (ID3V1_BYTES if tail[-ID3V1_BYTES:].startswith(b"TAG") else 0)
+    """Whether the checksum of a frame is right, which ends at `end`, or with the tail."""
     return _crc16(tail[start:end]) == 0
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import soundfile
 
-from wav2vec2_tf.audio import au, caf, flac, mpeg, ogg, resampling, wav
+from wav2vec2_tf.audio import au, caf, flac, joined, mpeg, ogg, resampling, wav
 from wav2vec2_tf.audio.content import Content, Damaged, Empty, Malformed, Part, Window, cut_short
 
 BLOCK_SAMPLES = 2**20
@@ -25,12 +25,10 @@ CHUNK_BEYOND_END = re.compile(
 """A line of libsndfile's log about a chunk, stated and actual size: W64, AIFF, AU, SVX."""
 SEEKABLE = re.compile("PCM|FLOAT|DOUBLE|LAW")
 """Kinds of samples in which any of them can be found without decoding those before it."""
-PARTS = {
-    **{ogg.MAGIC: ogg.parts, caf.MAGIC: caf.parts},
-    **dict.fromkeys(wav.MAGIC, wav.parts),
-    **dict.fromkeys(au.MAGIC, au.parts),
-}
+PARTS = {ogg.MAGIC: ogg.parts, **dict.fromkeys(wav.MAGIC, wav.parts)}
 """Finds the parts of a file, by its first bytes."""
+PART = {caf.MAGIC: caf.part, **dict.fromkeys(au.MAGIC, au.part)}
+"""Finds the samples of one of the files that a file was joined of, by its first bytes."""
 MISLEADING = re.compile("File does not exist|bad data offset|bad resource fork")
 """Errors of libsndfile for content that it does not know: it goes by the name then."""
 
@@ -50,7 +48,7 @@ def decoded(content: Content, start: int = 0) -> tuple[int, Iterator[tuple[int, 
         Malformed: libsndfile cannot decode it.
         UserError: the file is cut short.
     """
-    parts = _parts(content)
+    parts = _parts(content, proven=start > 0)
     frame = first = 0
     if start and len(parts) == 1 and parts[0].exact:
         with _opened(content, parts[0]) as file:
@@ -68,7 +66,7 @@ def counted(content: Content) -> list[tuple[int, int]] | None:
         Malformed: libsndfile cannot decode it.
         UserError: the file is cut short.
     """
-    parts = _parts(content)
+    parts = _parts(content, proven=True)
     counts = []
     for part in parts:
         with _opened(content, part) as file:
@@ -78,19 +76,29 @@ def counted(content: Content) -> list[tuple[int, int]] | None:
     return counts
 
 
-def _parts(content: Content) -> list[Part]:
-    """Returns the streams of a file, which libsndfile would read the first one of."""
-    whole = Part(0, content.size)
+def _parts(content: Content, *, proven: bool) -> list[Part]:
+    """Returns the streams of a file, of which libsndfile would read the first one.
+
+    Args:
+        content: the file.
+        proven: whether `Part.exact` is needed.
+    """
     start = content.behind_id3()
     magic = content.read_at(start, 4)
     if not start and magic in PARTS:
         return PARTS[magic](content)
     if magic == flac.MAGIC:
-        return flac.parts(content, start)
+        return flac.parts(content, start, proven=proven)
     if start or mpeg.SYNC.match(magic):
         return mpeg.parts(content, start, content.size)
-    with _opened(content, whole) as file:
-        return mpeg.parts(content, 0, content.size) if file.format == "MP3" else [whole]
+    bounds = joined.bounds(content)
+    if magic in PART:
+        return [PART[magic](content, *each) for each in bounds]
+    if len(bounds) == 1:
+        with _opened(content, Part(0, content.size)) as file:
+            if file.format == "MP3":
+                return mpeg.parts(content, 0, content.size)
+    return [Part(*each) for each in bounds]
 
 
 def _blocks(content: Content, parts: list[Part], frame: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -108,7 +116,7 @@ def _blocks(content: Content, parts: list[Part], frame: int) -> Iterator[tuple[i
                     break
                 read += len(block)
                 yield file.samplerate, block
-            stated = 0 if part.endless or file.format == "MP3" else file.frames
+            stated = 0 if part.endless or file.format in ("MP3", "OGG") else file.frames
             if 0 < read < stated or _lacks_bytes(file):
                 raise cut_short(content.name, f"after {read / file.samplerate:.2f} s")
             is_empty &= not read
@@ -137,6 +145,8 @@ def _opened(content: Content, part: Part) -> Iterator[soundfile.SoundFile]:
         except (soundfile.SoundFileError, TypeError, UnicodeError, ValueError) as error:
             raise Malformed(_reason(error)) from None
     try:
+        if file.format == "RAW":  # by the name alone: .au, .snd, .gsm or .vox
+            raise Malformed("Format not recognised")
         yield file
     finally:
         with _silence:
@@ -149,7 +159,8 @@ def _within() -> Iterator[None]:
     try:
         with _silence:
             yield
-    except soundfile.SoundFileError as error:
+    # ValueError: soundfile, where libsndfile has read more samples than it counts
+    except (soundfile.SoundFileError, ValueError) as error:
         raise Damaged(_reason(error)) from None
 
 

@@ -112,7 +112,7 @@ def _nothing_there(name: str, start: int, samples: int) -> UserError:
         return UserError(f"{name}: has no samples; it is empty or truncated")
     return UserError(
         f"{name}: has {samples / SAMPLE_RATE:.3f} s, and nothing of it is in the stretch from "
-        f"{start / SAMPLE_RATE:g} s on; correct offset and duration"
+        f"{start / SAMPLE_RATE:g} s on: state offset and duration in seconds, within it"
     )
 
 

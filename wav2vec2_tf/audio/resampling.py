@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
 import soxr
 
 from wav2vec2_tf.audio import SAMPLE_RATE
+from wav2vec2_tf.audio.content import warn_once
 from wav2vec2_tf.utils.errors import UserError
 
 MAXIMUM_RATE = 10_000_000
@@ -22,8 +21,6 @@ each other out: two channels of equal loudness are opposite with a correlation b
 RUN_UP = 4000
 """Samples, at the lower rate, that are decoded before those that are wanted: longer than the
 filter."""
-
-log = logging.getLogger(__name__)
 
 
 def resampled(
@@ -102,19 +99,14 @@ def _finite(samples: np.ndarray, name: str) -> np.ndarray:
 
 def _mixed(block: np.ndarray, name: str) -> np.ndarray:
     """Returns the mean of the channels, or the loudest one if they cancel each other out."""
-    with np.errstate(over="ignore", invalid="ignore"):  # reported by `_finite`
-        mono = _finite(block.mean(axis=1), name)
     channels = block.shape[1]
+    with np.errstate(over="ignore", invalid="ignore"):  # reported by `_finite`
+        mono = _finite(block[:, 0] if channels == 1 else block.mean(axis=1), name)
     if channels > 1:
         powers = np.square(block, dtype=np.float64).mean(axis=0)
         independent = powers.mean() / channels
         if np.square(mono, dtype=np.float64).mean() < CANCELLED * independent:
             loudest = int(powers.argmax())
-            _say_cancelled(name)
+            warn_once(f"{name}: its channels cancel each other out; the loudest one is taken")
             return np.ascontiguousarray(block[:, loudest])
     return mono
-
-
-@lru_cache(maxsize=1024)
-def _say_cancelled(name: str) -> None:
-    log.warning("%s: its channels cancel each other out; the loudest one is taken", name)

@@ -101,7 +101,7 @@ def _require_one_channel(source: Path | bytes, channel: int) -> None:
 
 
 def _require_all(source: Path | bytes, part: Stretch, samples: int) -> None:
-    if not part.is_stated or part.duration is None:
+    if part.duration is None:
         return
     seconds = samples / SAMPLE_RATE
     if part.duration - seconds > MISSING_SECONDS:

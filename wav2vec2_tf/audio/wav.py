@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
 from wav2vec2_tf.audio import mpeg
-from wav2vec2_tf.audio.content import Content, Part, lacking
+from wav2vec2_tf.audio.content import Content, Part, lacking, warn_once
 
 MAGIC = (b"RIFF", b"RIFX", b"RF64")
 EXACT = {1, 3, 6, 7}
@@ -22,6 +23,7 @@ WRAPPED_BYTES = 2**32
 """What writers of 32-bit sizes lose of the size of longer samples, once or more often."""
 SLACK_BYTES = 64
 """Bytes that a stated size may exceed the file by: some writers count a chunk header too many."""
+NOT_ZERO = re.compile(rb"[^\0]")
 MAXIMUM_CHUNKS = 10_000
 
 
@@ -68,6 +70,11 @@ def _file(content: Content, start: int) -> tuple[list[Part], int]:
         stated = there
     elif there - stated >= WRAPPED_BYTES and not is_followed:
         stated += (there - stated) // WRAPPED_BYTES * WRAPPED_BYTES
+    elif not is_followed and _has_more(content, at + stated):
+        warn_once(
+            f"{content.name}: {there - stated} bytes behind its {stated} bytes of samples are not "
+            "read: if they are samples too, correct the size in its header"
+        )
     if stated != header and stated >= UNKNOWN and order == "<":
         first, prefix = at, _long_header(form, stated)
     elif stated != header:
@@ -93,6 +100,12 @@ def _long_header(form: bytes, size: int) -> bytes:
     sizes = struct.pack("<4sIQQQI", b"ds64", 28, 48 + len(form) + size, size, 0, 0)
     samples = struct.pack("<4sI", b"data", UNKNOWN)
     return struct.pack("<4sI4s", b"RF64", UNKNOWN, b"WAVE") + sizes + form + samples
+
+
+def _has_more(content: Content, at: int) -> bool:
+    """Whether more than padding and tags is behind the samples that end at `at`."""
+    end = content.before_tags(content.size)
+    return end - at > SLACK_BYTES and content.find(NOT_ZERO, at, end) >= 0
 
 
 def _is_followed(content: Content, at: int, order: str) -> bool:

@@ -18,7 +18,8 @@ from wav2vec2_tf.utils.errors import UserError, brief, did_you_mean
 from wav2vec2_tf.utils.options import option
 
 CORPUS_HELP = (
-    "LibriSpeech folder or .tar.gz; folder of OpenSLR, Common Voice, Kaldi, AudioFolder or shards; "
+    "folder or .tar.gz of LibriSpeech or Common Voice; folder of OpenSLR, Kaldi, AudioFolder or "
+    "shards; "
     "dataset id[:config], folder or .parquet file; .tsv, .csv or .jsonl manifest, also NeMo's "
     ".json and fairseq's .tsv"
 )
@@ -161,7 +162,8 @@ def _find(
 
 def _only(row: Mapping[str, Any], names: Collection[str]) -> tuple[str, float | None]:
     """Returns the name and the seconds of the only one of these columns that a row has."""
-    stated = {name: seconds for name in names if (seconds := _seconds(row, name)) is not None}
+    named = (name for name in names if name in row)
+    stated = {name: seconds for name in named if (seconds := _seconds(row, name)) is not None}
     if len(set(stated.values())) > 1:
         raise ValueError(f"{' and '.join(stated)} contradict each other: leave one of them out")
     return next(iter(stated.items()), ("", None))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wav2vec2_tf.audio.discover import files_below
+from wav2vec2_tf.data.archive import open_archive
 from wav2vec2_tf.data.audio_folder import METADATA, audio_folder_listing
 from wav2vec2_tf.data.columns import Columns
 from wav2vec2_tf.data.common_voice import common_voice_tables
@@ -21,7 +22,6 @@ from wav2vec2_tf.data.huggingface import open_dataset
 from wav2vec2_tf.data.kaldi import RECORDINGS, is_kaldi, kaldi_listing
 from wav2vec2_tf.data.librispeech import (
     audio_entries,
-    open_archive,
     open_table,
     open_transcribed_folder,
     open_untranscribed_folder,
@@ -47,6 +47,8 @@ from wav2vec2_tf.utils.errors import UserError
 __all__ = ["Corpus", "Utterance", "is_list", "open_corpus", "recordings_of"]
 
 PARQUET = ".parquet"
+
+PACKED_SUFFIXES = frozenset({".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 
 
 def open_corpus(
@@ -76,7 +78,8 @@ def open_corpus(
               text/sentence/transcript, its paths relative to itself; a column `id` is optional. So
               are `offset` and `duration`, or `start` and `end`, in seconds: they select a part of
               the file. NeMo's manifests are such
-            - a folder of Common Voice (`clips` and a table for each split), or one of its tables
+            - a folder of Common Voice (`clips` and a table for each split), that folder as
+              `.tar.gz`, or one of its tables
             - a folder in the layout AudioFolder of `datasets`: audio and `metadata.csv`, `.jsonl`
               or `.parquet`
             - a data folder of Kaldi: `wav.scp`, `text`, and `segments` if there are any. Commands
@@ -110,8 +113,7 @@ def open_corpus(
     elif not path.exists() or (path.suffix.lower() == PARQUET and path.is_file()):
         corpus = open_dataset(spec, split, cache_dir, transcribed, columns)
     else:
-        refuse_split(spec, split)
-        corpus = _open_file(spec, path, transcribed, columns, keep_missing)
+        corpus = _open_file(spec, path, split, transcribed, columns, keep_missing)
     if not corpus.texts:
         raise UserError(f"{spec}: the corpus is empty; name one with utterances in it")
     if not keep_missing:
@@ -158,7 +160,7 @@ def recordings_of(
         if path.suffix.lower() == PARQUET:
             listing = manifest_listing(path, columns, False)
         if listing is None:
-            raise _not_a_corpus(spec)
+            raise _not_a_corpus(spec, path)
     yield from listing.entries
 
 
@@ -187,23 +189,32 @@ def _list_at(spec: str, path: Path, columns: Columns, transcribed: bool) -> List
 
 
 def _open_file(
-    spec: str, path: Path, transcribed: bool, columns: Columns, keep_missing: bool
+    spec: str,
+    path: Path,
+    split: str | None,
+    transcribed: bool,
+    columns: Columns,
+    keep_missing: bool,
 ) -> Corpus:
+    name = path.name.lower()
+    if name.endswith(TAR_SUFFIXES):
+        columns.refuse(spec)
+        return open_archive(spec, path, split, transcribed)
+    refuse_split(spec, split)
     if listing := _list_at(spec, path, columns, transcribed):
         return corpus_of_listing(spec, listing)
     columns.refuse(spec)
-    name = path.name.lower()
-    if name.endswith(TAR_SUFFIXES):
-        return open_archive(spec, path, transcribed)
     if name.endswith(".tsv"):
         return open_table(spec, path, keep_missing)
-    raise _not_a_corpus(spec)
+    raise _not_a_corpus(spec, path)
 
 
-def _not_a_corpus(spec: str) -> UserError:
+def _not_a_corpus(spec: str, path: Path) -> UserError:
+    if path.suffix.lower() in PACKED_SUFFIXES:
+        return UserError(f"{spec}: not read while it is packed: unpack it and name the result")
     return UserError(
         f"{spec}: not a corpus this program reads; give a folder of LibriSpeech, OpenSLR, Common "
-        "Voice, Kaldi, shards or AudioFolder, a .tar.gz of the first two, a .parquet file, or a "
+        "Voice, Kaldi, shards or AudioFolder, a .tar.gz of the first three, a .parquet file, or a "
         ".tsv, .csv, .jsonl or .json manifest"
     )
 
@@ -252,7 +263,8 @@ def _open_folder(
             raise UserError(
                 f"{spec}: no *{TRANSCRIPT_SUFFIX}, no {TRANSCRIPT_TABLE}.tsv, no "
                 f"{', '.join(METADATA)} with a column file_name and no .parquet file in or below "
-                "this folder; name a LibriSpeech folder such as LibriSpeech/test-clean"
+                "this folder; name a LibriSpeech folder such as LibriSpeech/test-clean, or a "
+                "language's folder of Common Voice"
             )
     refuse_split(spec, split)
     columns.refuse(spec)

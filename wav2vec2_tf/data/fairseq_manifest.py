@@ -75,7 +75,8 @@ def _entries(path: Path) -> Iterator[Entry]:
                 f"{place}: must have a file and its number of frames, separated by a tab, got "
                 f"{brief(line)}"
             )
-        yield Entry(name, "", located(name, folders))
+        file, stamp = located(name, folders)
+        yield Entry(name, "", file, stamp=stamp)
 
 
 def _labels(path: Path) -> list[Path]:

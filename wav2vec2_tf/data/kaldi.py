@@ -5,6 +5,7 @@ Nothing is executed: Kaldi itself would run the commands that a `wav.scp` may ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from wav2vec2_tf.data.paths import as_id, located
 from wav2vec2_tf.data.transcripts import id_and_rest, match, numbered_lines
 from wav2vec2_tf.data.utterances import Entry, Listing, read_file, refuse_faults
 from wav2vec2_tf.utils.errors import UserError, brief
+from wav2vec2_tf.utils.files import Stamp
 
 RECORDINGS, SEGMENTS, TEXTS = "wav.scp", "segments", "text"
-TO_THE_END = frozenset({"-1", "-1.0", "-1.00"})
-"""Ends of a segment that lasts until the end of its recording."""
+TO_THE_END = re.compile(r"-1(\.0*)?")
+"""The end of a segment that lasts until the end of its recording."""
 
 
 def is_kaldi(folder: Path) -> bool:
@@ -56,8 +58,8 @@ def _entries(spec: str, folder: Path) -> Iterator[Entry]:
     """
     recordings = _recordings(spec, folder)
     if not (folder / SEGMENTS).is_file():
-        for key, file in recordings.items():
-            yield Entry(as_id(key), "", file)
+        for key, (file, stamp) in recordings.items():
+            yield Entry(as_id(key), "", file, stamp=stamp)
         return
     known: set[str] = set()
     segments = folder / SEGMENTS
@@ -74,12 +76,14 @@ def _entries(spec: str, folder: Path) -> Iterator[Entry]:
         if key in known:
             raise UserError(f"{place}: segment {brief(key)} occurs twice")
         known.add(key)
-        yield Entry(as_id(key), "", recordings[recording], _segment(place, start, end, *channel))
+        file, stamp = recordings[recording]
+        stretch = _segment(place, start, end, *channel)
+        yield Entry(as_id(key), "", file, stretch, stamp)
 
 
-def _recordings(spec: str, folder: Path) -> dict[str, Path]:
-    """Returns the files of the recordings by their ids."""
-    files: dict[str, Path] = {}
+def _recordings(spec: str, folder: Path) -> dict[str, tuple[Path, Stamp | None]]:
+    """Returns the files of the recordings and their stamps, by their ids."""
+    files: dict[str, tuple[Path, Stamp | None]] = {}
     commands, twice = [], []
     path = folder / RECORDINGS
     for place, line in numbered_lines(str(path), read_file(path)):
@@ -96,7 +100,11 @@ def _recordings(spec: str, folder: Path) -> dict[str, Path]:
         files[key] = located(name, [folder.absolute(), Path.cwd()])
     refuse_faults(
         spec,
-        (f"recordings of {RECORDINGS} that are commands (…|), which are not run", commands),
+        (
+            f"recordings of {RECORDINGS} that are commands (…|), which are not run (run them "
+            "yourself, and name the files that they write)",
+            commands,
+        ),
         (f"recordings that occur twice in {RECORDINGS}", twice),
     )
     return files
@@ -104,7 +112,7 @@ def _recordings(spec: str, folder: Path) -> dict[str, Path]:
 
 def _segment(place: str, start: str, end: str, channel: str = "") -> Stretch:
     """Returns the part of a recording that a line of `segments` describes."""
-    row = {"start": start, "end": "" if end in TO_THE_END else end, "channel": channel}
+    row = {"start": start, "end": "" if TO_THE_END.fullmatch(end) else end, "channel": channel}
     try:
         return stretch_of(row)
     except ValueError as error:

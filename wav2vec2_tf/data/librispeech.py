@@ -1,40 +1,27 @@
-"""Corpora in LibriSpeech's and OpenSLR's layouts, and audio alone, as a folder or an archive."""
+"""Corpora in LibriSpeech's and OpenSLR's layouts, and folders of audio alone."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from wav2vec2_tf.audio.discover import audio_below, is_audio
 from wav2vec2_tf.data.paths import as_id
-from wav2vec2_tf.data.tar import tar_members
-from wav2vec2_tf.data.transcripts import (
-    TRANSCRIPT_SUFFIX,
-    Pairs,
-    is_transcript,
-    match,
-    transcript_lines,
-)
+from wav2vec2_tf.data.transcripts import is_transcript, match, transcript_lines
 from wav2vec2_tf.data.utterances import (
     Corpus,
     Entry,
     Listing,
-    Utterance,
     corpus_of_files,
     corpus_of_listing,
     listed,
-    make_utterance,
     read_file,
 )
-from wav2vec2_tf.utils.errors import UserError, brief
-from wav2vec2_tf.utils.files import files_identity
+from wav2vec2_tf.utils.errors import UserError
+from wav2vec2_tf.utils.files import stamp_of
 
 log = logging.getLogger(__name__)
-
-MAX_TRANSCRIPT_BYTES = 1 << 26
-"""Largest transcript file in an archive; the largest of OpenSLR has a tenth of it."""
 
 
 def open_transcribed_folder(spec: str, files: Sequence[Path], keep_missing: bool) -> Corpus:
@@ -89,14 +76,16 @@ def _matched(
         stems += absent
         files |= {as_id(key): audio[0].with_name(f"{key}{audio[0].suffix}") for key in absent}
     texts = match(spec, lines, stems)
-    missing = [key for key, file in files.items() if not os.path.isfile(file)]
-    return corpus_of_files(spec, kind, texts, files, transcripts, missing=missing)
+    stamps = {file: stamp for file in files.values() if (stamp := stamp_of(file))}
+    missing = [key for key, file in files.items() if file not in stamps]
+    return corpus_of_files(spec, kind, texts, files, transcripts, stamps=stamps, missing=missing)
 
 
 def audio_entries(folder: Path) -> Iterator[Entry]:
     """Yields all audio in a folder and below; ids are paths relative to the folder."""
     for file in audio_below(str(folder)):
-        yield Entry(as_id(Path(file).relative_to(folder).as_posix()), "", Path(file))
+        key = as_id(Path(file).relative_to(folder).as_posix())
+        yield Entry(key, "", Path(file), stamp=stamp_of(file))
 
 
 def open_untranscribed_folder(spec: str, folder: Path) -> Corpus:
@@ -105,36 +94,6 @@ def open_untranscribed_folder(spec: str, folder: Path) -> Corpus:
     if not entries:
         raise UserError(f"{spec}: no audio and no .parquet file in or below this folder")
     return corpus_of_listing(spec, Listing("folder of audio", entries))
-
-
-def open_archive(spec: str, path: Path, transcribed: bool) -> Corpus:
-    """Opens a tar archive of a folder in LibriSpeech's or OpenSLR's layout, or of audio alone."""
-
-    def key_of(file: PurePosixPath) -> str:
-        return as_id(file.stem if transcribed else str(file))
-
-    pairs = Pairs()
-    for member in tar_members(spec, path):
-        name = member.path.name
-        if transcribed and is_transcript(name):
-            content = member.read(MAX_TRANSCRIPT_BYTES)
-            place = f"{spec}: {brief(str(member.path))}"
-            for key, text in transcript_lines(place, name, content):
-                pairs.add_text(key, text)
-        elif is_audio(name):
-            pairs.add_audio(key_of(member.path))
-    if not pairs:
-        wanted = f"no *{TRANSCRIPT_SUFFIX} and no audio" if transcribed else "no audio"
-        raise UserError(f"{spec}: {wanted} in this archive")
-    texts = pairs.matched(spec, transcribed=transcribed)
-
-    def utterances() -> Iterator[Utterance]:
-        for member in tar_members(spec, path):
-            if is_audio(member.path.name):
-                key = key_of(member.path)
-                yield make_utterance(key, texts[key], member.read())
-
-    return Corpus(spec, "archive", texts, files_identity([path]), utterances, streamed=True)
 
 
 def _of_downloaded_parts(

@@ -24,6 +24,9 @@ JSON_SUFFIXES = frozenset({".jsonl", ".json"})
 MANIFEST_SUFFIXES = frozenset({".tsv", ".csv"}) | JSON_SUFFIXES
 CLIPS = "clips"
 """Folder of the audio in Common Voice, whose tables name files without it."""
+SEPARATORS = (",", "\t", ";")
+"""Separators of columns, behind the usual one of `.tsv` or `.csv`. Spreadsheets write semicolons
+where a comma is in numbers."""
 PARQUET_ROWS = 4096
 """Rows read at once."""
 MAXIMUM_COLUMNS = 1000
@@ -95,7 +98,8 @@ class _RowReader:
                 f"{self._path}: row {number} is not valid Unicode, it has half of a surrogate "
                 "pair; write it again as UTF-8"
             )
-        return Entry(key, text, located(file, self._folders) if file else None, stretch)
+        found, stamp = located(file, self._folders) if file else (None, None)
+        return Entry(key, text, found, stretch, stamp)
 
     def finish(self) -> None:
         """Raises `UserError` if there was no row, or none with a column of texts."""
@@ -133,9 +137,9 @@ def manifest_rows(path: Path) -> Iterator[dict[str, Any]]:
             if suffix in JSON_SUFFIXES:
                 yield from _json_rows(path, _elements(path, lines))
             else:
-                yield from _table_rows(path, lines)
+                yield from table_rows(str(path), lines, is_tsv=suffix == ".tsv")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}): save it as UTF-8") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
@@ -162,7 +166,8 @@ def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             row = parse_json(line)
         except ValueError as error:
             raise UserError(
-                f"{path}: line {number} is not JSON ({error}): each line must be an object"
+                f"{path}: line {number} is not JSON ({error}): each line must be an object, or the "
+                "whole of a .json file an array of them"
             ) from None
         if not isinstance(row, dict):
             raise UserError(f"{path}: line {number} is not a JSON object")
@@ -185,24 +190,34 @@ def _elements(path: Path, lines: TextIO) -> Iterable[str]:
         raise UserError(f"{path}: not JSON ({error})") from None
 
 
-def _table_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    if path.suffix.lower() == ".tsv":  # a quotation mark in a TSV is a character like any other
-        table = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    else:
-        table = csv.DictReader(lines)
+def table_rows(source: str, lines: TextIO, *, is_tsv: bool) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a table that are not blank; errors name `source`.
+
+    The first of `SEPARATORS` in its header separates columns. A quotation mark in a TSV is a
+    character like any other.
+    """
+    first = lines.readline()
+    own = "\t" if is_tsv else ","
+    mark = next((mark for mark in (own, *SEPARATORS) if mark in first), own)
+    table = csv.DictReader(
+        itertools.chain([first], lines),
+        delimiter=mark,
+        quoting=csv.QUOTE_NONE if is_tsv and mark == own else csv.QUOTE_MINIMAL,
+    )
     try:
         header = list(table.fieldnames or ())
         if twice := repeated(header):
-            raise UserError(f"{path}: a column occurs twice in the header: {listed(twice)}")
+            raise UserError(f"{source}: a column occurs twice in the header: {listed(twice)}")
         for row in table:
             if any(row.pop(None, ())):  # the key of what lies beyond the header
                 raise UserError(
-                    f"{path}: line {table.line_num} has more fields than the header: a text with "
+                    f"{source}: line {table.line_num} has more fields than the header: a text with "
                     "the separator in it must be in quotation marks"
                 )
-            yield row
+            if any(value and not value.isspace() for value in row.values()):
+                yield row
     except csv.Error as error:
-        raise UserError(f"{path}: not a table this program can read ({error})") from error
+        raise UserError(f"{source}: not a table this program can read ({error})") from error
 
 
 def parquet_columns(path: Path) -> list[str]:

@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import product
 from pathlib import Path, PureWindowsPath
 
+from wav2vec2_tf.utils.files import Stamp, stamp_of
 
-def located(name: str, folders: Iterable[Path]) -> Path:
+USUAL_ENDING = ".mp3"
+
+
+def located(name: str, folders: Sequence[Path]) -> tuple[Path, Stamp | None]:
     """Returns the file of this name, relative to the first of the folders that has it.
 
-    The name may be absolute, start with `~`, have the separators of Windows, or differ from the
-    file's in the Unicode form of its letters, as after a copy from macOS. If there is no such file,
-    the path in the first folder is returned.
+    The name may be absolute, start with `~`, have the separators of Windows, lack its ending `.mp3`
+    as in the first releases of Common Voice, or differ from the file's in the Unicode form of its
+    letters, as after a copy from macOS.
+
+    Returns:
+        The file and its stamp. If there is no such file: the path in the first folder, and None.
     """
     names = [str(expanded(name)) if name.startswith("~") else name]
     if "\\" in name:
         names.append(PureWindowsPath(name).as_posix())
+    if not os.path.splitext(name)[1]:
+        names += [f"{one}{USUAL_ENDING}" for one in names]
     # strings: a manifest may have millions of rows, and a step on a `Path` costs more than `stat`
-    places = [os.path.join(folder, one) for one in names for folder in folders]
+    places: list[str] = []
+    for one, folder in product(names, folders):
+        places.append(path := os.path.join(folder, one))
+        if (stamp := stamp_of(path)) is not None:
+            return Path(path), stamp
     for path in places:
-        if os.path.isfile(path):
-            return Path(path)
-    found = (_in_other_form(Path(path)) for path in places if not path.isascii())
-    return next(filter(None, found), Path(places[0]))
+        if not path.isascii() and (file := _in_other_form(Path(path))) is not None:
+            return file, stamp_of(file)
+    return Path(places[0]), None
 
 
 def expanded(name: str) -> Path:

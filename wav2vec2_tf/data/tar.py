@@ -42,8 +42,12 @@ class TarMember:
         self.path = PurePosixPath(name)
         self._archive, self._size = archive, size
 
+    def start(self, count: int) -> bytes:
+        """Returns the first bytes, up to `count`; `read` returns what follows them."""
+        return self._archive.content(count)
+
     def read(self, most: int = MAX_MEMBER_BYTES) -> bytes:
-        """Returns the content; call it before the next member is requested, and once.
+        """Returns what is left of the content; call it before the next member is requested.
 
         Raises:
             UserError: it has more than `most` bytes, or the archive is damaged.
@@ -126,11 +130,13 @@ class _Archive:
             name, size, is_sparse = None, None, False
         return None
 
-    def content(self) -> bytes:
-        """Returns what is left of the current member."""
+    def content(self, most: int | None = None) -> bytes:
+        """Returns what is left of the current member, or up to `most` bytes of it."""
         parts = []
-        while self._size:
-            parts.append(self._take(min(self._size, READ_BYTES)))
+        left = self._size if most is None else min(most, self._size)
+        while left:
+            parts.append(self._take(min(left, READ_BYTES)))
+            left -= len(parts[-1])
             self._size -= len(parts[-1])
         return b"".join(parts)
 

@@ -69,6 +69,11 @@ class Pairs:
             self._repeated[key] = None
         self._texts[key] = text
 
+    def add_texts(self, other: Pairs) -> None:
+        """Adds all transcripts of `other`."""
+        self._texts |= other._texts
+        self._repeated |= other._repeated
+
     def add_audio(self, key: str) -> None:
         """Adds a recording."""
         key = as_id(key)
@@ -76,8 +81,15 @@ class Pairs:
             self._repeated[key] = None
         self._audio[key] = None
 
-    def matched(self, spec: str, *, transcribed: bool = True) -> dict[str, str]:
+    def matched(
+        self, spec: str, *, transcribed: bool = True, selected: bool = False
+    ) -> dict[str, str]:
         """Returns transcripts by id in the order of the recordings; "" unless `transcribed`.
+
+        Args:
+            spec: the corpus as the user named it.
+            transcribed: whether there are transcripts.
+            selected: whether they are of some of the recordings, and the others are left out.
 
         Raises:
             UserError: a transcript lacks audio, audio lacks a transcript, or an id occurs twice.
@@ -85,6 +97,8 @@ class Pairs:
         texts, audio = self._texts, self._audio
         if not transcribed:
             texts = dict.fromkeys(audio, "")
+        if selected:
+            audio = {key: None for key in audio if key in texts}
         refuse_faults(
             spec,
             ("transcripts without audio", [key for key in texts if key not in audio]),

@@ -6,7 +6,7 @@ An `Utterance` can be pickled, so that other processes can load it.
 from __future__ import annotations
 
 import hashlib
-import os
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from wav2vec2_tf.audio.stretch import WHOLE, Stretch, count_samples, load
 from wav2vec2_tf.utils.errors import UserError, brief
-from wav2vec2_tf.utils.files import files_identity
+from wav2vec2_tf.utils.files import Stamp, files_identity, stamp_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,9 @@ SPLITS = (
 )
 """Names of splits, those of one line with one meaning, as in `datasets`."""
 WITHOUT_AUDIO = "rows without audio"
+PACKED = re.compile(r"\.(ark|npy|zip):\d+(:\d+)?$")
+"""The end of a name, in fairseq's manifests and Kaldi's lists, that is a place in another file."""
+IN_ARCHIVES = "audio inside archives (such as .zip:…), which are not read (unpack them)"
 EXAMPLES = 3
 """Number of ids that an error message lists."""
 
@@ -111,6 +114,8 @@ class Entry:
     file: Path | None
     """The audio file, which may not exist; None if no file is named."""
     stretch: Stretch = WHOLE
+    stamp: Stamp | None = None
+    """The file's; None if it does not exist."""
 
 
 @dataclass(frozen=True)
@@ -139,15 +144,18 @@ def corpus_of_listing(spec: str, listing: Listing) -> Corpus:
             file exists.
     """
     known: dict[str, Entry] = {}
-    without_text, without_audio, twice = [], [], []
+    without_text, without_audio, packed, twice = [], [], [], []
     for entry in listing.entries:
-        if entry.file is None or not os.path.isfile(entry.file):
+        if entry.stamp is None:
             without_audio.append(entry.id)
+            if entry.file is not None and PACKED.search(entry.file.name):
+                packed.append(entry.id)
         if entry.text is None:
             without_text.append(entry.id)
         if entry.id in known:
             twice.append(entry.id)
         known[entry.id] = entry
+    refuse_faults(spec, (IN_ARCHIVES, packed))
     texts = {key: entry.text or "" for key, entry in known.items()}
     files = {key: entry.file for key, entry in known.items() if entry.file is not None}
     if without_text or twice or len(files) < len(known) or len(without_audio) == len(known):
@@ -158,6 +166,7 @@ def corpus_of_listing(spec: str, listing: Listing) -> Corpus:
             ("ids that occur twice", list(dict.fromkeys(twice))),
         )
     stretches = {key: entry.stretch for key, entry in known.items() if entry.stretch != WHOLE}
+    stamps = {one.file: one.stamp for one in known.values() if one.file and one.stamp}
     return corpus_of_files(
         spec,
         listing.kind,
@@ -165,6 +174,7 @@ def corpus_of_listing(spec: str, listing: Listing) -> Corpus:
         files,
         listing.lists,
         stretches,
+        stamps,
         identity=listing.identity,
         missing=without_audio,
     )
@@ -177,6 +187,7 @@ def corpus_of_files(
     audio: Mapping[str, Path],
     lists: Iterable[Path] = (),
     stretches: Mapping[str, Stretch] | None = None,
+    stamps: Mapping[Path, Stamp] | None = None,
     *,
     identity: str = "",
     missing: Iterable[str] = (),
@@ -190,6 +201,7 @@ def corpus_of_files(
         audio: id → audio file.
         lists: the other files that the corpus consists of; its identity depends on all files.
         stretches: id → the part of the file that is meant, where that is not all of it.
+        stamps: those of the audio files that exist, if they are known.
         identity: what else the corpus depends on.
         missing: ids whose file does not exist.
     """
@@ -199,8 +211,9 @@ def corpus_of_files(
         for key, text in texts.items():
             yield make_utterance(key, text, audio[key], stretches.get(key, WHOLE))
 
-    files = {*lists, *audio.values()} - {audio[key] for key in missing}
-    content = files_identity(files)
+    if stamps is None:
+        stamps = {file: stamp for file in audio.values() if (stamp := stamp_of(file))}
+    content = files_identity({*lists, *stamps}, stamps)
     if stretches or identity:
         parts = "\n".join(f"{key!r} {stretch}" for key, stretch in stretches.items())
         digest = hashlib.sha256(f"{identity}\n{parts}".encode())
@@ -237,6 +250,11 @@ def refuse_split(spec: str, split: str | None) -> None:
         raise UserError(f"{spec}: --split is for datasets; name the part itself instead")
 
 
+def is_split(name: str, split: str) -> bool:
+    """Whether a split of this name is the one that is asked for, maybe by another usual name."""
+    return name == split or any(name in names and split in names for names in SPLITS)
+
+
 def choose_split(spec: str, split: str | None, splits: Collection[str]) -> str:
     """Returns the one of `splits` that is asked for, or the only one.
 
@@ -249,9 +267,9 @@ def choose_split(spec: str, split: str | None, splits: Collection[str]) -> str:
         return next(iter(splits))
     if split is not None and split in splits:
         return split
-    for names in SPLITS:
-        if split in names and len(found := [name for name in names if name in splits]) == 1:
-            return found[0]
+    found = [name for name in splits if split is not None and is_split(name, split)]
+    if len(found) == 1:
+        return found[0]
     fault = "several splits" if split is None else f"no split {split!r}"
     raise UserError(f"{spec}: {fault}; choose with --split from {', '.join(sorted(splits))}")
 
@@ -274,7 +292,9 @@ def decode_utf8(source: str, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{source}: not UTF-8 text (byte {error.start})") from error
+        raise UserError(
+            f"{source}: not UTF-8 text (byte {error.start}): save it as UTF-8"
+        ) from error
 
 
 def _load(location: AudioLocation, stretch: Stretch) -> np.ndarray:

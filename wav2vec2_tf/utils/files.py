@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from wav2vec2_tf.utils.errors import UserError
 from wav2vec2_tf.utils.locks import LockedError, exclusive, taken_over
 from wav2vec2_tf.utils.special_files import copy_to_special, is_special
 
+Stamp = tuple[int, int]
+"""Size of a file in bytes, and when it was changed, in ns."""
 ARTEFACTS = ("config.json", "saved_model.pb")
 """A folder with one of these files is a model, and may be replaced by another."""
 LONGEST_NAME = 180
@@ -417,12 +419,31 @@ def same_file(path: Path, other: Path) -> bool:
     return path.is_file() and other.is_file() and path.samefile(other)
 
 
-def files_identity(files: Iterable[Path]) -> str:
-    """Returns a digest of names, sizes and times, which changes when any of the files does."""
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        status = file.stat()
-        digest.update(os.fsencode(f"{file.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n"))
+def stamp_of(path: str | Path) -> Stamp | None:
+    """Returns the stamp of a file; None if there is no file of this name."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
+def files_identity(files: Iterable[Path], stamps: Mapping[Path, Stamp] | None = None) -> str:
+    """Returns a digest of names, sizes and times, which changes when any of the files does.
+
+    Args:
+        files: they exist, unless their stamps are given.
+        stamps: those that are known already.
+    """
+    folder, digest = os.getcwd(), hashlib.sha256()
+    stamped = []
+    for file in files:
+        if (stamp := (stamps or {}).get(file)) is None:
+            status = file.stat()
+            stamp = (status.st_size, status.st_mtime_ns)
+        stamped.append((os.path.join(folder, file), *stamp))
+    for name, size, modified in sorted(stamped):
+        digest.update(os.fsencode(f"{name}\0{size}\0{modified}\n"))
     return digest.hexdigest()
 
 
