@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wav2vec2_tf.utils.options import option
 from wav2vec2_tf.utils.progress import ProgressBar
 
 from .options import ExportOptions, add_convert_flags, convert_options, print_differences
@@ -20,28 +22,40 @@ if TYPE_CHECKING:
 EXAMPLE = "wav2vec2-tf convert saved-model build/base-960h build/saved-model --length any"
 
 
+@dataclass(frozen=True, kw_only=True)
+class SavedModelOptions(ExportOptions):
+    """How a model is exported as SavedModel."""
+
+    inference: bool = option(
+        False,
+        help="leave out what training needs: the SavedModel computes the same and loads in less "
+        "time, but not with training=True",
+    )
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `convert saved-model`."""
-    add_convert_flags(parser, ExportOptions, "folder to make", EXAMPLE)
+    add_convert_flags(parser, SavedModelOptions, "folder to make", EXAMPLE)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs `convert saved-model`."""
-    print_differences(args.out, convert(args.model, args.out, convert_options(ExportOptions, args)))
+    options = convert_options(SavedModelOptions, args)
+    print_differences(args.out, convert(args.model, args.out, options))
     return 0
 
 
 def convert(source: str, out: Path, options: ExportOptions | None = None) -> dict[str, float]:
     """Exports a model as SavedModel; writes all of it or nothing.
 
-        from wav2vec2_tf.convert.saved_model import ExportOptions, convert
+        from wav2vec2_tf.convert.saved_model import SavedModelOptions, convert
 
-        convert("build/base-960h", Path("build/saved-model"), ExportOptions(length=None))
+        convert("build/base-960h", Path("build/saved-model"), SavedModelOptions(length=None))
 
     Args:
         source: a folder, an id on the Hugging Face Hub or fairseq's `.pt` file.
         out: the folder to make.
-        options: see `ExportOptions`.
+        options: see `SavedModelOptions`.
 
     Returns:
         The differences from the Keras model, as `export.check.in_fresh_process` returns them.
@@ -57,8 +71,9 @@ def convert(source: str, out: Path, options: ExportOptions | None = None) -> dic
 
     from .source import open_source
 
-    options = options or ExportOptions()
+    options = options or SavedModelOptions()
     length, log_softmax = options.length, options.log_softmax
+    trainable = not (isinstance(options, SavedModelOptions) and options.inference)
     with (
         whole_folder(out, replace=options.force) as beside,
         tempfile.TemporaryDirectory() as scratch,
@@ -68,7 +83,12 @@ def convert(source: str, out: Path, options: ExportOptions | None = None) -> dic
         check_length(length, opened.config.samples_of(1))
         model, processor = opened.load(), opened.processor
         bar.update(note="weights loaded")
-        saved_model.export(model, processor, beside, length=length, log_softmax=log_softmax)
+        saved_model.export(
+            *(model, processor, beside),
+            length=length,
+            log_softmax=log_softmax,
+            trainable=trainable,
+        )
         opened.provenance.save(beside / SAVED_MODEL_FACTS)
         bar.update(note="SavedModel written")
         expected = Path(scratch) / "expected.npz"

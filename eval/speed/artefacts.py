@@ -28,6 +28,7 @@ TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ") 
 OURS: dict[str, tuple[str, ...]] = {
     # arguments of `wav2vec2-tf convert`
     "saved-model": ("saved-model",),
+    "saved-model-inference": ("saved-model", "--inference"),
     "litert": ("litert",),
     "litert-fp16": ("litert", "--quantize", "fp16"),
     "litert-int8": ("litert", "--quantize", "int8"),

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wav2vec2_tf.audio import SAMPLE_RATE
@@ -20,14 +20,20 @@ from .workloads import Work
 
 
 def cold_starts(
-    work: Work, rows: Sequence[SystemResult], folder: Path, threads: int, repetitions: int
+    work: Work,
+    rows: Sequence[SystemResult],
+    models: Mapping[str, Path],
+    folder: Path,
+    threads: int,
+    repetitions: int,
 ) -> WorkResult:
     """Returns the result of a cold start.
 
     Args:
         work: its length is that of the file.
         rows: a row for each system, with a reason where it cannot be run.
-        folder: holds the model, and the file and the log are written to it.
+        models: system → the model that it loads.
+        folder: the file and the log are written to it.
         threads: of each process.
         repetitions: about half as many processes of each system are started.
     """
@@ -36,27 +42,29 @@ def cold_starts(
     result = WorkResult(work, work.length / SAMPLE_RATE, None, list(rows))
     file = folder / "cold.wav"
     soundfile.write(file, artefacts.LOUDNESS * workloads.speech(1, work.length)[0], SAMPLE_RATE)
-    model = str(folder / "model")
-    commands = {
-        "pipeline": [f"{__package__}.pipeline", model, str(file)],
-        "transcribe": ["wav2vec2_tf.cli", "transcribe", "--model", model, str(file)],
-    }
+
+    def command(row: SystemResult) -> list[str]:
+        model = str(models[row.system])
+        if row.ours:
+            return ["wav2vec2_tf.cli", "transcribe", "--model", model, str(file)]
+        return [f"{__package__}.pipeline", model, str(file)]
+
     texts: dict[str, str] = {}
     timed = [row for row in rows if not row.reason]
     for turn in range(-1, max(1, repetitions // 2 + 1)):  # turn -1 fills the disk's cache
         for row in timed:
             log(f"{work.key}: {row.system}")
-            seconds, peak, text = _run(commands[row.system], folder / "workers.log", threads)
+            seconds, peak, text = _run(command(row), folder / "workers.log", threads)
             row.peak_bytes = max(peak, row.peak_bytes or 0)
             texts[row.system] = text
             if turn < 0:
                 row.first_seconds = seconds
             else:
                 row.seconds.append(seconds)
-    if len(texts) == 2:
-        one, other = texts.values()
-        for row in timed:
-            row.agreement = difflib.SequenceMatcher(None, one, other, autojunk=False).ratio()
+    reference = [texts[row.system] for row in timed if not row.ours]
+    for row in timed if reference else ():
+        matcher = difflib.SequenceMatcher(None, reference[0], texts[row.system], autojunk=False)
+        row.agreement = matcher.ratio()
     return result
 
 

@@ -65,6 +65,10 @@ class Profile:
     wall_seconds: float
     """Median of a call, tracing included."""
     threads: int
+    functions: int
+    """Functions of the file."""
+    nodes: int
+    """Operations and arguments of all functions: `tf.saved_model.load` makes an object of each."""
     kinds: tuple[OperationTime, ...]
     """The longest first."""
 
@@ -102,6 +106,8 @@ def profile(model: Path, options: ProfileOptions) -> Profile:
                 raise UserError(
                     f"{model}: must have an input named speech, has {', '.join(signature.inputs)}"
                 )
+            functions = loaded.graph_def.library.function
+            nodes = sum(len(each.node_def) + len(each.signature.input_arg) for each in functions)
             fixed = signature.inputs["speech"].tensor_shape.dim[1].size
             if fixed > 0 and length not in (None, fixed):
                 raise UserError(
@@ -132,7 +138,7 @@ def profile(model: Path, options: ProfileOptions) -> Profile:
         OperationTime(name, calls[name] // REPETITIONS, spent / REPETITIONS)
         for name, spent in seconds.most_common()
     )
-    return Profile(length, statistics.median(walls), threads, tuple(kinds))
+    return Profile(length, statistics.median(walls), threads, len(functions), nodes, tuple(kinds))
 
 
 def table(profile: Profile, operations: int | None) -> str:
@@ -155,7 +161,13 @@ def table(profile: Profile, operations: int | None) -> str:
     if operations is not None:
         summary += f", {operations / products / 1e9:.0f} GFLOP/s while they run"
     lines = markdown_table(["operation", "calls", "ms", "share"], rows, left=1)
-    return "\n".join([*lines, "", f"{summary}. A call took {profile.wall_seconds:.3f} s."])
+    return "\n".join(
+        [
+            *(*lines, "", f"{summary}. A call took {profile.wall_seconds:.3f} s."),
+            f"The file has {profile.functions} functions with {profile.nodes} nodes, arguments "
+            "included.",
+        ]
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

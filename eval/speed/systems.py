@@ -93,6 +93,10 @@ SYSTEMS = {
             environment={"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"},
         ),
         System(
+            "savedmodel-inference", "SavedModel, --inference", True, TENSORFLOW, "saved_model",
+            "saved-model-inference",
+        ),
+        System(
             "savedmodel-xla", "SavedModel, XLA", True, TENSORFLOW, "saved_model", "saved-model",
             {"jit_compile": True}, kinds=EVERY, way="bucketed",
         ),
@@ -147,6 +151,10 @@ SYSTEMS = {
         System(
             "transcribe", "wav2vec2-tf transcribe", True, TENSORFLOW, "", "model",
             kinds=(COLD_START,),
+        ),
+        System(
+            "transcribe-savedmodel", "wav2vec2-tf transcribe, SavedModel", True, TENSORFLOW, "",
+            "saved-model-inference", kinds=(COLD_START,),
         ),
     )
 }  # fmt: skip

@@ -119,7 +119,10 @@ class Stopwatch:
         chosen = [system for system in systems if system.does(work)]
         if work.kind == COLD_START:
             rows = [self._row(system) for system in chosen]
-            return cold_starts(work, rows, self.folder, self.threads, self.repetitions)
+            for row, system in zip(rows, chosen, strict=True):
+                row.reason = row.reason or failed.get(file_of(system, work), "")
+            models = {system.key: self._path(*file_of(system, work)) for system in chosen}
+            return cold_starts(work, rows, models, self.folder, self.threads, self.repetitions)
         inputs, audio, flops = self._inputs(work)
         result = WorkResult(work, audio, flops)
         reference = None
@@ -358,7 +361,7 @@ class Stopwatch:
 
 def file_of(system: System, work: Work) -> tuple[str, int | None]:
     """Returns the artefact of a system, and the length it is made for; None for any length."""
-    if work.kind in (TRAINING, COLD_START):
+    if work.kind == TRAINING:
         return "model", None
     fixed = system.artefact in artefacts.OURS and artefacts.OURS[system.artefact][0]
     return system.artefact, work.length if fixed in artefacts.FIXED and work.shape else None

@@ -482,20 +482,24 @@ def test_saved_model_at_the_published_length(saved: Path, converted: Path) -> No
     assert Provenance.load(saved / SAVED_MODEL_FACTS) == Provenance.load(converted)
 
 
-def test_log_softmax_of_the_layer_norm_style(
+def test_log_softmax_and_inference_of_the_layer_norm_style(
     tiny_folders: dict[str, Path],
     tf_models: Any,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
-    assert run("saved-model", tiny_folders["layer"], out, "--length", "2000", "--log-softmax") == 0
+    options = ("--length", "2000", "--log-softmax", "--inference")
+    assert run("saved-model", tiny_folders["layer"], out, *options) == 0
     shown = capsys.readouterr().out
     for name in ("serving_default", "with_lengths", "__call__ with lengths", "transcribe"):
         assert f"  {name} " in shown
     speech = reference.noise(2, 2000)
     wanted = tf.nn.log_softmax(tf_models["layer"](speech))
-    np.testing.assert_allclose(tf.saved_model.load(out)(tf.constant(speech)), wanted, atol=1e-5)
+    loaded = tf.saved_model.load(out)
+    np.testing.assert_allclose(loaded(tf.constant(speech)), wanted, atol=1e-5)
+    with pytest.raises(ValueError, match="Could not find matching concrete function"):
+        loaded(tf.constant(speech), training=True)
 
 
 # package

@@ -147,19 +147,19 @@ def test_call_with_speech_alone(name: str, request: pytest.FixtureRequest) -> No
     assert difference(loaded(speech), wanted) < TOLERANCE
 
 
-def functions_with(it: SavedModel, operation: str) -> int:
-    """Returns how many functions of the file have an operation in their bodies."""
+def functions_with(it: SavedModel, *operations: str) -> int:
+    """Returns how many functions of the file have all these operations in their bodies."""
     functions = definition_of(it).graph_def.library.function
-    return sum(any(node.op == operation for node in each.node_def) for each in functions)
+    return sum({*operations} <= {node.op for node in each.node_def} for each in functions)
 
 
 def test_all_structures_share_the_traces_of_the_model(
     fixed: SavedModel, any_length: SavedModel
 ) -> None:
-    """With and without lengths, in inference and in training: four bodies, whatever the input."""
+    """Layers with and without lengths, in inference and in training, whatever the input."""
     assert len(any_length.loaded.__call__.concrete_functions) == 2 * len(STRUCTURES)
-    assert functions_with(any_length, "BatchMatMulV2") == 4
-    assert functions_with(fixed, "BatchMatMulV2") == 4
+    for it in (any_length, fixed):
+        assert functions_with(it, "BatchMatMulV2", "Softmax") == 4
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int32"])
@@ -652,6 +652,9 @@ def test_profile(
     found = json.loads(out.read_text())
     config = any_length.model.config
     assert found["operations"] == 2 * sum(flops(config, 5000, ctc=True).values())
+    functions = definition_of(any_length).graph_def.library.function
+    assert found["functions"] == len(functions)
+    assert found["nodes"] == sum(len(f.node_def) + len(f.signature.input_arg) for f in functions)
     calls = {kind["name"]: kind["calls"] for kind in found["kinds"]}
     assert sum(n for name, n in calls.items() if "Softmax" in name) == config.num_hidden_layers
     products = sum(n for name, n in calls.items() if "MatMul" in name)

@@ -259,6 +259,8 @@ def test_wav2vec2_bert_of_any_length(exported: Callable[..., SavedModel]) -> Non
     assert difference(layer(inputs), model(batch, lengths)) < 5 * TOLERANCE
     with pytest.raises(UserError, match=r"input_features must be .* \(None, None, 160\)"):
         layer(features[..., :80])
+    with pytest.raises(UserError, match="exported for inference only"):
+        SavedModelLayer(saved.folder, trainable=True)
 
 
 # Its variables

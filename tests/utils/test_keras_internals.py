@@ -81,6 +81,19 @@ def test_a_layer_of_a_built_model_is_replaced() -> None:
         model.other = keras.layers.Dense(4)
 
 
+def test_variables_have_their_own_type_where_layers_compute_in_another() -> None:
+    class Mixed(keras.layers.Dense):
+        def call(self, inputs: tf.Tensor) -> tf.Tensor:
+            assert self.kernel.dtype == "float16"
+            with keras_internals.without_autocast():
+                assert self.kernel.dtype == "float32"
+                assert isinstance(self.kernel.value, tf.Variable)
+            assert self.kernel.dtype == "float16"
+            return super().call(inputs)
+
+    Mixed(2, dtype="mixed_float16")(np.ones((1, 3), np.float32))
+
+
 def test_variables_without_values_get_them_later() -> None:
     with keras_internals.without_values():
         layer = keras.layers.Dense(2)

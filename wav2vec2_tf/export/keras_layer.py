@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wav2vec2_tf.export.loading import load_saved_model, saved_model_config
+from wav2vec2_tf.export.loading import load_saved_model, saved_model_config, takes_training
 from wav2vec2_tf.models import lengths as padding
 from wav2vec2_tf.models.auto import MODELS
 from wav2vec2_tf.models.config import Config
@@ -46,8 +46,8 @@ class SavedModelLayer(keras.layers.Layer):
             it was exported with, whatever `dtype` is.
 
     Raises:
-        UserError: the path names no SavedModel of this project, or Keras makes the layer of a file
-            in safe mode.
+        UserError: the path names no SavedModel of this project, or one for inference only that is
+            to be trained; or Keras makes the layer of a file in safe mode.
     """
 
     def __init__(self, path: str | PathLike[str], trainable: bool = False, **kwargs: Any) -> None:
@@ -64,6 +64,11 @@ class SavedModelLayer(keras.layers.Layer):
             ) from None
         self.config = saved_model_config(folder)
         self.loaded = load_saved_model(folder)
+        if trainable and not takes_training(self.loaded):
+            raise UserError(
+                f"{folder}: was exported for inference only, so it cannot be trained: export it "
+                "without --inference, or leave out trainable=True"
+            )
         self.takes = {
             name: signature.structured_input_signature[1][name]
             for name, signature in (

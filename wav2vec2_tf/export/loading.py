@@ -168,6 +168,15 @@ def _not_ours(folder: Path, lacking: list[str]) -> UserError:
     )
 
 
+def takes_training(loaded: Any) -> bool:
+    """Returns whether a SavedModel can be called with `training=True`."""
+    return any(
+        value is True
+        for function in loaded.__call__.concrete_functions
+        for value in tf.nest.flatten(function.structured_input_signature)
+    )
+
+
 def speech_spec_of(loaded: Any) -> tf.TensorSpec:
     """Returns the spec of the speech that a SavedModel takes, (batch, samples)."""
     return loaded.signatures["serving_default"].structured_input_signature[1][SPEECH]

@@ -18,6 +18,7 @@ from wav2vec2_tf.models.config import PUBLISHED_LENGTH, Config
 from wav2vec2_tf.models.pretrained import write_config
 from wav2vec2_tf.models.processor import Processor
 from wav2vec2_tf.models.saved_model_folder import SAVED_MODEL_FACTS
+from wav2vec2_tf.models.shared_trace import shared_traces
 from wav2vec2_tf.text import ctc
 from wav2vec2_tf.utils.errors import UserError
 
@@ -204,12 +205,13 @@ def traced(
 
         return core.get_concrete_function()
 
-    traces = {
-        (kind.shape.rank, masked, training): trace(kind, masked, training)
-        for kind in kinds
-        for masked in (False, True)
-        for training in modes
-    }
+    with shared_traces():
+        traces = {
+            (kind.shape.rank, masked, training): trace(kind, masked, training)
+            for kind in kinds
+            for masked in (False, True)
+            for training in modes
+        }
 
     def run(inputs: tf.Tensor, lengths: tf.Tensor | None, training: bool) -> Outputs:
         core = traces[inputs.shape.rank, lengths is not None, training]
@@ -229,9 +231,10 @@ def callable_with(
 
     A loaded SavedModel finds a function by the exact structure and types it was traced with.
     """
+    lengths_of = tf.function(padding.lengths_of, autograph=False)  # once for each type of mask
 
     def call(inputs: Any, training: bool = False) -> Outputs | tf.Tensor:
-        first, lengths = padding.unpack(inputs)
+        first, lengths = padding.unpack(inputs, of_mask=lambda mask, _: lengths_of(mask))
         if lengths is not None:
             lengths = tf.cast(lengths, tf.int32)
         results = run(first, lengths, training)

@@ -17,6 +17,7 @@ from wav2vec2_tf.models.config import Config
 from wav2vec2_tf.models.layers import PACKAGE, dense
 from wav2vec2_tf.models.log_mel import log_mel_graph
 from wav2vec2_tf.models.pretrained import Pretrained
+from wav2vec2_tf.models.shared_trace import call_layer
 from wav2vec2_tf.models.spec_augment import span_mask
 from wav2vec2_tf.models.transformer import EncoderOutput, FeatureProjection, FeedForward
 from wav2vec2_tf.utils.errors import UserError
@@ -172,7 +173,8 @@ class Wav2Vec2Model(Pretrained):
         if not waveform:
             features = padding.silence_padding(speech, mask)
         elif self.feature_encoder is not None:
-            features = self.feature_encoder(speech, lengths)
+            samples = padding.whole_lengths(speech) if lengths is None else lengths
+            features = call_layer(self.feature_encoder, speech, samples)
         else:
             features, _ = log_mel_graph(speech, lengths)
             features = tf.cast(features, self.compute_dtype)
@@ -270,15 +272,14 @@ class Wav2Vec2Model(Pretrained):
         config = self.config
         if config.mask_time_prob == 0:
             return hidden_states
-        batch, frames = padding.size(hidden_states, 0), padding.size(hidden_states, 1)
         lengths = (
-            tf.fill([batch], frames)
+            padding.whole_lengths(hidden_states)
             if mask is None
             else tf.reduce_sum(tf.cast(mask, tf.int32), axis=-1)
         )
         masked = span_mask(
             lengths,
-            frames,
+            padding.size(hidden_states, 1),
             probability=config.mask_time_prob,
             span=config.mask_time_length,
             minimum=config.mask_time_min_masks,

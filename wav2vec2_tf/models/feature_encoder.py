@@ -20,7 +20,7 @@ from wav2vec2_tf.models.activations import activation
 from wav2vec2_tf.models.config import WaveformConfig
 from wav2vec2_tf.models.frame_counts import convolved_length
 from wav2vec2_tf.models.layers import PACKAGE, ConfigLayer
-from wav2vec2_tf.models.lengths import silence_padding, size, valid
+from wav2vec2_tf.models.lengths import silence_padding, size, valid, whole_lengths
 
 NORM_EPSILON = 1e-5  # PyTorch's default: transformers does not use layer_norm_eps here
 FRAMES_OF_A_PART = 256  # about the square root of the frames of usual speech
@@ -252,6 +252,7 @@ class FeatureEncoder(ConfigLayer):
         Returns:
             (batch, frames, channels).
         """
+        lengths = whole_lengths(speech) if lengths is None else lengths
         batch, samples = size(speech, 0), size(speech, 1)
         frames = self.frames(samples)
         needed = [(samples + self.stride - 1) // self.stride, frames + self.frames_lost]
@@ -259,8 +260,7 @@ class FeatureEncoder(ConfigLayer):
         speech = tf.pad(speech, [[0, 0], [0, room * self.stride - samples]])
         first, *others = self.conv_layers
         if self.group_norm:
-            valid_samples = tf.fill([batch], samples) if lengths is None else lengths
-            stream = end_to_end(first(speech, valid_samples))
+            stream = end_to_end(first(speech, lengths))
         else:
             stream = first(end_to_end(speech[..., tf.newaxis]))
         for layer in others:

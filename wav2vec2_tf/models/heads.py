@@ -15,7 +15,7 @@ from wav2vec2_tf.models.base import Encoded, LogitsOutput, Wav2Vec2Model, with_s
 from wav2vec2_tf.models.config import Config, Wav2Vec2Config
 from wav2vec2_tf.models.families import Objective
 from wav2vec2_tf.models.layers import PACKAGE, ConfigLayer, dense, layer_norm
-from wav2vec2_tf.models.lengths import silence_padding, size, valid, with_mask
+from wav2vec2_tf.models.lengths import silence_padding, size, valid, whole_lengths, with_mask
 from wav2vec2_tf.models.pretrained import Pretrained
 from wav2vec2_tf.models.quantizer import GumbelVectorQuantizer
 from wav2vec2_tf.utils.errors import UserError
@@ -445,5 +445,5 @@ def _encode(
 def _frame_count(states: tf.Tensor, frame_mask: tf.Tensor | None) -> tf.Tensor:
     """Returns the number of valid frames of each row, (batch,) int32."""
     if frame_mask is None:
-        return tf.fill([size(states, 0)], size(states, 1))
+        return whole_lengths(states)
     return tf.reduce_sum(tf.cast(frame_mask, tf.int32), axis=-1)

@@ -7,6 +7,7 @@ that combines frames takes the mask of valid frames, or `None` where nothing is 
 from __future__ import annotations
 
 import bisect
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -43,7 +44,11 @@ def bucket(length: int) -> int:
     return BUCKETS[bisect.bisect_left(BUCKETS, length)]
 
 
-def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor | None]:
+def unpack(
+    inputs: Any,
+    lengths: tf.Tensor | None = None,
+    of_mask: Callable[[Any, Any], tf.Tensor] | None = None,
+) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Returns speech (or features) and lengths from any of the structures that models accept.
 
     Args:
@@ -51,22 +56,24 @@ def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf
             `input_features`) and optionally `lengths` or `attention_mask`. A mask is of any type
             of numbers, or of booleans: see `lengths_of`.
         lengths: (batch,) lengths that were passed separately.
+        of_mask: used in place of `lengths_of`.
 
     Raises:
         UserError: another structure or name, or a wrong mask.
     """
+    of_mask = of_mask or lengths_of
     if isinstance(inputs, list | tuple) and len(inputs) in (1, 2):
         first, *rest = inputs
         if rest and lengths is None:
             second = tf.convert_to_tensor(rest[0])
-            lengths = lengths_of(second, first) if second.shape.rank == 2 else second
+            lengths = of_mask(second, first) if second.shape.rank == 2 else second
         return first, lengths
     if isinstance(inputs, dict):
         named = {name: value for name, value in inputs.items() if value is not None}
         names = ("speech", "input_values", "input_features")
         first = [named.pop(name) for name in names if name in named]
         if "attention_mask" in named:
-            lengths = lengths_of(named.pop("attention_mask"), first[0] if first else None)
+            lengths = of_mask(named.pop("attention_mask"), first[0] if first else None)
         lengths = named.pop("lengths", lengths)
         if len(first) == 1 and not named:
             return first[0], lengths
@@ -82,6 +89,11 @@ def unpack(inputs: Any, lengths: tf.Tensor | None = None) -> tuple[tf.Tensor, tf
 def clip_lengths(lengths: tf.Tensor, samples: tf.Tensor | int) -> tf.Tensor:
     """Returns int32 lengths, clipped to 0 and the samples of a row."""
     return tf.clip_by_value(tf.cast(lengths, tf.int32), 0, samples)
+
+
+def whole_lengths(values: tf.Tensor) -> tf.Tensor:
+    """Returns the (batch,) int32 lengths of (batch, time, …) values without padding."""
+    return tf.fill([size(values, 0)], size(values, 1))
 
 
 def lengths_of(attention_mask: Any, speech: Any = None) -> tf.Tensor:

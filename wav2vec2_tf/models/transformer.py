@@ -22,6 +22,7 @@ from wav2vec2_tf.models.layers import (
 )
 from wav2vec2_tf.models.lengths import attention_bias, silence_padding, size
 from wav2vec2_tf.models.positions import PositionalConvEmbedding
+from wav2vec2_tf.models.shared_trace import call_layer
 
 
 class EncoderOutput(NamedTuple):
@@ -352,7 +353,9 @@ class Encoder(ConfigLayer):
             The states; padded frames have no influence on others, and are zero.
         """
         hidden_states = silence_padding(hidden_states, frame_mask)
-        hidden_states += self.pos_conv_embed(hidden_states, frame_mask, training=training)
+        hidden_states += call_layer(
+            self.pos_conv_embed, hidden_states, frame_mask, training=training
+        )
         if not self.pre_norm:
             hidden_states = self.layer_norm(hidden_states)
         hidden_states = self.dropout(hidden_states, training=training)
@@ -403,7 +406,7 @@ def run_layers(
         if gradient_checkpointing and training:
             after, weights = recomputed(layer, hidden_states, context, training)
         else:
-            after, weights = layer(hidden_states, *context, training=training)
+            after, weights = call_layer(layer, hidden_states, *context, training=training)
         hidden_states = layer_drop(after, hidden_states, training=training)
         if output_hidden_states:
             states.append(hidden_states)

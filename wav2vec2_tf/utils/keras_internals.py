@@ -93,6 +93,20 @@ def initialize(variable: keras.Variable) -> None:
         variable._deferred_initialize()
 
 
+@contextlib.contextmanager
+def without_autocast() -> Iterator[None]:
+    """Makes variables have their own type inside, not the compute type of the current layer."""
+    from keras.src.backend.common import global_state
+
+    name = "autocast_scope"
+    before = global_state.get_global_attribute(name)
+    global_state.set_global_attribute(name, None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(name, before)
+
+
 def in_safe_mode() -> bool:
     """Returns whether Keras makes an object of a file or config in safe mode, which is its default.
 
