@@ -86,7 +86,7 @@ def package(model: Path, out: Path, options: PackageOptions | None = None) -> Pa
         The path of the module card, NAME.md.
 
     Raises:
-        UserError: the model is no SavedModel, a file exists, or a report is of another model.
+        UserError: the model is not a SavedModel, a file exists, or a report is of another model.
     """
     from wav2vec2_tf.utils.files import encodable, whole_file
 

@@ -204,7 +204,7 @@ def _open_both(
     """Returns the folder of `out`, its config and head, and the checkpoint of `source`.
 
     Raises:
-        UserError: they are of different families or languages, or one of them is no model.
+        UserError: they are of different families or languages, or one of them is not a model.
     """
     from wav2vec2_tf.checkpoint.hub import resolve
     from wav2vec2_tf.export.loading import head_of_export, saved_model_config

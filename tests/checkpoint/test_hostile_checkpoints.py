@@ -240,7 +240,7 @@ NAMESPACE = name("argparse", "Namespace")
 RECORDS = {
     "made by REDUCE": (NAMESPACE + b")R", "not a tensor"),
     "made with a list": (NAMESPACE + b"]\x81", "calls what is not a function"),
-    "of what is no class": (REBUILD + b")\x81", "object of what is not a class"),
+    "of what is not a class": (REBUILD + b")\x81", "object of what is not a class"),
     "of text": (text("os") + b")\x81", "object of what is not a class"),
     "with items": (NAMESPACE + b")\x81" + text("a") + b"Ns", "not a dictionary"),
     "appended to": (NAMESPACE + b")\x81Na", "not a list"),

@@ -173,8 +173,9 @@ def test_a_part_beyond_the_end(long: Path) -> None:
         for offset, duration in [(3.0, 1.4), (3.0, 1.6), (500, 700), (4, 1), (0, 4000)]
     ]
     rows.append({"audio_filepath": "long.wav", "text": "A", "duration": 4000})
-    first, *others = open_corpus(str(written(long.parent, "jsonl", rows)))
+    first, *others, last = open_corpus(str(written(long.parent, "jsonl", rows)))
     np.testing.assert_array_equal(first.load(), SPEECH[48000:])
+    assert len(last.load()) == last.samples() == 64000  # of a header that is wrong, for example
     for utterance in others:
         for read in (utterance.load, utterance.samples):
             with pytest.raises(UserError, match=r"long\.wav: .*: state offset and duration in sec"):

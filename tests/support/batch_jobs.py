@@ -111,7 +111,7 @@ def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def alive(process: int) -> bool:
-    """Returns whether a process exists and is no zombie."""
+    """Returns whether a process exists and is not a zombie."""
     try:
         return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()
     except OSError:

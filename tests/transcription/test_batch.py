@@ -441,7 +441,7 @@ def test_the_split_of_a_corpus(folder: Path) -> None:
 
 @pytest.mark.usefixtures("alone")
 def test_the_policy_on_bad_recordings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --no-skip-bad they are listed before the work; with --skip-bad they are no failure."""
+    """With --no-skip-bad they are listed before the work; with --skip-bad the job does not fail."""
     (folder / "empty.wav").write_bytes(b"")
     listed = manifest_of(folder / "list.jsonl", ["empty.wav", str(FEW[0]), "none.flac"])
     command = ["batch", str(listed), str(folder / "out")]

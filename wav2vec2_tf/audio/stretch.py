@@ -101,8 +101,8 @@ def _require_one_channel(source: Path | bytes, channel: int) -> None:
 
 
 def _require_all(source: Path | bytes, part: Stretch, samples: int) -> None:
-    if part.duration is None:
-        return
+    if not part.is_stated or part.duration is None:
+        return  # a duration alone is often that of a header, which may be wrong
     seconds = samples / SAMPLE_RATE
     if part.duration - seconds > MISSING_SECONDS:
         raise UserError(

@@ -98,7 +98,7 @@ def stretch_of(row: Mapping[str, Any], *, units_matter: bool = True) -> Stretch:
         units_matter: whether columns that seem to select a part in an unknown unit are refused.
 
     Raises:
-        ValueError: they are no valid part, contradict each other, or are in an unknown unit. The
+        ValueError: they are not a valid part, contradict each other, or are in an unknown unit. The
             message says so in a few words.
     """
     start_name, start = _only(row, START_COLUMNS)
@@ -191,7 +191,7 @@ def _number(value: Any) -> float | None:
 
 
 def _channel(row: Mapping[str, Any]) -> int | None:
-    """Returns the number of a channel; texts, such as the name of a broadcaster, are none."""
+    """Returns the number of a channel; a text, such as the name of a broadcaster, is not one."""
     for name in CHANNEL_COLUMNS:
         number = _number(row.get(name))
         if number is not None:

@@ -145,14 +145,14 @@ def manifest_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _file_of(value: Any) -> str:
-    """Returns the name of a file; "" if the value of a row's column of audio is none."""
+    """Returns the name of a file; "" if the row has none."""
     if isinstance(value, Mapping) and value.get("bytes") is None:  # as `datasets` writes audio
         value = value.get("path")
     return value.strip() if isinstance(value, str) else ""
 
 
 def _text_of(value: Any) -> str | None:
-    """Returns a transcript; None if the value of a row's column of texts is none."""
+    """Returns a transcript; None if the row has none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:
         return None
     return str(value)

@@ -116,7 +116,7 @@ LANGUAGE_MODEL_SUFFIXES = (".arpa", ".bin", ".binary", ".klm")
 WEIGHTS = {"alpha": "lm-weight", "beta": "word-score"}
 """Weight in `attrs.json` (pyctcdecode's) → the flag; both count in natural logarithms."""
 HEAVIEST = 1e6
-"""Weights beyond this are no weights."""
+"""The largest weight that is accepted."""
 
 
 def language_model_in(folder: Path) -> str | None:

@@ -218,7 +218,7 @@ class CTCLoss(keras.losses.Loss):
 
     Raises:
         UserError: if `blank` is not an integer; when called with labels or logits of another rank,
-            with logits that have no token `blank`, or with labels that are no tokens, see
+            with logits that have no token `blank`, or with labels that are not tokens, see
             `ctc_loss`.
     """
 
@@ -269,7 +269,7 @@ class CTCLoss(keras.losses.Loss):
     def call(self, y_true: tf.Tensor, y_pred: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Returns the loss of each row, (batch,), given labels and (logits, frame lengths)."""
         logits, frame_lengths = y_pred
-        # Keras makes floats of labels: one that is no integer is no token
+        # Keras makes floats of labels: one that is not an integer is not a token
         is_integer = y_true == tf.round(y_true)
         labels = tf.where(is_integer, tf.cast(y_true, tf.int32), tf.int32.max)
         return ctc_loss(

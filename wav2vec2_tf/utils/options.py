@@ -32,7 +32,7 @@ class OptionError(UserError):
     Args:
         message: what is wrong; `{name}` stands for a field, which the command line shows as its
             flag: `OptionError("{lm_weight} needs {lm}")` reads "--lm-weight needs --lm" there.
-        values: what `{…}` in `message` that is no field stands for.
+        values: what `{…}` in `message` that is not a field stands for.
     """
 
     def __init__(self, message: str, **values: Any) -> None:

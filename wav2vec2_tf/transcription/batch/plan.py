@@ -159,6 +159,6 @@ class Plan:
 
 
 def _line(one: Input) -> bytes:
-    # names of files may be no UTF-8: what `surrogatepass` writes, `json.loads` reads
+    # names of files need not be UTF-8: what `surrogatepass` writes, `json.loads` reads
     line = json.dumps(asdict(one), ensure_ascii=False) + "\n"
     return line.encode(errors="surrogatepass")
