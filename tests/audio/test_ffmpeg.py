@@ -9,6 +9,7 @@ import logging
 import shutil
 import struct
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -367,3 +368,40 @@ def test_libsndfile_prints_nothing(
     ctypes.CDLL(None).puts(b"shown")
     ctypes.CDLL(None).fflush(None)
     assert capfd.readouterr().out == "shown\n"
+
+
+def test_readers_are_closed_anywhere() -> None:
+    """The garbage collector may close one while another is opened or closed."""
+    silence = libsndfile._Silence()
+
+    class Stream:
+        held = 5
+
+        @property
+        def value(self) -> int:
+            self._collect()
+            return self.held
+
+        @value.setter
+        def value(self, value: int) -> None:
+            self._collect()
+            self.held = value
+            self._collect()
+
+        def _collect(self) -> None:
+            with silence:
+                pass
+
+    streams = Stream(), Stream()
+    silence._streams, silence._null = [(stream, None) for stream in streams], 7  # type: ignore[misc]
+    shown: list[int] = []
+
+    def enter() -> None:
+        with silence:
+            shown.extend(stream.held for stream in streams)
+
+    thread = threading.Thread(target=enter, daemon=True)
+    thread.start()
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+    assert shown == [7, 7] and [stream.held for stream in streams] == [5, 5]

@@ -188,11 +188,12 @@ class _Silence:
 
     libsndfile and the mpg123 inside it print remarks on damaged files to both standard streams,
     and have no option against it. The C library's `stdout` and `stderr` are variables; Python's
-    own streams do not use them. Any number of threads may be in it.
+    own streams do not use them. Any number of threads may be in it, and one may enter it anywhere
+    in these methods again: when the garbage collector closes a reader that was left amid a file.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._depth = 0
         self._streams: list[tuple[ctypes.c_void_p, int | None]] = []
         self._null: int | None = None
@@ -215,10 +216,10 @@ class _Silence:
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            self._depth -= 1
-            if not self._depth and self._null:
+            if self._depth == 1 and self._null:
                 for stream, original in self._streams:
                     stream.value = original
+            self._depth -= 1
 
 
 _silence = _Silence()
