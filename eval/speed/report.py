@@ -223,7 +223,7 @@ def report(
 NOTES = [
     "Every system has the same weights and inputs and a process of its own. Median and range "
     "are of calls after the warm-up, whose first is “first”: tracing and compiling are in it. RTFx "
-    "is seconds of audio a second. Peak is the most that was resident in the process from its "
+    "is seconds of audio per second. Peak is the most that was resident in the process from its "
     "start, files mapped into memory included. “Load” is from the start of the process until the "
     "system could be called. Max Δ and the share of frames with the same best token are against "
     "PyTorch's eager logits (of training, the loss). The limit is the model's multiplications and "
