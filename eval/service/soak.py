@@ -184,7 +184,7 @@ def faults(report: Report) -> list[str]:
     for name, outcomes in report.outcomes.items():
         for outcome, count in outcomes.items():
             if outcome not in expected[name]:
-                found.append(f"{name}: {count} times {outcome}")
+                found.append(f"{name}: {outcome}, {count} times")
     for kind in VALID:
         if not report.outcomes[kind.name][RIGHT]:
             found.append(f"{kind.name}: never right")
@@ -204,7 +204,7 @@ def faults(report: Report) -> list[str]:
     if report.health != 200:
         found.append(f"/health returns {report.health}")
     for outcome in set(report.at_stop) - {RIGHT, BUSY, "503"}:
-        found.append(f"at the stop: {report.at_stop[outcome]} times {outcome}")
+        found.append(f"in flight at shutdown: {outcome}, {report.at_stop[outcome]} times")
     if report.exit_status is None:
         found.append("did not end")
     elif report.exit_status:
@@ -214,7 +214,7 @@ def faults(report: Report) -> list[str]:
 
 def table(report: Report) -> str:
     """Returns the outcomes by kind of client (Markdown)."""
-    rows = [["client", "times", "expected", "came"], ["---", "---:", "---", "---"]]
+    rows = [["client", "attempts", "expected", "outcome"], ["---", "---:", "---", "---"]]
     for kind in KINDS:
         outcomes = report.outcomes[kind.name]
         counts = ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common())
@@ -229,11 +229,11 @@ def summary(report: Report) -> str:
     threads, descriptors = report.threads, report.descriptors
     at_stop = ", ".join(f"{outcome} {count}" for outcome, count in report.at_stop.items())
     return (
-        f"{report.seconds:g} s. Memory {first:.0f} MB before, {middle:.0f} MB half-way, "
+        f"{report.seconds:g} s. Memory {first:.0f} MB before, {middle:.0f} MB after half the time, "
         f"{most:.0f} MB at most, {last:.0f} MB after; threads {threads[0]} and {threads[1]}, "
         f"descriptors {descriptors[0]} and {descriptors[1]}; temporary files "
         f"{report.temporary_files}, tracebacks {report.tracebacks}; /health {report.health}; "
-        f"requests in flight at the stop: {at_stop}; exit status {report.exit_status}.\n"
+        f"requests in flight at shutdown: {at_stop}; exit status {report.exit_status}.\n"
     )
 
 
@@ -242,7 +242,7 @@ def to_json(report: Report) -> dict[str, Any]:
     return {
         "seconds": report.seconds,
         "clients": {
-            kind.name: {"expected": kind.expected, "came": dict(report.outcomes[kind.name])}
+            kind.name: {"expected": kind.expected, "outcomes": dict(report.outcomes[kind.name])}
             for kind in KINDS
         },
         "memory_bytes": report.memory,

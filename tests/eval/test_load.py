@@ -71,9 +71,9 @@ def test_soak_finds_no_faults(
     assert found["temporary_files"] == found["tracebacks"] == found["exit_status"] == 0
     assert set(found["clients"]) == {kind.name for kind in KINDS}
     for name, kind in found["clients"].items():
-        assert sum(kind["came"].values()) >= 2, name
+        assert sum(kind["outcomes"].values()) >= 2, name
         assert f"| {name} |" in captured.out
-    assert found["clients"]["transcription"]["came"]["right"] >= 2
+    assert found["clients"]["transcription"]["outcomes"]["right"] >= 2
 
 
 # Figures and faults
@@ -118,7 +118,7 @@ def test_soak_reports_every_fault() -> None:
         ({"temporary_files": 2}, "2 temporary files left"),
         ({"tracebacks": 1}, "1 tracebacks in the log"),
         ({"health": 503}, "/health returns 503"),
-        ({"at_stop": Counter({"no answer": 3})}, "at the stop: 3 times no answer"),
+        ({"at_stop": Counter({"no answer": 3})}, "in flight at shutdown: no answer, 3 times"),
         ({"exit_status": None}, "did not end"),
         ({"exit_status": 1}, "exit status 1"),
     ):
@@ -127,8 +127,8 @@ def test_soak_reports_every_fault() -> None:
     report.outcomes["a wrong key"]["200"] = 1
     report.outcomes["words"] = Counter({ANOTHER: 2})
     assert soak.faults(report) == [
-        "words: 2 times another text",
-        "a wrong key: 1 times 200",
+        "words: another text, 2 times",
+        "a wrong key: 200, 1 times",
         "words: never right",
     ]
 
