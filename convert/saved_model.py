@@ -84,7 +84,9 @@ def convert(source: str, out: Path, options: ExportOptions | None = None) -> dic
         model, processor = opened.load(), opened.processor
         bar.update(note="weights loaded")
         saved_model.export(
-            *(model, processor, beside),
+            model,
+            processor,
+            beside,
             length=length,
             log_softmax=log_softmax,
             trainable=trainable,

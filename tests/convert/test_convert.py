@@ -610,7 +610,7 @@ AWKWARD = "sprach-Modell é {x} (1) ?* 'a' \"b\" | %s"
 def test_names_with_any_characters(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of folders, of the archive, of its address and in its card."""
+    """Names in the folder, the archive, its address and the card."""
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
     place = tmp_path / AWKWARD / "published"
     place.mkdir(parents=True)
@@ -633,7 +633,7 @@ def test_names_with_any_characters(
 def test_the_same_archive_of_a_copy_with_other_rights(
     archive: Path, saved: Path, tmp_path: Path
 ) -> None:
-    """Of a cache that links to its files, and after another umask."""
+    """The copy links to its files, as a cache does, and was made with another umask."""
     linked, files = tmp_path / "linked", tmp_path / "files"
     shutil.copytree(saved, files)
     for number, path in enumerate(sorted(files.rglob("*"))):

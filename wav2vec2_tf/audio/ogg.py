@@ -46,7 +46,7 @@ class _Link:
     is_ended: bool = False
     """Whether a page says that it is the last one."""
     samples: int = 0
-    """Of all packets so far."""
+    """Samples of all packets so far."""
     origin: int | None = None
     """The position of the first sample."""
     drift: int = 0

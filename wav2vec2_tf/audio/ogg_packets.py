@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 MODE_BITS = 41
-"""Of a Vorbis mode: whether its block is long, twice 16 zeros, and its mapping."""
+"""Size of a Vorbis mode: whether its block is long, twice 16 zeros, and its mapping."""
 MOST_MODES, MOST_MAPPINGS = 64, 64
 
 

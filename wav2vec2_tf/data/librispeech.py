@@ -76,9 +76,7 @@ def _matched(
         stems += absent
         files |= {as_id(key): audio[0].with_name(f"{key}{audio[0].suffix}") for key in absent}
     texts = match(spec, lines, stems)
-    stamps = {file: stamp for file in files.values() if (stamp := stamp_of(file))}
-    missing = [key for key, file in files.items() if file not in stamps]
-    return corpus_of_files(spec, kind, texts, files, transcripts, stamps=stamps, missing=missing)
+    return corpus_of_files(spec, kind, texts, files, transcripts)
 
 
 def audio_entries(folder: Path) -> Iterator[Entry]:

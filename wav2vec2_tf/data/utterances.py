@@ -176,7 +176,6 @@ def corpus_of_listing(spec: str, listing: Listing) -> Corpus:
         stretches,
         stamps,
         identity=listing.identity,
-        missing=without_audio,
     )
 
 
@@ -190,7 +189,6 @@ def corpus_of_files(
     stamps: Mapping[Path, Stamp] | None = None,
     *,
     identity: str = "",
-    missing: Iterable[str] = (),
 ) -> Corpus:
     """Returns a corpus in which each id has an audio file, or a part of one.
 
@@ -203,9 +201,8 @@ def corpus_of_files(
         stretches: id → the part of the file that is meant, where that is not all of it.
         stamps: those of the audio files that exist, if they are known.
         identity: what else the corpus depends on.
-        missing: ids whose file does not exist.
     """
-    stretches, missing = stretches or {}, tuple(missing)
+    stretches = stretches or {}
 
     def utterances() -> Iterator[Utterance]:
         for key, text in texts.items():
@@ -213,6 +210,7 @@ def corpus_of_files(
 
     if stamps is None:
         stamps = {file: stamp for file in audio.values() if (stamp := stamp_of(file))}
+    missing = tuple(key for key, file in audio.items() if file not in stamps)
     content = files_identity({*lists, *stamps}, stamps)
     if stretches or identity:
         parts = "\n".join(f"{key!r} {stretch}" for key, stretch in stretches.items())

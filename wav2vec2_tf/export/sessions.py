@@ -14,7 +14,7 @@ import numpy as np
 from wav2vec2_tf.export.contract import LENGTHS, NamedArrays
 
 SIGNATURE = "serving_default"
-"""Of a LiteRT file."""
+"""The signature of a LiteRT file."""
 TRIED_SAMPLES, TRIED_FRAMES = 4000, 100
 
 
@@ -27,7 +27,7 @@ class Session:
     compute: Callable[[NamedArrays], np.ndarray]
     """Inputs by name → the output."""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """Of an ONNX file."""
+    """The metadata of an ONNX file; empty for others."""
 
     def try_out(self) -> None:
         """Computes short silence, if the inputs are those of a model of speech."""

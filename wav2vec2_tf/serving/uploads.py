@@ -28,7 +28,7 @@ MAX_FIELDS = 32
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FORM_BYTES = MAX_FIELDS * (MAX_FIELD_BYTES + 1024)  # of all but the file
 
-# The client is told what is wrong with its form: the log does not say it too.
+# The response says what is wrong with a form, so the log does not repeat it.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
